@@ -1,0 +1,119 @@
+/**
+ * What a model family provides: it recognises its checkpoints, validates config and tensors, and builds the
+ * reference graphs in plain ONNX operators, float32, at the resolution asked for. It does no I/O and knows
+ * nothing of quantization, fusions or runtimes.
+ */
+import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
+import type { Model } from '../graph/model.ts';
+import type { DiagnosticRecord } from '../report/diagnostics.ts';
+import type { JsonValue } from '../tensor/tensor.ts';
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+export type Tiling = 'fit' | 'crop' | 'cover';
+export type LoraTiles = 'nearest' | 'base' | 'error';
+
+export interface BuildOptions {
+  /** Undefined: the checkpoint's own. */
+  readonly resolution?: Size;
+  readonly tiling: Tiling;
+  readonly loraTiles: LoraTiles;
+}
+
+/** Parts of a multimodal model; `--precision` and parity address components by `id`. */
+export type ComponentKind = 'encoder' | 'projector' | 'embed' | 'decoder' | 'output-projector' | 'generator';
+export type Modality = 'image' | 'video' | 'audio' | 'text';
+
+export interface Component {
+  /** `vision`, `embed`, `decoder`. */
+  readonly id: string;
+  readonly kind: ComponentKind;
+  readonly modality: Modality;
+  /** File base name in the output: `vision_encoder`, `embed_tokens`, `decoder_model_merged`. */
+  readonly fileName: string;
+  readonly model: Model;
+}
+
+/** One view that the vision tower runs: a tile of the picture, or the whole picture resized. */
+export interface View {
+  readonly kind: 'tile' | 'global';
+  /** Tile position in the grid. */
+  readonly row?: number;
+  readonly column?: number;
+  /** Index of the adapter it runs with; null: base weights only; undefined: the model has no per-tile adapters. */
+  readonly adapter?: number | null;
+  /** False where the adapter was not trained for this position. */
+  readonly trained?: boolean;
+}
+
+/** Everything that hangs on the image size, as data for plan, report and preprocessing. */
+export interface ImageGeometry {
+  readonly requested: Size;
+  /** What `pixel_values` holds. */
+  readonly input: Size;
+  readonly grid?: { readonly rows: number; readonly columns: number; readonly tile: number };
+  readonly views: readonly View[];
+  readonly tokensPerView: number;
+  /** Length of the image span in the prompt. */
+  readonly tokens: number;
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  /** One line a user reads: `1544x896 → 3x2 tiles of 448 at 1344x896 (fit)`. */
+  readonly summary: string;
+}
+
+/** How the components work together, as data: what parity, golden tests and packagers run by. */
+export interface GenerationRecipe {
+  readonly vision?: { readonly component: string; readonly input: string; readonly output: string };
+  readonly embed: { readonly component: string };
+  readonly decoder: {
+    readonly component: string;
+    readonly layers: number;
+    readonly kvHeads: number;
+    readonly headDim: number;
+    /** Extra scalar inputs: `rope_length` is the number of slots of the prefill. */
+    readonly scalars: readonly 'rope_length'[];
+  };
+  /** `between-markers`: features replace the embeddings strictly between the two ids. */
+  readonly splice?: {
+    readonly rule: 'between-markers';
+    readonly startId: number;
+    readonly endId: number;
+    readonly padId: number;
+  };
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  /** Ids below this are ordinary text, safe to draw prompts from. */
+  readonly textIds: number;
+  readonly endOfTextId?: number;
+}
+
+/** A file of the output folder beside the graphs. */
+export type SideFile =
+  | { readonly name: string; readonly kind: 'copy'; readonly from: string }
+  | { readonly name: string; readonly kind: 'json'; readonly value: JsonValue };
+
+export interface BuiltModel {
+  readonly architecture: string;
+  readonly components: readonly Component[];
+  readonly image?: ImageGeometry;
+  readonly recipe: GenerationRecipe;
+  readonly sideFiles: readonly SideFile[];
+  readonly warnings: readonly DiagnosticRecord[];
+  /** Tensors of the checkpoint that no component reads. */
+  readonly unusedTensors: readonly string[];
+}
+
+export interface Architecture {
+  readonly id: string;
+  /** For people: `Monkey`, `Qwen-VL`. */
+  readonly title: string;
+  /** Values of config.json's `model_type`. Families may share one: `recognises` decides. */
+  readonly modelTypes: readonly string[];
+  recognises(config: JsonObject, tensorNames: ReadonlySet<string>): boolean;
+  /** Throws VlmError: VC12xx for config and tensors, VC4xxx for options. */
+  build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel;
+}

@@ -1,0 +1,23 @@
+/** A checkpoint folder as its publisher ships it: config, side files and tensors, nothing read but headers. */
+import type { JsonValue, Tensor } from '../../tensor/tensor.ts';
+
+export type JsonObject = { readonly [key: string]: JsonValue };
+
+export interface CheckpointTensor {
+  readonly tensor: Tensor;
+  /** The file that holds it, relative to the folder. */
+  readonly file: string;
+}
+
+export interface Checkpoint {
+  /** The folder's own name, for messages and default output names. */
+  readonly name: string;
+  readonly path: string;
+  readonly config: JsonObject;
+  readonly tensors: ReadonlyMap<string, CheckpointTensor>;
+  /** Every regular file of the folder (one level), relative names, sorted. */
+  readonly files: readonly string[];
+  /** Parsed JSON side files (`tokenizer_config.json`, …), size-capped; config.json included. */
+  readonly json: ReadonlyMap<string, JsonValue>;
+  close(): Promise<void>;
+}

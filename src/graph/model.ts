@@ -1,0 +1,48 @@
+/** A model: the main graph, the operator sets it imports, local functions and metadata. */
+import type { Attribute } from './attribute.ts';
+import type { Graph } from './graph.ts';
+
+/** A model-local function. Its body is a graph whose inputs and outputs are untyped. */
+export interface ModelFunction {
+  readonly name: string;
+  readonly domain: string;
+  readonly overload: string;
+  readonly opsetImports: Map<string, number>;
+  /** Attributes without a default. */
+  readonly attributes: readonly string[];
+  /** Attributes with a default. */
+  readonly attributeDefaults: ReadonlyMap<string, Attribute>;
+  readonly body: Graph;
+  carry?: unknown;
+}
+
+export interface Model {
+  irVersion: number;
+  producerName: string;
+  producerVersion: string;
+  domain: string;
+  modelVersion: number | bigint;
+  docString: string;
+  /** Domain ('' = ai.onnx) to version. */
+  readonly opsetImports: Map<string, number>;
+  readonly metadata: Map<string, string>;
+  graph: Graph;
+  readonly functions: ModelFunction[];
+  /** Carried for the format that decoded it. */
+  carry?: unknown;
+}
+
+export function createModel(graph: Graph, opset: number): Model {
+  return {
+    irVersion: 0,
+    producerName: 'vlm-convert',
+    producerVersion: '',
+    domain: '',
+    modelVersion: 0,
+    docString: '',
+    opsetImports: new Map([['', opset]]),
+    metadata: new Map(),
+    graph,
+    functions: [],
+  };
+}

@@ -1,0 +1,81 @@
+/**
+ * Where bytes come from: a local file today, an HTTP range source of a hub later, a buffer in tests.
+ */
+import { type FileHandle, open } from 'node:fs/promises';
+
+export interface ByteSource {
+  /** Stable name for messages, plans and digests: a path relative to the checkpoint, not an absolute one. */
+  readonly name: string;
+  readonly size: number;
+  /** Bytes [begin, end). Rejects when the range is not inside [0, size] or the source got shorter. */
+  read(begin: number, end: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** A source over bytes in memory. */
+export function memorySource(name: string, bytes: Uint8Array): ByteSource {
+  return {
+    name,
+    size: bytes.byteLength,
+    read: async (begin, end) => {
+      checkRange(name, begin, end, bytes.byteLength);
+      return bytes.subarray(begin, end);
+    },
+    close: async () => {},
+  };
+}
+
+/** A source over a regular file, opened once and read by positioned reads. */
+export async function fileSource(path: string, name: string): Promise<ByteSource> {
+  const handle = await open(path, 'r');
+  try {
+    const stat = await handle.stat();
+    if (!stat.isFile()) throw new Error(`${name} is not a regular file`);
+    return new FileSource(name, stat.size, handle);
+  } catch (cause) {
+    await handle.close();
+    throw cause;
+  }
+}
+
+class FileSource implements ByteSource {
+  readonly name: string;
+  readonly size: number;
+  readonly #handle: FileHandle;
+
+  constructor(name: string, size: number, handle: FileHandle) {
+    this.name = name;
+    this.size = size;
+    this.#handle = handle;
+  }
+
+  async read(begin: number, end: number): Promise<Uint8Array> {
+    checkRange(this.name, begin, end, this.size);
+    const buffer = new Uint8Array(end - begin);
+    let filled = 0;
+    while (filled < buffer.byteLength) {
+      const { bytesRead } = await this.#handle.read(
+        buffer,
+        filled,
+        buffer.byteLength - filled,
+        begin + filled,
+      );
+      if (bytesRead === 0)
+        throw new RangeError(`${this.name} became shorter than ${end} bytes while it was read`);
+      filled += bytesRead;
+    }
+    return buffer;
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+}
+
+function checkRange(name: string, begin: number, end: number, size: number): void {
+  if (
+    !(Number.isSafeInteger(begin) && Number.isSafeInteger(end) && 0 <= begin && begin <= end && end <= size)
+  ) {
+    throw new RangeError(`bytes ${begin}..${end} are outside ${name} of ${size} bytes`);
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * Lazy tensors. A tensor knows dtype, shape and byte length without reading anything; its bytes come from a
+ * file range, from memory, or from a derivation that computes them from other tensors in blocks of rows.
+ *
+ * Layout of all bytes: row major, little endian, sub-byte types packed low bits first.
+ */
+import type { ByteSource } from './byte-source.ts';
+import { byteLengthOf, type DType } from './dtype.ts';
+
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
+/** Where the bytes of a tensor come from. Plain data but for the objects that hold bytes or sources. */
+export type Origin =
+  | { readonly kind: 'source'; readonly source: ByteSource; readonly offset: number; readonly name: string }
+  | { readonly kind: 'inline'; readonly bytes: Uint8Array }
+  | { readonly kind: 'derived'; readonly derivation: Derivation; readonly output: number };
+
+export interface Tensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly byteLength: number;
+  readonly origin: Origin;
+  /** Bytes [begin, end) of the tensor's data. */
+  read(begin: number, end: number): Promise<Uint8Array>;
+}
+
+export interface TensorSpec {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/**
+ * A computation of one or more tensors from others, in independent blocks of rows. One read of the inputs
+ * serves every output (a quantizer makes values, scales and zero points at once).
+ *
+ * Each output's bytes split into `rows` equal parts: part i is computed by `computeRows(i, i + 1)`, and any
+ * split into blocks gives the same bytes. `op` and `params` are plain data: together with the inputs they say
+ * what the bytes are, for the plan, for digests and for a worker that has to rebuild the derivation.
+ */
+export interface Derivation {
+  readonly op: string;
+  readonly params: { readonly [key: string]: JsonValue };
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly TensorSpec[];
+  readonly rows: number;
+  /** Peak bytes held per row while computing (inputs read, intermediates, outputs): bounds the block size. */
+  readonly workingBytesPerRow: number;
+  /** Bytes of rows [begin, end), one array per output. */
+  computeRows(begin: number, end: number): Promise<readonly Uint8Array[]>;
+}
+
+/** A tensor over `byteLength` bytes of a source at `offset`; the caller has checked that they exist. */
+export function sourceTensor(spec: TensorSpec, source: ByteSource, offset: number, name: string): Tensor {
+  const byteLength = byteLengthOf(spec.dtype, spec.shape);
+  return {
+    ...spec,
+    byteLength,
+    origin: { kind: 'source', source, offset, name },
+    read: (begin, end) => {
+      checkWithin(begin, end, byteLength);
+      return source.read(offset + begin, offset + end);
+    },
+  };
+}
+
+/** A tensor whose bytes are in memory: constants and tests. */
+export function inlineTensor(dtype: DType, shape: readonly number[], bytes: Uint8Array): Tensor {
+  const byteLength = byteLengthOf(dtype, shape);
+  if (bytes.byteLength !== byteLength) {
+    throw new RangeError(`${dtype}[${shape}] takes ${byteLength} bytes, ${bytes.byteLength} given`);
+  }
+  return {
+    dtype,
+    shape,
+    byteLength,
+    origin: { kind: 'inline', bytes },
+    read: async (begin, end) => {
+      checkWithin(begin, end, byteLength);
+      return bytes.subarray(begin, end);
+    },
+  };
+}
+
+/** The tensors that a derivation computes, in the order of its outputs. */
+export function derivedTensors(derivation: Derivation): readonly Tensor[] {
+  return derivation.outputs.map((spec, output) => {
+    const byteLength = byteLengthOf(spec.dtype, spec.shape);
+    const rowBytes = derivation.rows === 0 ? 0 : byteLength / derivation.rows;
+    if (!Number.isInteger(rowBytes)) {
+      throw new RangeError(`${derivation.op}: ${byteLength} bytes do not split into ${derivation.rows} rows`);
+    }
+    return {
+      ...spec,
+      byteLength,
+      origin: { kind: 'derived', derivation, output },
+      read: async (begin: number, end: number) => {
+        checkWithin(begin, end, byteLength);
+        if (begin === end) return new Uint8Array(0);
+        const first = Math.floor(begin / rowBytes);
+        const last = Math.ceil(end / rowBytes);
+        const block = (await derivation.computeRows(first, last))[output];
+        if (block === undefined) throw new RangeError(`${derivation.op} has no output ${output}`);
+        return block.subarray(begin - first * rowBytes, end - first * rowBytes);
+      },
+    };
+  });
+}
+
+/** The single tensor of a derivation with one output. */
+export function derivedTensor(derivation: Derivation): Tensor {
+  const [tensor, ...rest] = derivedTensors(derivation);
+  if (tensor === undefined || rest.length > 0) throw new RangeError(`${derivation.op} has not one output`);
+  return tensor;
+}
+
+/** All bytes of a tensor: only for tensors known to be small. */
+export function readAll(tensor: Tensor): Promise<Uint8Array> {
+  return tensor.read(0, tensor.byteLength);
+}
+
+function checkWithin(begin: number, end: number, byteLength: number): void {
+  if (!(0 <= begin && begin <= end && end <= byteLength)) {
+    throw new RangeError(`bytes ${begin}..${end} are outside a tensor of ${byteLength} bytes`);
+  }
+}
