@@ -39,6 +39,16 @@ export type DType = keyof typeof bits;
 
 export const dtypes = Object.keys(bits) as readonly DType[];
 
+/** The type under a code of ONNX's TensorProto.DataType (`to` of Cast); undefined for codes that name none. */
+export function dtypeOfCode(code: number): DType | undefined {
+  return dtypes[code - 1];
+}
+
+/** The code of ONNX's TensorProto.DataType: the table above is in its order. */
+export function codeOfDType(dtype: DType): number {
+  return dtypes.indexOf(dtype) + 1;
+}
+
 /** Width of one element in bits; throws a RangeError for `string`. */
 export function bitsOf(dtype: DType): number {
   const width = bits[dtype];
