@@ -31,10 +31,84 @@ const warning = (title: string, hint?: string): Entry => ({
 
 export const catalogue = {
   // --- VC10xx safetensors files
+  VC1001: error('input', 'a safetensors file cannot be read'),
+  VC1002: error(
+    'input',
+    'a safetensors file is cut off',
+    "download it again; compare its size with the publisher's",
+  ),
+  VC1003: error(
+    'input',
+    'the header length of a safetensors file is impossible',
+    'it is damaged, or no safetensors file: download it again',
+  ),
+  VC1004: error(
+    'input',
+    'the header of a safetensors file is not valid JSON',
+    'it is damaged: download it again',
+  ),
+  VC1005: error('input', 'a tensor is described wrongly in a safetensors header'),
+  VC1006: error('input', 'a safetensors file has tensors of an unknown dtype'),
+  VC1007: error('input', 'shape and dtype of a tensor do not give its byte count'),
+  VC1008: error('input', 'tensors of a safetensors file overlap or leave a hole'),
+  VC1009: error(
+    'input',
+    'the data of a safetensors file does not end where its last tensor does',
+    'it is cut off or damaged: download it again',
+  ),
+  VC1010: error('input', 'the __metadata__ of a safetensors file is not a map of strings'),
+  VC1011: error(
+    'input',
+    'a git-lfs pointer stands in place of the file',
+    'fetch the file itself: git lfs pull',
+  ),
+  VC1012: error('input', 'a PyTorch pickle has the name of a safetensors file'),
+  VC1013: error('input', 'a directory stands where a file is expected'),
+  VC1014: error('input', 'a file of another format has the name of a safetensors file'),
+  VC1015: error('output', 'a safetensors file cannot be written'),
 
   // --- VC11xx checkpoint folders and indexes
+  VC1101: error('input', 'the checkpoint folder does not exist'),
+  VC1102: error(
+    'input',
+    'the checkpoint is not a folder',
+    'give the folder that holds config.json and the weights',
+  ),
+  VC1103: error('input', 'the checkpoint folder cannot be read'),
+  VC1104: error('input', 'a file of the checkpoint cannot be read'),
+  VC1105: error(
+    'input',
+    'a symbolic link leads out of the checkpoint',
+    'replace the link by the file itself; only links inside the folder and into a Hugging Face cache are followed',
+  ),
+  VC1110: error(
+    'input',
+    'the folder has no config.json',
+    'give the folder of a checkpoint as its publisher ships it',
+  ),
+  VC1111: error('input', 'config.json is empty', 'download it again'),
+  VC1112: error('input', 'config.json is not valid JSON'),
+  VC1113: error('input', 'config.json is not a JSON object'),
+  VC1114: warning('a key appears twice in a JSON file; the last one counts'),
+  VC1115: warning('a JSON file of the checkpoint is not usable and was left out'),
+  VC1120: error('input', 'the weight index is not valid JSON', 'download model.safetensors.index.json again'),
+  VC1121: error('input', 'the weight index has no weight_map of tensor names to file names'),
+  VC1122: error('input', 'the weight index names a file outside the checkpoint'),
+  VC1123: error('input', 'weight files are missing', 'download them into the folder'),
+  VC1124: error('input', 'a tensor is not in the file where the weight index places it'),
+  VC1125: error('input', 'a tensor is in two weight files'),
+  VC1126: warning('the weight index does not list every tensor of its files'),
+  VC1130: error('input', 'the folder has no weights', 'vlm-convert reads *.safetensors'),
+  VC1131: error('input', 'the weights are PyTorch pickles, which can run code and are not read'),
 
   // --- VC12xx config.json, and tensors against it
+  VC1201: error('input', 'a config value is missing'),
+  VC1202: error('input', 'a config value has the wrong type'),
+  VC1203: error('input', 'a config value is out of range'),
+  VC1204: error('input', 'config values contradict each other'),
+  VC1221: error('input', 'a tensor is missing from the checkpoint'),
+  VC1222: error('input', 'a tensor has another shape than the config says'),
+  VC1223: error('input', 'a weight has a dtype that cannot be converted'),
 
   // --- VC2xxx ONNX files
 
@@ -49,6 +123,24 @@ export const catalogue = {
   // --- VC5xxx output
 
   // --- VC6xxx runtimes and parity
+  VC6001: error(
+    'runtime',
+    'onnxruntime-node cannot be loaded',
+    'install it (npm install onnxruntime-node), or leave parity out with --no-parity',
+  ),
+  VC6002: error('runtime', 'the runtime cannot use the device asked for'),
+  VC6003: error('runtime', 'onnxruntime refuses the model'),
+  VC6004: error('runtime', 'onnxruntime failed while it ran the model'),
+  VC6101: error('runtime', 'the inputs or outputs of a model are not those of its role'),
+  VC6102: error('runtime', 'an output of the converted model cannot be paired with the reference'),
+  VC6103: error('runtime', 'there is nothing to compare'),
+  VC6104: error('runtime', 'the reference gives a value that is not finite'),
+  VC6105: error('usage', 'a parity gate is not valid'),
+  VC6201: error(
+    'gate',
+    'a parity gate failed',
+    'parity-report.md names the worst places; a gate can be moved with --gate name=value',
+  ),
 
   // --- VC9xxx internal
   VC9001: error(
