@@ -111,16 +111,62 @@ export const catalogue = {
   VC1223: error('input', 'a weight has a dtype that cannot be converted'),
 
   // --- VC2xxx ONNX files
+  VC2050: error(
+    'output',
+    'an ONNX model file would exceed 2 GiB, the limit of a protobuf message',
+    'move constants to initializers, which go to data files',
+  ),
+  VC2051: error('input', 'a node uses an operator domain that its model does not import'),
 
   // --- VC3xxx graphs and passes
+  VC3201: error(
+    'internal',
+    'a pass left a graph that is not valid',
+    'please report this, with the reproducer that --debug leaves',
+  ),
+  VC3202: error(
+    'input',
+    'a cubic Resize cannot be turned into constants',
+    'it needs half_pixel, a = -0.75, no antialias and sizes that are known at compile time',
+  ),
+  VC3203: error('input', 'the picture input of the graph does not have the size that the pipeline states'),
 
   // --- VC4xxx options, resolution, adapters
+  VC4001: error('usage', 'the command line cannot be understood', 'vlm-convert --help lists the options'),
+  VC4002: error('usage', 'an option has a wrong value'),
+  VC4003: error('usage', 'the config file has a key that is no option', 'vlm-convert --help lists the options'),
+  VC4004: error('usage', 'the config file cannot be used'),
+  VC4005: error(
+    'usage',
+    'there is nothing to convert: no checkpoint is named and the current folder holds no config.json',
+    'vlm-convert <checkpoint folder>',
+  ),
+  VC4006: error('usage', 'an option names a component that this model does not have'),
+  VC4007: error('gate', 'there are warnings, and --strict makes them errors'),
   VC4301: warning(
     'a tile runs adapter weights that were not trained for its position',
     'train adapters for this grid, or choose --lora-tiles base; --strict makes this an error',
   ),
+  VC4401: error('usage', 'the text of a pipeline is not well formed', 'write it as in: merge-lora,int4{block=32}'),
+  VC4402: error('usage', 'a pipeline names a pass that does not exist'),
+  VC4403: error('usage', 'a pass does not take these options'),
 
   // --- VC5xxx output
+  VC5101: error(
+    'output',
+    'the output exists and is not an earlier output of vlm-convert',
+    'name another folder, or replace it with --force',
+  ),
+  VC5102: error('output', 'the output and the checkpoint may not lie inside each other', 'name another folder'),
+  VC5103: error('output', 'the output folder cannot be made'),
+  VC5104: error('output', 'the disk has too little room for the output', 'free some, or name a folder on another disk'),
+  VC5105: error('output', 'a file of the output cannot be written'),
+  VC5106: error(
+    'output',
+    'the earlier output holds files that vlm-convert did not write',
+    'move them away, name another folder, or replace everything with --force',
+  ),
+  VC5190: error('interrupted', 'interrupted; nothing was written under the name of the output'),
 
   // --- VC6xxx runtimes and parity
   VC6001: error(

@@ -1,0 +1,134 @@
+/**
+ * Where every tensor of a model goes: inside the model file, or at an offset of a data file beside it. Planned
+ * from shapes alone, so all offsets are known before any byte is computed.
+ *
+ * Data files are `<fileName>.onnx_data`, `<fileName>.onnx_data_1`, …; entries do not overlap, are ordered by file
+ * and offset, and the bytes between them are zero.
+ */
+import type { Attribute } from '../../graph/attribute.ts';
+import type { Graph } from '../../graph/graph.ts';
+import type { Model } from '../../graph/model.ts';
+import type { Node } from '../../graph/node.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+
+export interface LayoutOptions {
+  /** Without extension and folder: `vision_encoder`. */
+  readonly fileName: string;
+  /** Tensors of at most this many bytes stay in the model file, where shape inference can see them. */
+  readonly inlineLimit?: number;
+  /** Offsets are multiples of this many bytes: memory mapping needs the page size. */
+  readonly alignment?: number;
+  /** A data file is closed before it would grow beyond this many bytes; a larger tensor gets a file of its own. */
+  readonly maxFileBytes?: number;
+}
+
+export interface LayoutEntry {
+  readonly tensor: Tensor;
+  /** Name of the first initializer (or `<node>:<attribute>`) that holds the tensor. */
+  readonly name: string;
+  readonly file: string;
+  readonly offset: number;
+  readonly byteLength: number;
+}
+
+export interface ModelLayout {
+  /** `<fileName>.onnx` */
+  readonly modelFile: string;
+  readonly dataFiles: readonly { readonly name: string; readonly byteLength: number }[];
+  readonly entries: readonly LayoutEntry[];
+  /** Tensors that are not here are inline. */
+  readonly placement: ReadonlyMap<Tensor, LayoutEntry>;
+}
+
+const defaultInlineLimit = 1024;
+/** The page size of every platform that we know of but large-page ARM, which maps in multiples of it. */
+const defaultAlignment = 4096;
+/** Just under 2 GiB, the largest buffer that browsers allocate. */
+const defaultMaxFileBytes = 2 ** 31 - 4096;
+
+/** Plans the files of a model. Reads nothing. One Tensor object is stored once, however many names it has. */
+export function layoutModel(model: Model, options: LayoutOptions): ModelLayout {
+  const inlineLimit = options.inlineLimit ?? defaultInlineLimit;
+  const alignment = options.alignment ?? defaultAlignment;
+  const maxFileBytes = options.maxFileBytes ?? defaultMaxFileBytes;
+  const placement = new Map<Tensor, LayoutEntry>();
+  const files: { name: string; byteLength: number }[] = [];
+  for (const { name, tensor, movable } of modelTensors(model)) {
+    if (!movable || tensor.dtype === 'string' || tensor.byteLength <= inlineLimit) continue;
+    if (placement.has(tensor)) continue;
+    let file = files.at(-1);
+    let offset = file === undefined ? 0 : Math.ceil(file.byteLength / alignment) * alignment;
+    if (file === undefined || offset + tensor.byteLength > maxFileBytes) {
+      const suffix = files.length === 0 ? '' : `_${files.length}`;
+      file = { name: `${options.fileName}.onnx_data${suffix}`, byteLength: 0 };
+      files.push(file);
+      offset = 0;
+    }
+    file.byteLength = offset + tensor.byteLength;
+    placement.set(tensor, { tensor, name, file: file.name, offset, byteLength: tensor.byteLength });
+  }
+  return {
+    modelFile: `${options.fileName}.onnx`,
+    dataFiles: files,
+    entries: [...placement.values()],
+    placement,
+  };
+}
+
+export interface ModelTensor {
+  readonly name: string;
+  readonly tensor: Tensor;
+  /** Whether runtimes read it from a data file: initializers and the values of Constant nodes. */
+  readonly movable: boolean;
+}
+
+/** Every tensor of a model in the order of the file, subgraphs and functions included. */
+export function* modelTensors(model: Model): Generator<ModelTensor> {
+  yield* graphTensors(model.graph, true);
+  for (const local of model.functions) {
+    for (const [name, attribute] of local.attributeDefaults) {
+      yield* attributeTensors(`${local.name}:${name}`, attribute, false);
+    }
+    yield* graphTensors(local.body, false);
+  }
+}
+
+function* graphTensors(graph: Graph, movable: boolean): Generator<ModelTensor> {
+  for (const value of graph.initializers()) yield { name: value.name, tensor: value.initializer, movable };
+  for (const [name, sparse] of graph.sparseInitializers) {
+    yield { name, tensor: sparse.values, movable: false };
+    yield { name, tensor: sparse.indices, movable: false };
+  }
+  for (const node of graph.nodes()) yield* nodeTensors(node, movable);
+}
+
+function* nodeTensors(node: Node, movable: boolean): Generator<ModelTensor> {
+  for (const [name, attribute] of node.attributes) {
+    const constant = node.op === 'Constant' && name === 'value';
+    yield* attributeTensors(`${node.name}:${name}`, attribute, movable && constant);
+    if (attribute.kind === 'graph') yield* graphTensors(attribute.value, movable);
+    if (attribute.kind === 'graphs') {
+      for (const graph of attribute.value) yield* graphTensors(graph, movable);
+    }
+  }
+}
+
+function* attributeTensors(name: string, attribute: Attribute, movable: boolean): Generator<ModelTensor> {
+  switch (attribute.kind) {
+    case 'tensor':
+      yield { name, tensor: attribute.value, movable };
+      return;
+    case 'tensors':
+      for (const tensor of attribute.value) yield { name, tensor, movable: false };
+      return;
+    case 'sparse-tensor':
+    case 'sparse-tensors':
+      for (const sparse of attribute.kind === 'sparse-tensor' ? [attribute.value] : attribute.value) {
+        yield { name, tensor: sparse.values, movable: false };
+        yield { name, tensor: sparse.indices, movable: false };
+      }
+      return;
+    default:
+      return;
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The protobufjs codec of ModelProto, built from messages.ts when first asked for (protobufjs takes time to load).
+ *
+ * Two things differ from the ONNX schema, neither of them on the wire:
+ * - fields are in camelCase;
+ * - the number lists of TensorProto (float_data, int32_data, …) are lists of byte strings, one per packed chunk.
+ *   A list of numbers would take a JavaScript number or object per element; typed-data.ts reads the bytes instead.
+ *   We never write these fields. An unpacked element does not match the wire type of bytes and is kept as an
+ *   unknown field, so carried messages survive too; scan.ts packs those of the tensors that we decode.
+ */
+import { messages } from './messages.ts';
+import type { ModelProto } from './proto.ts';
+
+export interface Codec {
+  /** Throws what protobufjs throws on malformed input. Unknown fields are kept. */
+  decode(bytes: Uint8Array): ModelProto;
+  encode(model: ModelProto): Uint8Array;
+}
+
+/** Fields of TensorProto that hold packed numbers, by field number, with the wire type of one element. */
+export const packedTensorFields: ReadonlyMap<number, 'varint' | 'fixed32' | 'fixed64'> = new Map([
+  [4, 'fixed32'],
+  [5, 'varint'],
+  [7, 'varint'],
+  [10, 'fixed64'],
+  [11, 'varint'],
+] as const);
+
+let codec: Promise<Codec> | undefined;
+
+export function loadCodec(): Promise<Codec> {
+  codec ??= buildCodec();
+  return codec;
+}
+
+async function buildCodec(): Promise<Codec> {
+  const { default: protobuf } = await import('protobufjs/light.js');
+  const root = protobuf.Root.fromJSON({ nested: descriptor() });
+  const type = root.lookupType('ModelProto');
+  return {
+    decode: (bytes) => {
+      const reader = protobuf.Reader.create(bytes);
+      reader.discardUnknown = false;
+      return type.decode(reader);
+    },
+    encode: (model) => type.encode(model as Record<string, unknown>).finish(),
+  };
+}
+
+interface FieldDescriptor {
+  id: number;
+  type: string;
+  rule?: 'repeated';
+  options?: { packed: boolean };
+}
+
+/** messages.ts in protobufjs' JSON form. Oneofs are left out: they matter to nobody who writes one member. */
+function descriptor(): Record<string, { fields: Record<string, FieldDescriptor> }> {
+  return Object.fromEntries(
+    Object.entries(messages).map(([message, fields]) => [
+      flat(message),
+      {
+        fields: Object.fromEntries(
+          Object.entries(fields).map(([name, [id, type, label]]): [string, FieldDescriptor] => {
+            if (message === 'TensorProto' && packedTensorFields.has(id)) {
+              return [camel(name), { id, type: 'bytes', rule: 'repeated' }];
+            }
+            return [
+              camel(name),
+              {
+                id,
+                type: flat(type),
+                ...(label?.startsWith('repeated') ? { rule: 'repeated' } : {}),
+                ...(label === 'repeated packed' ? { options: { packed: true } } : {}),
+              },
+            ];
+          }),
+        ),
+      },
+    ]),
+  );
+}
+
+const flat = (name: string): string => name.replaceAll('.', '');
+const camel = (name: string): string =>
+  name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
