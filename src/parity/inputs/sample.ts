@@ -1,0 +1,77 @@
+/**
+ * The inputs of a parity run, drawn from the model's own geometry and recipe: one picture and several prompts of
+ * different lengths. Everything follows from the seed.
+ */
+import { createHash } from 'node:crypto';
+import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+import { fail } from '../../report/diagnostics.ts';
+import { float32Value, type RunTensor } from '../../runtime/values.ts';
+import { drawPicture, normalise } from './picture.ts';
+import { Random } from './random.ts';
+
+export interface Prompt {
+  readonly ids: readonly number[];
+  /** Positions that image features take: strictly between the markers. */
+  readonly span?: { readonly first: number; readonly count: number };
+}
+
+export interface Sample {
+  readonly seed: number;
+  /** float32 [1, 3, H, W]; left out when the model has no vision part. */
+  readonly pixels?: RunTensor;
+  /** SHA-256 of the picture's RGB bytes. */
+  readonly pictureDigest?: string;
+  readonly prompts: readonly Prompt[];
+}
+
+/** What the prompts look like: text ids before and after the picture's span. */
+const promptShapes: readonly { readonly before: number; readonly after: number; readonly image: boolean }[] =
+  [
+    { before: 0, after: 12, image: true },
+    // Text before the picture moves the span: a splice at a fixed position would show.
+    { before: 5, after: 29, image: true },
+    { before: 0, after: 24, image: false },
+  ];
+
+/**
+ * Draws the sample. Throws VC6103 when the recipe leaves nothing to draw (no text ids, a picture without splice).
+ */
+export function drawSample(recipe: GenerationRecipe, image: ImageGeometry | undefined, seed: number): Sample {
+  if (recipe.textIds < 1)
+    throw fail('VC6103', { found: 'a recipe without text ids', expected: 'textIds > 0' });
+  const withImage = recipe.vision !== undefined;
+  if (withImage && (image === undefined || recipe.splice === undefined)) {
+    throw fail('VC6103', { found: 'a vision component without geometry or splice rule' });
+  }
+  const random = new Random(seed);
+  const prompts = promptShapes.map((shape) =>
+    drawPrompt(recipe, shape.image && withImage ? (image?.tokens ?? 0) : 0, shape, random),
+  );
+  if (image === undefined || !withImage) return { seed, prompts };
+  const picture = drawPicture(image.input.width, image.input.height, seed);
+  return {
+    seed,
+    pixels: float32Value([1, 3, picture.height, picture.width], normalise(picture, image.mean, image.std)),
+    pictureDigest: createHash('sha256').update(picture.rgb).digest('hex'),
+    prompts,
+  };
+}
+
+function drawPrompt(
+  recipe: GenerationRecipe,
+  tokens: number,
+  shape: { readonly before: number; readonly after: number },
+  random: Random,
+): Prompt {
+  const text = (count: number): number[] =>
+    Array.from({ length: count }, () => random.int(0, recipe.textIds));
+  const before = text(shape.before);
+  const after = text(shape.after);
+  const { splice } = recipe;
+  if (tokens === 0 || splice === undefined) return { ids: [...before, ...after] };
+  const pads = Array.from({ length: tokens }, () => splice.padId);
+  return {
+    ids: [...before, splice.startId, ...pads, splice.endId, ...after],
+    span: { first: before.length + 1, count: tokens },
+  };
+}

@@ -1,0 +1,52 @@
+/** Where a row of an output is, in words that a person can find again; and which rows of large outputs are kept. */
+import type { ImageGeometry } from '../architectures/architecture.ts';
+import type { Prompt } from './inputs/sample.ts';
+import type { Place } from './metrics.ts';
+
+/** Most logits kept per prompt: 128 MiB of float32. */
+const maxLogitElements = 2 ** 25;
+/** Most cache elements kept per prompt: 512 MiB of float32. */
+const maxCacheElements = 2 ** 27;
+
+/** `n` of the indices 0..count-1, evenly spaced, the first and the last among them. */
+export function evenly(count: number, n: number): readonly number[] {
+  if (n >= count) return Array.from({ length: count }, (_, index) => index);
+  if (n <= 1) return count === 0 ? [] : [count - 1];
+  return Array.from({ length: n }, (_, index) => Math.round((index * (count - 1)) / (n - 1)));
+}
+
+/** Prefill positions whose logits are compared. */
+export function sampledRows(positions: number, vocab: number): readonly number[] {
+  return evenly(positions, Math.max(2, Math.floor(maxLogitElements / vocab)));
+}
+
+/** Layers whose cache is compared, for a cache of `slots` slots. */
+export function sampledLayers(layers: number, elementsPerLayer: number): readonly number[] {
+  return evenly(layers, Math.max(2, Math.floor(maxCacheElements / Math.max(elementsPerLayer, 1))));
+}
+
+/** Rows of image features [1, views · tokens per view, hidden]. */
+export function featurePlace(image: ImageGeometry): Place {
+  return (row) => {
+    const index = Math.floor(row / image.tokensPerView);
+    const token = row % image.tokensPerView;
+    const view = image.views[index];
+    if (view === undefined) return `token ${row}`;
+    if (view.kind === 'global') return `global view, token ${token}`;
+    return `tile row ${view.row ?? '?'} column ${view.column ?? '?'}, token ${token}`;
+  };
+}
+
+/** Positions of a prompt and of what was decoded after it. */
+export function positionPlace(index: number, prompt: Prompt, position: number): string {
+  const generated = position - prompt.ids.length;
+  if (generated >= 0) return `prompt ${index}, decode step ${generated}`;
+  const { span } = prompt;
+  const inside = span !== undefined && position >= span.first && position < span.first + span.count;
+  return `prompt ${index}, position ${position} (${inside ? 'image' : 'text'})`;
+}
+
+/** Rows of a cache tensor [1, heads, slots, head_dim]. */
+export function cachePlace(index: number, name: string, slots: number): Place {
+  return (row) => `prompt ${index}, ${name}, head ${Math.floor(row / slots)}, slot ${row % slots}`;
+}

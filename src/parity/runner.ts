@@ -1,0 +1,335 @@
+/**
+ * Runs two builds of one model on the same sample and compares every output.
+ *
+ * Two ways of feeding the second build (`Feed`):
+ * - `local`: each component gets the activations of the first build, so an error is that component's own
+ * - `chain`: each component gets what its own build made before, as a user has it; errors add up
+ *
+ * Decoding is greedy: the first build picks the tokens and the second is fed the same ids. Until its own pick
+ * differs a free run would be fed exactly these, so `greedy` counts the tokens that a free run would share.
+ *
+ * Components are opened one after the other; only the first build's embedding table and decoder are open together.
+ */
+import type { GenerationRecipe, ImageGeometry } from '../architectures/architecture.ts';
+import { fail } from '../report/diagnostics.ts';
+import type { Device, Session } from '../runtime/session.ts';
+import { type RunTensor, toFloat32 } from '../runtime/values.ts';
+import {
+  type ComponentFiles,
+  cacheNames,
+  embedIds,
+  embedNames,
+  output,
+  splice,
+  withSession,
+} from './components.ts';
+import { type Decoding, decode } from './decoding.ts';
+import type { Prompt, Sample } from './inputs/sample.ts';
+import { Comparison, type Metrics, type Place } from './metrics.ts';
+import { cachePlace, featurePlace, positionPlace } from './places.ts';
+
+export type Feed = 'local' | 'chain';
+
+/** `features` of an encoder, `embeds` of the embedding table, `logits` and `cache` of the decoder. */
+export type OutputKind = 'features' | 'embeds' | 'logits' | 'cache';
+
+export interface OutputResult {
+  readonly output: OutputKind;
+  /** The graph outputs behind it: `image_features`, `present.*`. */
+  readonly name: string;
+  readonly component: string;
+  readonly feed: Feed;
+  readonly metrics: Metrics;
+}
+
+export interface PairResult {
+  readonly outputs: readonly OutputResult[];
+  /** Chain only, per prompt: how many greedy tokens of the second build are the first build's. */
+  readonly greedy: readonly { readonly prompt: number; readonly agreed: number; readonly of: number }[];
+  /** Layers whose cache was compared, the fewest over the prompts. */
+  readonly cacheLayers: number;
+}
+
+export interface PairRequest {
+  readonly recipe: GenerationRecipe;
+  readonly image: ImageGeometry | undefined;
+  readonly sample: Sample;
+  readonly reference: ComponentFiles;
+  readonly converted: ComponentFiles;
+  readonly device: Device;
+  readonly feeds: readonly Feed[];
+  readonly decodeSteps: number;
+  /** Called before each step with what it is; `pairSteps` of them in all. */
+  readonly onStep: (step: string) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Number of `onStep` calls that a pair makes. */
+export function pairSteps(recipe: GenerationRecipe, prompts: number, feeds: readonly Feed[]): number {
+  return (recipe.vision === undefined ? 0 : 2) + prompts + 1 + prompts * feeds.length;
+}
+
+/** What the first build did with one prompt, and its embeddings [1, S, hidden] and [1, 1, hidden]. */
+interface Trace {
+  readonly prompt: Prompt;
+  readonly embeds: RunTensor;
+  readonly spliced: RunTensor;
+  readonly stepEmbeds: readonly RunTensor[];
+  readonly decoding: Decoding;
+}
+
+/**
+ * Throws VC6101 and VC6102 when inputs or outputs do not pair, VC6103 when an output had nothing to compare,
+ * VC6104 when the first build gives a value that is not finite; VC6001..VC6004 from the runtime.
+ */
+export async function comparePair(request: PairRequest): Promise<PairResult> {
+  const vision = await compareVision(request);
+  const traces = await traceReference(request, vision?.reference);
+  const embeds = await compareEmbeds(request, traces);
+  const decoder = await compareDecoder(request, traces, embeds.own, vision?.converted);
+  return {
+    outputs: [...(vision?.results ?? []), embeds.result, ...decoder.results],
+    greedy: decoder.greedy,
+    cacheLayers: Math.min(...traces.map((trace) => trace.decoding.cache.size / 2)),
+  };
+}
+
+async function compareVision(request: PairRequest): Promise<
+  | {
+      readonly reference: RunTensor;
+      readonly converted: RunTensor;
+      readonly results: readonly OutputResult[];
+    }
+  | undefined
+> {
+  const { recipe, sample, image } = request;
+  const { vision } = recipe;
+  if (vision === undefined) return undefined;
+  const { pixels } = sample;
+  if (pixels === undefined || image === undefined) throw fail('VC6103', { where: 'the picture' });
+  const run = (files: ComponentFiles, which: string) => {
+    begin(request, `vision, ${which}`);
+    return withSession(files, vision.component, request.device, (session) =>
+      session.run(new Map([[vision.input, pixels]])),
+    );
+  };
+  const reference = await run(request.reference, 'reference');
+  const converted = await run(request.converted, 'converted');
+  checkNames(vision.component, [...reference.keys()], [...converted.keys()]);
+  const results = [...reference].map(([name, value]) => {
+    const comparison = new Comparison({ logits: false });
+    const place = name === vision.output ? featurePlace(image) : (row: number) => `row ${row}`;
+    compareTensors(comparison, name, value, output(converted, name), place);
+    return finish('features', name, vision.component, 'local', comparison);
+  });
+  return {
+    reference: output(reference, vision.output),
+    converted: output(converted, vision.output),
+    results,
+  };
+}
+
+async function traceReference(
+  request: PairRequest,
+  features: RunTensor | undefined,
+): Promise<readonly Trace[]> {
+  const { recipe, reference, device, sample } = request;
+  return withSession(reference, recipe.embed.component, device, (embed) =>
+    withSession(reference, recipe.decoder.component, device, async (decoder) => {
+      checkDecoder(recipe, decoder);
+      const traces: Trace[] = [];
+      for (const [index, prompt] of sample.prompts.entries()) {
+        begin(request, `decoder, reference, prompt ${index}`);
+        const embeds = await embedIds(embed, prompt.ids);
+        const spliced = splice(embeds, prompt, features);
+        const stepEmbeds: RunTensor[] = [];
+        const decoding = await decode(decoder, recipe, spliced, request.decodeSteps, async (pick) => {
+          if (pick < 0) throw fail('VC6104', { where: `logits, prompt ${index}` });
+          const value = await embedIds(embed, [pick]);
+          stepEmbeds.push(value);
+          return value;
+        });
+        traces.push({ prompt, embeds, spliced, stepEmbeds, decoding });
+      }
+      return traces;
+    }),
+  );
+}
+
+/** Embeddings of the second build for one prompt and the tokens that the first build picked. */
+interface OwnEmbeds {
+  readonly prompt: RunTensor;
+  readonly steps: readonly RunTensor[];
+}
+
+async function compareEmbeds(
+  request: PairRequest,
+  traces: readonly Trace[],
+): Promise<{ readonly own: readonly OwnEmbeds[]; readonly result: OutputResult }> {
+  const { component } = request.recipe.embed;
+  begin(request, 'embeddings, converted');
+  const comparison = new Comparison({ logits: false });
+  const own = await withSession(request.converted, component, request.device, async (session) => {
+    checkNames(
+      component,
+      [embedNames.output],
+      session.outputs.map((port) => port.name),
+    );
+    const all: OwnEmbeds[] = [];
+    for (const [index, trace] of traces.entries()) {
+      const compare = async (ids: readonly number[], wanted: RunTensor, first: number) => {
+        const value = await embedIds(session, ids);
+        compareTensors(comparison, embedNames.output, wanted, value, (row) =>
+          positionPlace(index, trace.prompt, first + row),
+        );
+        return value;
+      };
+      const prompt = await compare(trace.prompt.ids, trace.embeds, 0);
+      const steps: RunTensor[] = [];
+      for (const [step, wanted] of trace.stepEmbeds.entries()) {
+        const id = trace.decoding.picks[step] ?? 0;
+        steps.push(await compare([id], wanted, trace.prompt.ids.length + step));
+      }
+      all.push({ prompt, steps });
+    }
+    return all;
+  });
+  return { own, result: finish('embeds', embedNames.output, component, 'local', comparison) };
+}
+
+async function compareDecoder(
+  request: PairRequest,
+  traces: readonly Trace[],
+  own: readonly OwnEmbeds[],
+  features: RunTensor | undefined,
+): Promise<{ readonly results: readonly OutputResult[]; readonly greedy: PairResult['greedy'] }> {
+  const { recipe } = request;
+  const { component } = recipe.decoder;
+  const results: OutputResult[] = [];
+  const greedy: PairResult['greedy'][number][] = [];
+  await withSession(request.converted, component, request.device, async (session) => {
+    checkDecoder(recipe, session);
+    for (const feed of request.feeds) {
+      const logits = new Comparison({ logits: true });
+      const cache = new Comparison({ logits: false });
+      for (const [index, trace] of traces.entries()) {
+        begin(request, `decoder, ${feed}, prompt ${index}`);
+        const mine = own[index];
+        if (mine === undefined) throw new RangeError(`prompt ${index} has no embeddings`);
+        const start = feed === 'local' ? trace.spliced : splice(mine.prompt, trace.prompt, features);
+        const steps = feed === 'local' ? trace.stepEmbeds : mine.steps;
+        const decoding = await decode(session, recipe, start, steps.length, async (_pick, step) => {
+          const value = steps[step];
+          if (value === undefined) throw new RangeError(`step ${step} has no embedding`);
+          return value;
+        });
+        compareDecodings(index, trace, decoding, logits, cache);
+        if (feed === 'chain') {
+          const wanted = trace.decoding.picks;
+          const parts = wanted.findIndex((pick, at) => pick !== decoding.picks[at]);
+          greedy.push({ prompt: index, agreed: parts === -1 ? wanted.length : parts, of: wanted.length });
+        }
+      }
+      results.push(finish('logits', 'logits', component, feed, logits));
+      results.push(finish('cache', 'present.*', component, feed, cache));
+    }
+  });
+  return { results, greedy };
+}
+
+function compareDecodings(
+  index: number,
+  { prompt, decoding: wanted }: Trace,
+  found: Decoding,
+  logits: Comparison,
+  cache: Comparison,
+): void {
+  if (wanted.vocab !== found.vocab) {
+    throw fail('VC6102', {
+      where: 'logits',
+      found: `${found.vocab} columns`,
+      expected: `${wanted.vocab} columns`,
+    });
+  }
+  logits.add(
+    {
+      data: wanted.logits,
+      width: wanted.vocab,
+      place: (row) => positionPlace(index, prompt, wanted.positions[row] ?? 0),
+    },
+    found.logits,
+  );
+  for (const [name, value] of wanted.cache) {
+    compareTensors(
+      cache,
+      name,
+      value,
+      output(found.cache, name),
+      cachePlace(index, name, value.shape[2] ?? 1),
+    );
+  }
+}
+
+/** Adds a pair of values, rows of their last axis; throws VC6102 when their shapes differ. */
+function compareTensors(
+  comparison: Comparison,
+  name: string,
+  reference: RunTensor,
+  converted: RunTensor,
+  place: Place,
+): void {
+  if (reference.shape.join() !== converted.shape.join()) {
+    throw fail('VC6102', {
+      where: name,
+      found: `[${converted.shape}]`,
+      expected: `[${reference.shape}]`,
+    });
+  }
+  const width = reference.shape.at(-1) ?? 1;
+  if (width === 0) return;
+  comparison.add({ data: toFloat32(reference), width, place }, toFloat32(converted));
+}
+
+function finish(
+  kind: OutputKind,
+  name: string,
+  component: string,
+  feed: Feed,
+  comparison: Comparison,
+): OutputResult {
+  if (comparison.badReference !== undefined) {
+    throw fail('VC6104', { where: `${name} of ${component}, ${comparison.badReference}` });
+  }
+  const metrics = comparison.finish();
+  if (metrics === undefined) throw fail('VC6103', { where: `${name} of ${component}` });
+  return { output: kind, name, component, feed, metrics };
+}
+
+/** Both builds must have logits and a cache of every layer, and nothing that no comparison would look at. */
+function checkDecoder(recipe: GenerationRecipe, session: Session): void {
+  const presents = cacheNames(recipe.decoder.layers).map(([, present]) => present);
+  checkNames(
+    recipe.decoder.component,
+    ['logits', ...presents],
+    session.outputs.map((port) => port.name),
+  );
+}
+
+function checkNames(where: string, expected: readonly string[], found: readonly string[]): void {
+  const missing = expected.filter((name) => !found.includes(name));
+  const extra = found.filter((name) => !expected.includes(name));
+  if (missing.length === 0 && extra.length === 0) return;
+  throw fail('VC6102', {
+    where,
+    found: [
+      ...(missing.length > 0 ? [`no ${missing.join(', ')}`] : []),
+      ...(extra.length > 0 ? [`besides ${extra.join(', ')}`] : []),
+    ].join('; '),
+    expected: expected.join(', '),
+  });
+}
+
+function begin(request: PairRequest, what: string): void {
+  request.signal?.throwIfAborted();
+  request.onStep(what);
+}
