@@ -130,11 +130,34 @@ export const catalogue = {
     'it needs half_pixel, a = -0.75, no antialias and sizes that are known at compile time',
   ),
   VC3203: error('input', 'the picture input of the graph does not have the size that the pipeline states'),
+  VC3001: error('input', 'a name stands for two values'),
+  VC3002: error('input', 'a value is read that nothing before has made'),
+  VC3003: error(
+    'internal',
+    'the graph and its use lists disagree',
+    'please report this, with --debug output',
+  ),
+  VC3004: error('input', 'a node has too few or too many inputs or outputs'),
+  VC3005: error('input', 'an operator is not known'),
+  VC3006: error('input', 'an attribute is missing, unknown or of the wrong kind'),
+  VC3007: error('input', 'the operator set of a node is not imported'),
+  VC3008: error('input', 'a graph output is made by nothing'),
+  VC3009: error('input', 'the functions of a model are not well formed'),
+  VC3010: error('input', 'an operator set or operator is newer than what is declared or known'),
+  VC3011: error('input', 'an operator does not take this element type'),
+  VC3012: error('input', 'a body does not fit the node that holds it'),
+  VC3101: error('input', 'shapes do not fit together'),
+  VC3102: error('input', 'a declared type is not the one that is computed'),
+  VC3103: error('input', 'element types do not fit together'),
 
   // --- VC4xxx options, resolution, adapters
   VC4001: error('usage', 'the command line cannot be understood', 'vlm-convert --help lists the options'),
   VC4002: error('usage', 'an option has a wrong value'),
-  VC4003: error('usage', 'the config file has a key that is no option', 'vlm-convert --help lists the options'),
+  VC4003: error(
+    'usage',
+    'the config file has a key that is no option',
+    'vlm-convert --help lists the options',
+  ),
   VC4004: error('usage', 'the config file cannot be used'),
   VC4005: error(
     'usage',
@@ -147,7 +170,11 @@ export const catalogue = {
     'a tile runs adapter weights that were not trained for its position',
     'train adapters for this grid, or choose --lora-tiles base; --strict makes this an error',
   ),
-  VC4401: error('usage', 'the text of a pipeline is not well formed', 'write it as in: merge-lora,int4{block=32}'),
+  VC4401: error(
+    'usage',
+    'the text of a pipeline is not well formed',
+    'write it as in: merge-lora,int4{block=32}',
+  ),
   VC4402: error('usage', 'a pipeline names a pass that does not exist'),
   VC4403: error('usage', 'a pass does not take these options'),
 
@@ -157,9 +184,17 @@ export const catalogue = {
     'the output exists and is not an earlier output of vlm-convert',
     'name another folder, or replace it with --force',
   ),
-  VC5102: error('output', 'the output and the checkpoint may not lie inside each other', 'name another folder'),
+  VC5102: error(
+    'output',
+    'the output and the checkpoint may not lie inside each other',
+    'name another folder',
+  ),
   VC5103: error('output', 'the output folder cannot be made'),
-  VC5104: error('output', 'the disk has too little room for the output', 'free some, or name a folder on another disk'),
+  VC5104: error(
+    'output',
+    'the disk has too little room for the output',
+    'free some, or name a folder on another disk',
+  ),
   VC5105: error('output', 'a file of the output cannot be written'),
   VC5106: error(
     'output',
