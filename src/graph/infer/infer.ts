@@ -1,0 +1,128 @@
+/**
+ * Type and shape inference. Operators without a rule leave their outputs as they are declared.
+ *
+ * Throws VlmError VC31xx when operands do not fit together or a result contradicts the type that is declared.
+ */
+import { fail } from '../../report/diagnostics.ts';
+import type { Graph } from '../graph.ts';
+import type { Model } from '../model.ts';
+import type { Node } from '../node.ts';
+import { formatType, type ValueType } from '../types.ts';
+import type { Value } from '../value.ts';
+import { attentionRules } from './attention.ts';
+import { type IntData, type Rule, RuleContext, type TypeScope } from './context.ts';
+import { controlRules } from './control.ts';
+import { IntEvaluator } from './data.ts';
+import { elementwiseRules } from './elementwise.ts';
+import { linearRules } from './linear.ts';
+import { mergeTypes } from './merge.ts';
+import { quantizedRules } from './quantized.ts';
+import { reduceRules } from './reduce.ts';
+import { shapeRules } from './shapes.ts';
+
+const rules: ReadonlyMap<string, Rule> = new Map([
+  ...elementwiseRules,
+  ...linearRules,
+  ...shapeRules,
+  ...reduceRules,
+  ...quantizedRules,
+  ...attentionRules,
+  ...controlRules,
+]);
+
+/** Types found so far, laid over those that the values carry: nothing in the graph changes. */
+class Inference implements TypeScope {
+  readonly types = new Map<Value, ValueType>();
+  /** `domain::op` of model-local functions, which hide operators of that name. */
+  readonly #functions: ReadonlySet<string>;
+  readonly #forget: (value: Value) => boolean;
+  readonly #data = new IntEvaluator(this);
+
+  constructor(functions: ReadonlySet<string>, forget: (value: Value) => boolean = () => false) {
+    this.#functions = functions;
+    this.#forget = forget;
+  }
+
+  typeOf(value: Value): ValueType | undefined {
+    return this.types.get(value) ?? (this.#forget(value) ? undefined : value.type);
+  }
+
+  dataOf(value: Value): IntData | undefined {
+    return this.#data.of(value);
+  }
+
+  inferBody(graph: Graph, inputs: readonly (ValueType | undefined)[]): void {
+    for (const [index, type] of inputs.entries()) {
+      const input = graph.inputs[index];
+      if (input !== undefined) this.#learn(input, type, `input ${input.name} of graph ${graph.name}`);
+    }
+    this.inferGraph(graph);
+  }
+
+  inferGraph(graph: Graph): void {
+    for (const node of graph.nodes()) this.inferNode(node);
+  }
+
+  inferNode(node: Node): void {
+    const rule = this.#functions.has(node.op) ? undefined : rules.get(node.op);
+    if (rule === undefined) {
+      for (const [, graph] of node.subgraphs()) this.inferGraph(graph);
+      return;
+    }
+    const types = rule(new RuleContext(node, this));
+    for (const [index, output] of node.outputs.entries()) {
+      if (output !== null)
+        this.#learn(output, types[index], `output ${output.name} of node ${node.name} (${node.op})`);
+    }
+  }
+
+  #learn(value: Value, type: ValueType | undefined, where: string): void {
+    if (type === undefined) return;
+    const declared = this.typeOf(value);
+    const merged = declared === undefined ? type : mergeTypes(declared, type);
+    if (merged === undefined) {
+      throw fail('VC3102', { where, found: formatType(declared), expected: formatType(type) });
+    }
+    this.types.set(value, merged);
+  }
+}
+
+function functionNames(model: Model): ReadonlySet<string> {
+  return new Set(model.functions.map(({ domain, name }) => (domain === '' ? name : `${domain}::${name}`)));
+}
+
+function apply(types: ReadonlyMap<Value, ValueType>): void {
+  for (const [value, type] of types) if (value.type !== type) value.graph.setType(value, type);
+}
+
+/** Sets the types of a node's outputs (and of what is in its bodies), merged with those that are declared. */
+export function inferNode(_graph: Graph, node: Node): void {
+  const inference = new Inference(new Set());
+  inference.inferNode(node);
+  apply(inference.types);
+}
+
+/** The types that follow for every value of the main graph and its bodies; changes nothing. */
+export function inferredTypes(model: Model): ReadonlyMap<Value, ValueType> {
+  const inference = new Inference(functionNames(model));
+  inference.inferGraph(model.graph);
+  return inference.types;
+}
+
+/** Sets the types of all values of the main graph and its bodies that can be inferred. */
+export function inferModel(model: Model): void {
+  apply(inferredTypes(model));
+}
+
+/**
+ * Infers again after a change of element types or sizes: what nodes with a rule make is taken to be unknown
+ * first, graph inputs and initializers stand.
+ */
+export function reinferModel(model: Model): void {
+  const functions = functionNames(model);
+  const inference = new Inference(functions, ({ producer }) => {
+    return producer !== undefined && !functions.has(producer.op) && rules.has(producer.op);
+  });
+  inference.inferGraph(model.graph);
+  apply(inference.types);
+}
