@@ -1,4 +1,5 @@
 /** A checkpoint folder as its publisher ships it: config, side files and tensors, nothing read but headers. */
+import type { DiagnosticRecord } from '../../report/diagnostics.ts';
 import type { JsonValue, Tensor } from '../../tensor/tensor.ts';
 
 export type JsonObject = { readonly [key: string]: JsonValue };
@@ -19,5 +20,7 @@ export interface Checkpoint {
   readonly files: readonly string[];
   /** Parsed JSON side files (`tokenizer_config.json`, …), size-capped; config.json included. */
   readonly json: ReadonlyMap<string, JsonValue>;
+  /** Warnings met while opening: side files left out, tensors that the index does not list. */
+  readonly problems: readonly DiagnosticRecord[];
   close(): Promise<void>;
 }
