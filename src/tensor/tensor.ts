@@ -51,8 +51,18 @@ export interface Derivation {
   readonly rows: number;
   /** Peak bytes held per row while computing (inputs read, intermediates, outputs): bounds the block size. */
   readonly workingBytesPerRow: number;
+  /** What every call costs however few rows it computes; left out: nothing. */
+  readonly overhead?: CallOverhead;
   /** Bytes of rows [begin, end), one array per output. */
   computeRows(begin: number, end: number): Promise<readonly Uint8Array[]>;
+}
+
+/** What a call of `computeRows` costs whatever its number of rows. */
+export interface CallOverhead {
+  /** Bytes of the inputs that it goes through: where they are many, few large blocks are better. */
+  readonly read: number;
+  /** Peak bytes held for that. */
+  readonly held: number;
 }
 
 /** A tensor over `byteLength` bytes of a source at `offset`; the caller has checked that they exist. */
