@@ -81,6 +81,11 @@ export const catalogue = {
     'a symbolic link leads out of the checkpoint',
     'replace the link by the file itself; only links inside the folder and into a Hugging Face cache are followed',
   ),
+  VC1106: error(
+    'input',
+    'a file cannot be read, or changed while it was read',
+    'leave the checkpoint alone while it is converted; check the disk',
+  ),
   VC1110: error(
     'input',
     'the folder has no config.json',
@@ -109,6 +114,8 @@ export const catalogue = {
   VC1221: error('input', 'a tensor is missing from the checkpoint'),
   VC1222: error('input', 'a tensor has another shape than the config says'),
   VC1223: error('input', 'a weight has a dtype that cannot be converted'),
+  VC1231: error('input', 'the model_type of config.json is not known'),
+  VC1232: error('input', 'this variant of a known model family is not supported yet'),
 
   // --- VC2xxx ONNX files
   VC2050: error(
@@ -150,6 +157,12 @@ export const catalogue = {
   VC3102: error('input', 'a declared type is not the one that is computed'),
   VC3103: error('input', 'element types do not fit together'),
 
+  VC3901: error(
+    'input',
+    'a weight that is to be quantized is not a finite number',
+    'the checkpoint is damaged, or holds such values: keep this component in fp32',
+  ),
+
   // --- VC4xxx options, resolution, adapters
   VC4001: error('usage', 'the command line cannot be understood', 'vlm-convert --help lists the options'),
   VC4002: error('usage', 'an option has a wrong value'),
@@ -166,9 +179,21 @@ export const catalogue = {
   ),
   VC4006: error('usage', 'an option names a component that this model does not have'),
   VC4007: error('gate', 'there are warnings, and --strict makes them errors'),
+  VC4201: error('usage', 'the resolution is not usable'),
+  VC4202: error('usage', 'the resolution is too small'),
+  VC4203: error('usage', 'the resolution is too large'),
   VC4301: warning(
     'a tile runs adapter weights that were not trained for its position',
     'train adapters for this grid, or choose --lora-tiles base; --strict makes this an error',
+  ),
+  VC4302: error(
+    'input',
+    'there are more tiles than adapters',
+    'choose --lora-tiles nearest or base, or a resolution with fewer tiles',
+  ),
+  VC4310: warning(
+    'the image span is longer than the sequence length that the model was trained for',
+    'choose a smaller resolution',
   ),
   VC4401: error(
     'usage',

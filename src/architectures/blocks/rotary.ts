@@ -1,0 +1,42 @@
+/**
+ * Rotary position embedding in halves (NeoX): channel i of the first half turns with channel i of the second.
+ * x is [N, S, heads, headDim]; cos and sin are [S, 1, rotaryDim / 2] and broadcast over N and heads.
+ * Angles are float32: position · inverse frequency.
+ */
+import type { GraphBuilder } from '../../graph/builder.ts';
+import type { Value } from '../../graph/value.ts';
+import { codeOfDType } from '../../tensor/dtype.ts';
+
+export interface RotaryTables {
+  readonly cos: Value;
+  readonly sin: Value;
+}
+
+/** Positions int64 [S] and inverse frequencies float32 [rotaryDim / 2] → cos and sin [S, 1, rotaryDim / 2]. */
+export function rotaryTables(b: GraphBuilder, positions: Value, inverseFrequencies: Value): RotaryTables {
+  const slots = b.op('Cast', [positions], { attributes: { to: codeOfDType('float32') } });
+  const columns = b.op('Unsqueeze', [slots, b.int64([1, 2])]);
+  const angles = b.op('Mul', [columns, inverseFrequencies]);
+  return { cos: b.op('Cos', [angles]), sin: b.op('Sin', [angles]) };
+}
+
+/** Rotates the first `rotaryDim` channels of each head; the others pass. */
+export function rotate(
+  b: GraphBuilder,
+  x: Value,
+  { cos, sin }: RotaryTables,
+  { rotaryDim, headDim }: { readonly rotaryDim: number; readonly headDim: number },
+): Value {
+  const half = rotaryDim / 2;
+  const rest = headDim - rotaryDim;
+  const sizes = rest === 0 ? [half, half] : [half, half, rest];
+  const [first, second, ...passed] = b.ops('Split', [x, b.int64(sizes)], sizes.length, {
+    attributes: { axis: -1 },
+  });
+  if (first === undefined || second === undefined) throw new RangeError('Split made no two outputs');
+  const turned = [
+    b.op('Sub', [b.op('Mul', [first, cos]), b.op('Mul', [second, sin])]),
+    b.op('Add', [b.op('Mul', [second, cos]), b.op('Mul', [first, sin])]),
+  ];
+  return b.op('Concat', [...turned, ...passed], { attributes: { axis: -1 } });
+}

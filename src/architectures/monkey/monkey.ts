@@ -1,0 +1,76 @@
+/**
+ * Monkey and Monkey-Chat: Qwen-VL whose tower sees windows of 448 pixels, each with its own low-rank adapters,
+ * and the whole picture resized to one window, without. Features: windows row-major, then the global view.
+ */
+
+import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
+import { fail } from '../../report/diagnostics.ts';
+import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../architecture.ts';
+import { imageViews } from '../blocks/image-views.ts';
+import { assembleQwen, clipMean, clipStd, openQwen } from '../qwen/assemble.ts';
+import { visionTower } from '../qwen/vision-tower.ts';
+import { tilePicture, tileSide } from './geometry.ts';
+import { countAdapters, readAdapters } from './read-adapters.ts';
+import { assignAdapters } from './tile-adapters.ts';
+
+function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
+  const source = openQwen(checkpoint);
+  const { config, queries, visual } = source;
+  const { imageSize, patch, layers } = config.visual;
+  if (tileSide % patch !== 0) {
+    throw fail('VC1204', {
+      where: 'config.json: visual.patch_size',
+      found: `${patch}`,
+      expected: `a divisor of the tile's side, ${tileSide}`,
+    });
+  }
+  const trained = tilePicture(undefined, imageSize, 'crop').grid;
+  const picture = tilePicture(options.resolution, imageSize, options.tiling);
+
+  const blocks = Array.from({ length: layers }, (_, index) => visual.at(`transformer.resblocks.${index}`));
+  const count = countAdapters(blocks, config.visual);
+  const { views, warnings } = assignAdapters(picture.grid, count, trained, options.loraTiles);
+  const geometry: ImageGeometry = {
+    requested: picture.requested,
+    input: picture.input,
+    grid: { ...picture.grid, tile: tileSide },
+    views,
+    tokensPerView: queries,
+    tokens: views.length * queries,
+    mean: clipMean,
+    std: clipStd,
+    summary: picture.summary,
+  };
+  return assembleQwen(monkey.id, source, geometry, options.tiling, warnings, (b, pixels) => {
+    const layout = { ...picture.input, ...picture.grid, tile: tileSide };
+    const cut = b.scope('views', () => imageViews(b, pixels, layout));
+    const patches = tileSide / patch;
+    return visionTower(b, cut, visual, {
+      config: config.visual,
+      views: views.length,
+      grid: { rows: patches, columns: patches },
+      queries,
+      adapters: readAdapters(blocks, config.visual, views),
+    });
+  });
+}
+
+/** TextMonkey says `monkey` too, but has window attention, and with it tensors that Monkey lacks. */
+export function isTextMonkey(config: JsonObject, tensorNames: ReadonlySet<string>): boolean {
+  const { architectures } = config;
+  if (Array.isArray(architectures) && architectures.some((name) => /textmonkey/i.test(String(name)))) {
+    return true;
+  }
+  for (const name of tensorNames) {
+    if (/^transformer\.visual\.(transformer\.window_attention|downresampler)\./.test(name)) return true;
+  }
+  return false;
+}
+
+export const monkey: Architecture = {
+  id: 'monkey',
+  title: 'Monkey',
+  modelTypes: ['monkey'],
+  recognises: (config, tensorNames) => config.model_type === 'monkey' && !isTextMonkey(config, tensorNames),
+  build,
+};

@@ -1,0 +1,42 @@
+/**
+ * Qwen-VL and Qwen-VL-Chat: one view of the whole picture, `queries` features, QWen-7B as language model.
+ * At another size than the checkpoint's own, position table and resampler keys are resized to the patch grid.
+ */
+
+import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
+import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../architecture.ts';
+import { fitPicture } from '../blocks/image-views.ts';
+import { assembleQwen, clipMean, clipStd, openQwen } from '../qwen/assemble.ts';
+import { visionTower } from '../qwen/vision-tower.ts';
+import { patchPicture } from './geometry.ts';
+
+function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
+  const source = openQwen(checkpoint);
+  const { config, queries } = source;
+  const { imageSize, patch } = config.visual;
+  const picture = patchPicture(options.resolution, imageSize, options.tiling, patch);
+  const geometry: ImageGeometry = {
+    requested: picture.requested,
+    input: picture.input,
+    views: [{ kind: 'global' }],
+    tokensPerView: queries,
+    tokens: queries,
+    mean: clipMean,
+    std: clipStd,
+    summary: picture.summary,
+  };
+  return assembleQwen(qwenVl.id, source, geometry, options.tiling, [], (b, pixels) => {
+    const covered = fitPicture(b, pixels, picture.input, picture.covered);
+    const shape = { config: config.visual, views: 1, grid: picture.grid, queries };
+    return visionTower(b, covered, source.visual, shape);
+  });
+}
+
+export const qwenVl: Architecture = {
+  id: 'qwen-vl',
+  title: 'Qwen-VL',
+  modelTypes: ['qwen'],
+  // The language model alone has the same model_type and no `visual`.
+  recognises: (config: JsonObject) => config.model_type === 'qwen' && config.visual !== undefined,
+  build,
+};

@@ -1,0 +1,136 @@
+/**
+ * What Qwen-VL and Monkey share when they build: the checks that hold for both, embedding and decoder, and the
+ * model around the vision graph that each family makes its own way.
+ */
+import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
+import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
+import { GraphBuilder } from '../../graph/builder.ts';
+import { inferNode } from '../../graph/infer/infer.ts';
+import { createModel } from '../../graph/model.ts';
+import { tensorType } from '../../graph/types.ts';
+import type { Value } from '../../graph/value.ts';
+import { type DiagnosticRecord, diagnostic, fail } from '../../report/diagnostics.ts';
+import type { BuiltModel, Component, ImageGeometry, Tiling } from '../architecture.ts';
+import { WeightReader } from '../blocks/weights.ts';
+import { type QwenConfig, readQwenConfig } from './config.ts';
+import { buildDecoder, buildEmbedding, referenceOpset } from './decoder.ts';
+import { qwenRecipe } from './recipe.ts';
+import { qwenSideFiles } from './side-files.ts';
+import { storedGrid } from './stored-grid.ts';
+
+/** CLIP's mean and standard deviation, with which the families' preprocessing normalises. */
+export const clipMean: readonly number[] = [0.48145466, 0.4578275, 0.40821073];
+export const clipStd: readonly number[] = [0.26862954, 0.26130258, 0.27577711];
+
+/** A checkpoint of one of the families, checked as far as both have it in common. */
+export interface QwenSource {
+  readonly checkpoint: Checkpoint;
+  readonly config: QwenConfig;
+  readonly table: TensorTable;
+  /** Reads at the root of the tensor names. */
+  readonly weights: WeightReader;
+  /** Reads `transformer.visual.*`. */
+  readonly visual: WeightReader;
+  /** Features per view: the rows of the resampler's `query`. */
+  readonly queries: number;
+}
+
+export function openQwen(checkpoint: Checkpoint): QwenSource {
+  const config = readQwenConfig(checkpoint);
+  refuseTextAdapters(checkpoint);
+  const table = new TensorTable(checkpoint.tensors);
+  const weights = new WeightReader(table);
+  const visual = weights.at('transformer.visual');
+  const { rows, columns } = storedGrid(visual, 'attn_pool.query');
+  const queries = rows * columns;
+  if (config.visual.queries !== undefined && config.visual.queries !== queries) {
+    throw fail('VC1204', {
+      where: 'config.json: visual.n_queries, transformer.visual.attn_pool.query',
+      found: `${config.visual.queries} and ${queries} rows`,
+      expected: 'equal',
+    });
+  }
+  return { checkpoint, config, table, weights, visual, queries };
+}
+
+/** A variant for small GPUs adapts the language model too; nothing here would apply those adapters. */
+function refuseTextAdapters(checkpoint: Checkpoint): void {
+  for (const name of checkpoint.tensors.keys()) {
+    if (!/^transformer\.h\.\d+\..*_lora\./.test(name)) continue;
+    throw fail('VC1232', {
+      where: name,
+      found: 'low-rank adapters in the language model',
+      expected: 'a language model without adapters',
+      hint: 'merge the adapters into the language model first',
+    });
+  }
+}
+
+/** Builds the three components; `vision` makes image_features [N, tokens, hidden] of pixel_values. */
+export function assembleQwen(
+  architecture: string,
+  source: QwenSource,
+  geometry: ImageGeometry,
+  tiling: Tiling,
+  warnings: readonly DiagnosticRecord[],
+  vision: (b: GraphBuilder, pixels: Value) => Value,
+): BuiltModel {
+  const { config, checkpoint } = source;
+  const components: readonly Component[] = [
+    {
+      id: 'vision',
+      kind: 'encoder',
+      modality: 'image',
+      fileName: 'vision_encoder',
+      model: visionModel(geometry, config.text.hidden, vision),
+    },
+    {
+      id: 'embed',
+      kind: 'embed',
+      modality: 'text',
+      fileName: 'embed_tokens',
+      model: buildEmbedding(source.weights, config.text),
+    },
+    {
+      id: 'decoder',
+      kind: 'decoder',
+      modality: 'text',
+      fileName: 'decoder_model_merged',
+      model: buildDecoder(source.weights, config.text),
+    },
+  ];
+  return {
+    architecture,
+    components,
+    image: geometry,
+    recipe: qwenRecipe(config),
+    sideFiles: qwenSideFiles(checkpoint, geometry, tiling),
+    warnings: [...warnings, ...spanWarning(geometry, config.text.seqLength)],
+    unusedTensors: source.table.unused(),
+  };
+}
+
+function visionModel(
+  { input, tokens }: ImageGeometry,
+  hidden: number,
+  vision: (b: GraphBuilder, pixels: Value) => Value,
+): Component['model'] {
+  const b = new GraphBuilder('vision_encoder', inferNode);
+  const pixels = b.input('pixel_values', tensorType('float32', ['batch_size', 3, input.height, input.width]));
+  const features = vision(b, pixels);
+  b.output('image_features', features);
+  b.graph.setType(features, tensorType('float32', ['batch_size', tokens, hidden]));
+  return createModel(b.graph, referenceOpset);
+}
+
+/** The span and its two markers, against the length that the language model was trained for. */
+function spanWarning({ tokens }: ImageGeometry, seqLength: number): readonly DiagnosticRecord[] {
+  if (tokens + 2 <= seqLength) return [];
+  return [
+    diagnostic('VC4310', {
+      where: 'resolution',
+      found: `${tokens} image tokens and 2 markers`,
+      expected: `at most seq_length = ${seqLength} tokens, text included`,
+    }),
+  ];
+}

@@ -1,0 +1,65 @@
+/**
+ * The JSON files of the output folder, moved to the resolution that was built: model config, preprocessor,
+ * tokenizer. What they do not concern is kept as the publisher wrote it.
+ */
+import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
+import type { JsonValue } from '../../tensor/tensor.ts';
+import type { ImageGeometry, SideFile, Size, Tiling } from '../architecture.ts';
+import { copiedFiles } from '../side-files.ts';
+
+/** PIL's code of bicubic resampling. */
+const bicubic = 3;
+
+export function qwenSideFiles(
+  checkpoint: Checkpoint,
+  geometry: ImageGeometry,
+  tiling: Tiling,
+): readonly SideFile[] {
+  const json = (name: string, value: JsonValue): SideFile => ({ name, kind: 'json', value });
+  return [
+    json('config.json', modelConfig(checkpoint.config, geometry.input)),
+    json('preprocessor_config.json', preprocessorConfig(geometry, tiling)),
+    json('tokenizer_config.json', {
+      ...objectOf(checkpoint.json.get('tokenizer_config.json')),
+      image_token_span: geometry.tokens,
+    }),
+    ...copiedFiles(checkpoint.files),
+  ];
+}
+
+function modelConfig(config: JsonObject, { width, height }: Size): JsonValue {
+  const visual = objectOf(config.visual);
+  const isSquareNumber = typeof visual.image_size === 'number' && width === height;
+  return { ...config, visual: { ...visual, image_size: isSquareNumber ? width : [height, width] } };
+}
+
+function preprocessorConfig(geometry: ImageGeometry, tiling: Tiling): JsonValue {
+  const { width, height } = geometry.input;
+  const { grid } = geometry;
+  return {
+    do_convert_rgb: true,
+    do_resize: true,
+    do_center_crop: false,
+    size: { height, width },
+    resample: bicubic,
+    do_rescale: true,
+    rescale_factor: 1 / 255,
+    do_normalize: true,
+    image_mean: geometry.mean,
+    image_std: geometry.std,
+    vlm_convert: {
+      requested: { height: geometry.requested.height, width: geometry.requested.width },
+      keep_aspect_ratio: false,
+      tiling,
+      ...(grid === undefined ? {} : { grid: { rows: grid.rows, columns: grid.columns, tile: grid.tile } }),
+      global_view: true,
+      tokens_per_view: geometry.tokensPerView,
+      image_token_span: geometry.tokens,
+    },
+  };
+}
+
+function objectOf(value: JsonValue | undefined): JsonObject {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? (value as JsonObject) : {};
+}
