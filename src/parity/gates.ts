@@ -1,0 +1,170 @@
+/**
+ * Gates: limits that decide whether an output is close enough. What is measured is in metrics.ts, the default
+ * limits in gate-limits.ts; a user moves one with `--gate logits.kl=0.05` or `--gate implementation.logits.max=0.01`.
+ */
+import { fail } from '../report/diagnostics.ts';
+import { didYouMean } from '../report/nearest.ts';
+import { defaultLimits } from './gate-limits.ts';
+import type { Metrics } from './metrics.ts';
+import type { Feed, OutputKind, OutputResult } from './runner.ts';
+
+/** `implementation`: against the plain graph with the same rounded weights. `fidelity`: against the original. */
+export type Level = 'implementation' | 'fidelity';
+
+export const levels: readonly Level[] = ['implementation', 'fidelity'];
+
+/** Ordered from the most to the least exact. */
+export type Precision = 'fp32' | 'fp16' | 'int8' | 'int4';
+
+export const precisions: readonly Precision[] = ['fp32', 'fp16', 'int8', 'int4'];
+
+interface GateMetric {
+  /** What passes: at most the limit, or at least it. */
+  readonly direction: 'at-most' | 'at-least';
+  /** Undefined where the output has no such number. */
+  readonly read: (metrics: Metrics) => number | undefined;
+  /** Place of the worst, where the metric has one. */
+  readonly place: (metrics: Metrics) => string | undefined;
+}
+
+const nowhere = (): undefined => undefined;
+
+/** Metrics by the name that gates use; their definitions are in metrics.ts. */
+export const gateMetrics = {
+  finite: {
+    direction: 'at-most',
+    read: (metrics) => metrics.nonFinite.count,
+    place: (metrics) => metrics.nonFinite.first,
+  },
+  max: {
+    direction: 'at-most',
+    read: (metrics) => metrics.maxStd,
+    place: (metrics) => metrics.maxAbs.where,
+  },
+  mean: { direction: 'at-most', read: (metrics) => metrics.meanStd, place: nowhere },
+  relative: { direction: 'at-most', read: (metrics) => metrics.relative, place: nowhere },
+  cosine: { direction: 'at-least', read: (metrics) => metrics.cosine, place: nowhere },
+  'worst-cosine': {
+    direction: 'at-least',
+    read: (metrics) => metrics.worstCosine.value,
+    place: (metrics) => metrics.worstCosine.where,
+  },
+  kl: { direction: 'at-most', read: (metrics) => metrics.logits?.kl, place: nowhere },
+  'kl-max': {
+    direction: 'at-most',
+    read: (metrics) => metrics.logits?.klMax.value,
+    place: (metrics) => metrics.logits?.klMax.where,
+  },
+  top1: { direction: 'at-least', read: (metrics) => metrics.logits?.top1, place: nowhere },
+} as const satisfies Record<string, GateMetric>;
+
+export type MetricName = keyof typeof gateMetrics;
+
+/** Limits of one output. */
+export type Limits = Readonly<Partial<Record<MetricName, number>>>;
+
+const outputs: readonly OutputKind[] = ['features', 'embeds', 'logits', 'cache'];
+
+/** A limit that the user gave. */
+export interface GateOverride {
+  readonly level: Level;
+  readonly output: OutputKind;
+  readonly metric: MetricName;
+  readonly limit: number;
+}
+
+export interface GateVerdict {
+  readonly level: Level;
+  readonly feed: Feed;
+  readonly output: OutputKind;
+  readonly component: string;
+  readonly metric: MetricName;
+  readonly precision: Precision;
+  readonly direction: 'at-most' | 'at-least';
+  readonly limit: number;
+  readonly from: 'default' | 'user';
+  readonly value: number;
+  readonly passed: boolean;
+  /** Place of the worst. */
+  readonly where?: string;
+}
+
+/**
+ * Reads `output.metric` (fidelity) or `level.output.metric` keys. Throws VC6105 for an unknown key, a metric that
+ * the output does not have, or a limit that is not a number of at least 0.
+ */
+export function parseGates(gates: Readonly<Record<string, number>>): readonly GateOverride[] {
+  return Object.entries(gates).map(([key, limit]) => {
+    const gate = gateKeys.get(key) ?? gateKeys.get(`fidelity.${key}`);
+    if (gate === undefined) {
+      const hint = didYouMean(
+        key,
+        [...gateKeys.keys()].flatMap((known) => [known.replace('fidelity.', ''), known]),
+      );
+      throw fail('VC6105', {
+        where: `--gate ${key}`,
+        found: key,
+        expected: `[level.]output.metric: levels ${levels.join(', ')}; outputs ${outputs.join(', ')}; metrics ${Object.keys(gateMetrics).join(', ')} (kl, kl-max and top1 for logits)`,
+        ...(hint === undefined ? {} : { hint }),
+      });
+    }
+    if (!(Number.isFinite(limit) && limit >= 0)) {
+      throw fail('VC6105', { where: `--gate ${key}`, found: String(limit), expected: 'a number from 0 on' });
+    }
+    return { ...gate, limit };
+  });
+}
+
+const gateKeys: ReadonlyMap<string, Omit<GateOverride, 'limit'>> = new Map(
+  levels.flatMap((level) =>
+    outputs.flatMap((output) =>
+      (Object.keys(gateMetrics) as MetricName[])
+        .filter((metric) => output === 'logits' || !['kl', 'kl-max', 'top1'].includes(metric))
+        .map((metric) => [`${level}.${output}.${metric}`, { level, output, metric }] as const),
+    ),
+  ),
+);
+
+/**
+ * Judges the outputs of one level. A component fed locally is held to its own precision's limits; in chain it
+ * inherits the errors of the others, so the least exact precision of all counts.
+ */
+export function judge(
+  level: Level,
+  results: readonly OutputResult[],
+  precisionOf: Readonly<Record<string, Precision>>,
+  overrides: readonly GateOverride[],
+): readonly GateVerdict[] {
+  const used = Object.values(precisionOf);
+  const least = precisions.findLast((precision) => used.includes(precision)) ?? 'fp32';
+  return results.flatMap((result) => {
+    const precision = result.feed === 'chain' ? least : (precisionOf[result.component] ?? 'fp32');
+    const own = overrides.filter((gate) => gate.level === level && gate.output === result.output);
+    const limits: Limits = {
+      finite: 0,
+      ...defaultLimits[level][precision][result.output],
+      ...Object.fromEntries(own.map((gate) => [gate.metric, gate.limit])),
+    };
+    return Object.entries(limits).map(([key, limit]) => {
+      const metric = key as MetricName;
+      const { direction, read, place } = gateMetrics[metric];
+      const value = read(result.metrics) ?? Number.NaN;
+      const where = place(result.metrics);
+      return {
+        level,
+        feed: result.feed,
+        output: result.output,
+        component: result.component,
+        metric,
+        precision,
+        direction,
+        limit,
+        from: own.some((gate) => gate.metric === metric) ? ('user' as const) : ('default' as const),
+        value,
+        // Written so that NaN fails.
+        passed: direction === 'at-most' ? value <= limit : value >= limit,
+        ...(where === undefined ? {} : { where }),
+      };
+    });
+  });
+}

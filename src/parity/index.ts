@@ -1,0 +1,9 @@
+/** What the parity room offers to the rest. */
+export { withoutActivationQuantization } from './activation-quantization.ts';
+export type { ComponentFiles } from './components.ts';
+export { type GateOverride, type GateVerdict, type Level, type Precision, parseGates } from './gates.ts';
+export { type CoverageRow, coverageRows } from './report/coverage.ts';
+export { renderJson } from './report/json.ts';
+export { renderMarkdown } from './report/markdown.ts';
+export type { ParityReport, PassSummary, Subject } from './report/report.ts';
+export { type ParityRequest, parityFailure, runParity } from './run-parity.ts';
