@@ -2,12 +2,14 @@
  * Where bytes come from: a local file today, an HTTP range source of a hub later, a buffer in tests.
  */
 import { type FileHandle, open } from 'node:fs/promises';
+import { fail } from '../report/diagnostics.ts';
+import { systemReason } from '../report/show.ts';
 
 export interface ByteSource {
   /** Stable name for messages, plans and digests: a path relative to the checkpoint, not an absolute one. */
   readonly name: string;
   readonly size: number;
-  /** Bytes [begin, end). Rejects when the range is not inside [0, size] or the source got shorter. */
+  /** Bytes [begin, end), inside [0, size]. Throws VC1106 where they cannot be read or the source got shorter. */
   read(begin: number, end: number): Promise<Uint8Array>;
   close(): Promise<void>;
 }
@@ -54,17 +56,21 @@ class FileSource implements ByteSource {
     const buffer = new Uint8Array(end - begin);
     let filled = 0;
     while (filled < buffer.byteLength) {
-      const { bytesRead } = await this.#handle.read(
-        buffer,
-        filled,
-        buffer.byteLength - filled,
-        begin + filled,
-      );
+      const bytesRead = await this.#readOnce(buffer, filled, begin + filled);
       if (bytesRead === 0)
-        throw new RangeError(`${this.name} became shorter than ${end} bytes while it was read`);
+        throw fail('VC1106', { where: this.name, found: `it ends before byte ${end} now` });
       filled += bytesRead;
     }
     return buffer;
+  }
+
+  async #readOnce(target: Uint8Array, filled: number, position: number): Promise<number> {
+    try {
+      const left = target.byteLength - filled;
+      return (await this.#handle.read(target, filled, left, position)).bytesRead;
+    } catch (cause) {
+      throw fail('VC1106', { where: this.name, found: systemReason(cause), cause });
+    }
   }
 
   close(): Promise<void> {
