@@ -65,7 +65,10 @@ export class ConfigReader {
   }
 
   /** A list of integers, at least one. */
-  ints(key: string, options: Range & Fallback<readonly number[]> & { readonly length?: number }): number[] {
+  ints(
+    key: string,
+    options: Range & Fallback<readonly number[]> & { readonly length?: number } = {},
+  ): number[] {
     const { length } = options;
     const expected = `a list of ${length === undefined ? '' : `${length} `}integers`;
     const value = this.value(key) ?? options.default;
