@@ -1,1 +1,19 @@
-export {};
+/** vlm-convert as a library. The command line uses nothing else. */
+
+export type { ParityReport } from './parity/index.ts';
+export { type ConvertContext, type ConvertResult, convert } from './pipeline/convert.ts';
+export {
+  type InspectedCheckpoint,
+  type InspectedComponent,
+  type InspectedOnnx,
+  type InspectedSafetensors,
+  type InspectedTensor,
+  type Inspection,
+  inspect,
+} from './pipeline/inspect.ts';
+export type { Manifest, ManifestFile } from './pipeline/manifest.ts';
+export type { ConvertOptions, Precision } from './pipeline/options.ts';
+export { type Plan, type PlannedConversion, type PlannedFile, planConversion } from './pipeline/plan.ts';
+export type { DiagnosticRecord } from './report/diagnostics.ts';
+export { VlmError } from './report/diagnostics.ts';
+export type { Progress, Reporter, StageSpec } from './report/progress.ts';

@@ -179,6 +179,11 @@ export const catalogue = {
   ),
   VC4006: error('usage', 'an option names a component that this model does not have'),
   VC4007: error('gate', 'there are warnings, and --strict makes them errors'),
+  VC4008: error(
+    'input',
+    'there is nothing to inspect',
+    'vlm-convert inspect <folder | file.safetensors | model.onnx>',
+  ),
   VC4201: error('usage', 'the resolution is not usable'),
   VC4202: error('usage', 'the resolution is too small'),
   VC4203: error('usage', 'the resolution is too large'),

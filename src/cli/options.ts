@@ -1,0 +1,239 @@
+/**
+ * The one table of options. Flags, help text, validation of flags and of the config file, and the exported JSON
+ * Schema are all made from it (program.ts, schema.ts). It is plain data: `--help` loads nothing heavier.
+ */
+
+/** What a value is; each kind has one validator in schema.ts. */
+export type OptionKind =
+  | { readonly kind: 'path' }
+  | { readonly kind: 'switch' }
+  | { readonly kind: 'choice'; readonly values: readonly [string, ...string[]] }
+  | { readonly kind: 'integer'; readonly values: readonly [number, ...number[]] }
+  /** `512MiB`, `2GiB`, or a number of bytes. */
+  | { readonly kind: 'bytes' }
+  /** `1544x896`. */
+  | { readonly kind: 'size' }
+  /** One precision, or `component=precision` pairs. */
+  | { readonly kind: 'precision'; readonly values: readonly [string, ...string[]] }
+  /** `metric=limit`, repeatable. */
+  | { readonly kind: 'limits' }
+  /** Pipeline text, or `component:text`, repeatable. */
+  | { readonly kind: 'passes' };
+
+export interface OptionSpec {
+  /** Key in the config file. */
+  readonly key: string;
+  /** As commander reads it. A switch that is on by default is written in its negative form. */
+  readonly flag: string;
+  readonly group: 'Picture' | 'Precision' | 'Check' | 'Run';
+  readonly help: string;
+  readonly type: OptionKind;
+  /** Shown in the help. */
+  readonly default?: string;
+  /** What a wrong value is told. */
+  readonly expected: string;
+}
+
+export const precisions = ['fp32', 'fp16', 'int8', 'int4'] as const;
+
+export const optionTable = [
+  {
+    key: 'resolution',
+    flag: '--resolution <WxH>',
+    group: 'Picture',
+    help: 'width x height of the pictures that the graphs take',
+    type: { kind: 'size' },
+    default: "the checkpoint's own",
+    expected: 'width x height in whole pixels, such as 1544x896',
+  },
+  {
+    key: 'tiling',
+    flag: '--tiling <how>',
+    group: 'Picture',
+    help:
+      'a size that is not a whole number of tiles: fit = the largest that fits inside (1544x896 becomes ' +
+      '3x2 tiles, 1344x896); crop = as the original code does, the tiles ignore the rest and the global view ' +
+      'sees it; cover = round up and pad',
+    type: { kind: 'choice', values: ['fit', 'crop', 'cover'] },
+    default: 'fit',
+    expected: 'fit, crop or cover',
+  },
+  {
+    key: 'lora',
+    flag: '--lora <how>',
+    group: 'Picture',
+    help:
+      'per-tile adapters: merge = one copy of the attention weights per adapter, fastest; factored = shared ' +
+      'weights and low-rank branches, smallest (--dry-run prints the bytes of both)',
+    type: { kind: 'choice', values: ['merge', 'factored'] },
+    default: 'merge',
+    expected: 'merge or factored',
+  },
+  {
+    key: 'loraTiles',
+    flag: '--lora-tiles <policy>',
+    group: 'Picture',
+    help:
+      'tiles for which the checkpoint has no adapter: nearest = take that of the nearest tile; base = run ' +
+      'without; error = refuse',
+    type: { kind: 'choice', values: ['nearest', 'base', 'error'] },
+    default: 'nearest',
+    expected: 'nearest, base or error',
+  },
+  {
+    key: 'precision',
+    flag: '--precision <p>',
+    group: 'Precision',
+    help: 'fp32, fp16, int8 or int4; or per component, as vision=fp16,decoder=int4 (the rest stays fp32)',
+    type: { kind: 'precision', values: precisions },
+    default: 'fp32',
+    expected: 'fp32, fp16, int8 or int4, or component=precision pairs such as vision=fp16,decoder=int4',
+  },
+  {
+    key: 'blockSize',
+    flag: '--block-size <n>',
+    group: 'Precision',
+    help: 'weights that share one scale in int4 and int8',
+    type: { kind: 'integer', values: [16, 32, 64, 128, 256] },
+    default: '32',
+    expected: '16, 32, 64, 128 or 256',
+  },
+  {
+    key: 'symmetric',
+    flag: '--symmetric',
+    group: 'Precision',
+    help: 'int4 and int8 without zero points: smaller, less exact',
+    type: { kind: 'switch' },
+    expected: 'true or false',
+  },
+  {
+    key: 'quantizeEmbeddings',
+    flag: '--no-quantize-embeddings',
+    group: 'Precision',
+    help: 'leave the embedding table as it is under int4 and int8',
+    type: { kind: 'switch' },
+    expected: 'true or false',
+  },
+  {
+    key: 'passes',
+    flag: '--passes <text>',
+    group: 'Precision',
+    help:
+      'the passes themselves, in the form that --dry-run prints, instead of those that the options above ' +
+      'choose; component:text for one component (repeatable)',
+    type: { kind: 'passes' },
+    expected: 'pipeline text such as merge-lora,fuse-attention,int4{block=32}',
+  },
+  {
+    key: 'parity',
+    flag: '--no-parity',
+    group: 'Check',
+    help: 'write without running the result against the original',
+    type: { kind: 'switch' },
+    expected: 'true or false',
+  },
+  {
+    key: 'gate',
+    flag: '--gate <metric=limit>',
+    group: 'Check',
+    help: 'another limit for one metric of the report, such as logits.kl=0.05 (repeatable)',
+    type: { kind: 'limits' },
+    expected: 'metric=limit with a number, such as logits.kl=0.05',
+  },
+  {
+    key: 'strict',
+    flag: '--strict',
+    group: 'Check',
+    help: 'warnings are errors: nothing is written, exit code 2',
+    type: { kind: 'switch' },
+    expected: 'true or false',
+  },
+  {
+    key: 'dryRun',
+    flag: '--dry-run',
+    group: 'Run',
+    help: 'print the plan (components, passes, files and bytes, memory) and stop; reads headers only',
+    type: { kind: 'switch' },
+    expected: 'true or false',
+  },
+  {
+    key: 'force',
+    flag: '--force',
+    group: 'Run',
+    help: 'replace whatever stands under the name of the output',
+    type: { kind: 'switch' },
+    expected: 'true or false',
+  },
+  {
+    key: 'memory',
+    flag: '--memory <bytes>',
+    group: 'Run',
+    help: 'bytes of weights held in memory at once while writing',
+    type: { kind: 'bytes' },
+    default: '1GiB',
+    expected: 'a size of at least 1MiB, such as 512MiB or 2GiB',
+  },
+  {
+    key: 'json',
+    flag: '--json',
+    group: 'Run',
+    help: 'print one JSON object on standard output; warnings and errors go to standard error',
+    type: { kind: 'switch' },
+    expected: 'true or false',
+  },
+  {
+    key: 'quiet',
+    flag: '--quiet',
+    group: 'Run',
+    help: 'print errors only',
+    type: { kind: 'switch' },
+    expected: 'true or false',
+  },
+  {
+    key: 'debug',
+    flag: '--debug',
+    group: 'Run',
+    help: 'print the stack of an error, and keep the graph before a pass that failed',
+    type: { kind: 'switch' },
+    expected: 'true or false',
+  },
+] as const satisfies readonly OptionSpec[];
+
+export type OptionKey = (typeof optionTable)[number]['key'];
+
+/** The two that stand without a flag. */
+export const positionals = [
+  {
+    key: 'checkpoint',
+    help: 'folder with config.json and safetensors files; left out: the current folder, when it holds a config.json',
+  },
+  { key: 'output', help: 'folder to write; left out: <checkpoint name>-onnx beside the current folder' },
+] as const;
+
+/** Text after the options of `--help`. */
+export const helpExamples = `
+Examples:
+  $ vlm-convert Monkey --resolution 1544x896 --precision int4
+      The Monkey checkpoint in ./Monkey, compiled for pictures of 1544x896 (3x2 tiles and a global view), weights
+      in 4 bits, into ../Monkey-onnx. The report is in parity-report.md there.
+  $ cd Monkey && vlm-convert --resolution 1544x896
+      The same as a build step inside the checkpoint, in fp32.
+  $ vlm-convert Monkey --resolution 1544x896 --precision int4 --dry-run
+      What would be done and how large everything would be. Takes no time.
+  $ vlm-convert Qwen-VL out --precision vision=fp16,embed=int4,decoder=int4 --block-size 64
+      A precision for each component.
+  $ vlm-convert Monkey out --lora factored --lora-tiles base --strict
+      Small adapters beside shared weights, and no output at all if anything deserves a warning.
+  $ vlm-convert inspect Monkey
+      What is in a checkpoint, a .safetensors file or an .onnx file.
+
+Config file:
+  vlm-convert.config.json in the current folder (or --config <file>) may hold every option by its long name in
+  camelCase: { "checkpoint": "Monkey", "resolution": "1544x896", "precision": { "decoder": "int4" } }.
+  Flags win over it.
+
+Exit codes:
+  0 done and checked   1 a bug of ours   2 a parity gate failed, or a warning under --strict
+  3 command line or config file   4 checkpoint or ONNX file   5 output   6 runtime   130 interrupted
+  When a gate fails the output is written all the same, with the report that says where.
+`;

@@ -1,0 +1,27 @@
+/** What a conversion made, in a few lines. */
+import type { ConvertResult } from '../../index.ts';
+import { formatBytes, formatTable, plural } from '../../report/format.ts';
+
+export function renderResult({ output, files, parity, passed, plan }: ConvertResult): string {
+  const graphs = files.filter(({ path }) => path.startsWith('onnx/'));
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const lines = [`Wrote ${output}: ${plural(files.length + 1, 'file')}, ${formatBytes(bytes)}`];
+  lines.push(
+    ...formatTable(
+      graphs.map(({ path, bytes: size }) => [`  ${path}`, formatBytes(size)]),
+      [1],
+    ),
+  );
+  const precision = plan.components.map((one) => `${one.id} ${one.precision}`).join(', ');
+  lines.push(`Precision: ${precision}`);
+  if (parity === undefined) {
+    lines.push('Not checked: --no-parity');
+  } else {
+    const failed = parity.gates.filter((gate) => !gate.passed).length;
+    const verdict = passed
+      ? `all ${parity.gates.length} gates passed`
+      : `${failed} of ${parity.gates.length} gates failed`;
+    lines.push(`Check against the original: ${verdict}; see parity-report.md`);
+  }
+  return `${lines.join('\n')}\n`;
+}

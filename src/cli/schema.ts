@@ -1,0 +1,134 @@
+/**
+ * The option table as a zod schema: it validates the config file and the flags alike, turns texts into values,
+ * and gives the JSON Schema that editors read. Loaded only when there is something to validate.
+ */
+import { z } from 'zod';
+import { fail } from '../report/diagnostics.ts';
+import { didYouMean } from '../report/nearest.ts';
+import { quote, show } from '../report/show.ts';
+import { type OptionKind, optionTable, positionals } from './options.ts';
+
+const byteUnits: Readonly<Record<string, number>> = { '': 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** Below this not even one row of a large weight fits. */
+const leastMemory = 2 ** 20;
+
+/** Flags come as text, the config file may hold JSON values: each kind takes both. */
+function schemaOf(type: OptionKind): z.ZodType {
+  switch (type.kind) {
+    case 'path':
+      return z.string().min(1);
+    case 'switch':
+      return z.boolean();
+    case 'choice':
+      return z.enum(type.values);
+    case 'integer':
+      return z.preprocess(
+        (value) => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value),
+        z.literal(type.values),
+      );
+    case 'bytes':
+      return z
+        .union([z.int().min(leastMemory), z.string().regex(/^\d{1,15}(KiB|MiB|GiB)?$/)])
+        .transform((value) => (typeof value === 'number' ? value : parseBytes(value)))
+        .refine((value) => value >= leastMemory && Number.isSafeInteger(value));
+    case 'size':
+      return z
+        .string()
+        .regex(/^\d{1,9}x\d{1,9}$/)
+        .transform((text) => {
+          const [width = 0, height = 0] = text.split('x').map(Number);
+          return { width, height };
+        })
+        .refine(({ width, height }) => width > 0 && height > 0);
+    case 'precision': {
+      const one = z.enum(type.values);
+      const each = z.record(z.string(), one);
+      return z.preprocess(
+        (value) => (typeof value === 'string' && value.includes('=') ? parsePairs(value.split(',')) : value),
+        z.union([one, each]),
+      );
+    }
+    case 'limits':
+      return z.preprocess(
+        (value) => (Array.isArray(value) ? parseLimits(value) : value),
+        z.record(z.string(), z.number().min(0)),
+      );
+    case 'passes':
+      return z.preprocess(
+        (value) => (Array.isArray(value) ? parsePasses(value) : value),
+        z.union([z.string().min(1), z.record(z.string(), z.string().min(1))]),
+      );
+  }
+}
+
+function parseBytes(text: string): number {
+  const digits = Number.parseInt(text, 10);
+  return digits * (byteUnits[text.replace(/^\d+/, '')] ?? Number.NaN);
+}
+
+/** `['a=1', 'b=2']` → `{ a: '1', b: '2' }`; undefined where a text is no pair or a key comes twice. */
+function parsePairs(texts: readonly unknown[]): Record<string, string> | undefined {
+  const pairs = new Map<string, string>();
+  for (const text of texts) {
+    const [, key, value] = (typeof text === 'string' && /^([^=]+)=(.+)$/.exec(text)) || [];
+    if (key === undefined || value === undefined || pairs.has(key)) return undefined;
+    pairs.set(key, value);
+  }
+  return Object.fromEntries(pairs);
+}
+
+function parseLimits(texts: readonly unknown[]): Record<string, number> | undefined {
+  const pairs = parsePairs(texts);
+  return (
+    pairs &&
+    Object.fromEntries(Object.entries(pairs).map(([key, value]) => [key, Number(value.trim() || Number.NaN)]))
+  );
+}
+
+/** One text without a component stands alone; else each names its own component. */
+function parsePasses(texts: readonly unknown[]): string | Record<string, string> | undefined {
+  const [first] = texts;
+  const named = /^([a-z][a-z0-9-]*):(.+)$/;
+  if (texts.length === 1 && typeof first === 'string' && !named.test(first)) return first;
+  return parsePairs(texts.map((text) => (typeof text === 'string' ? text.replace(named, '$1=$2') : text)));
+}
+
+const shape = Object.fromEntries([
+  ...positionals.map(({ key, help }) => [key, schemaOf({ kind: 'path' }).optional().describe(help)] as const),
+  ...optionTable.map((spec) => [spec.key, schemaOf(spec.type).optional().describe(spec.help)] as const),
+  ['$schema', z.string().optional()] as const,
+]);
+
+const optionsSchema = z.strictObject(shape);
+
+/** Values by key, as `optionsSchema` makes them. */
+export type OptionValues = Readonly<Record<string, unknown>>;
+
+/**
+ * Validates raw options. `where` names a key's place for messages: a flag or a line of the config file.
+ * Throws VC4002 for a wrong value, VC4003 for a key that does not exist.
+ */
+export function parseOptionValues(raw: OptionValues, where: (key: string) => string): OptionValues {
+  const result = optionsSchema.safeParse(raw);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  if (issue === undefined) throw new TypeError('zod refused without an issue');
+  if (issue.code === 'unrecognized_keys') {
+    const [key = ''] = issue.keys;
+    const hint = didYouMean(key, Object.keys(shape));
+    throw fail('VC4003', { where: where(key), found: quote(key), ...(hint === undefined ? {} : { hint }) });
+  }
+  const key = String(issue.path[0] ?? '');
+  const spec = optionTable.find((candidate) => candidate.key === key);
+  throw fail('VC4002', {
+    where: where(key),
+    found: Array.isArray(raw[key]) ? raw[key].join(' ') : show(raw[key]),
+    ...(spec === undefined ? { expected: 'a path' } : { expected: spec.expected }),
+  });
+}
+
+/** The JSON Schema of `vlm-convert.config.json`. */
+export function configJsonSchema(): object {
+  return { title: 'vlm-convert.config.json', ...z.toJSONSchema(optionsSchema, { io: 'input' }) };
+}

@@ -1,0 +1,81 @@
+/**
+ * Graphs through passes: for every component the reference as the architecture built it, the plain graph that the
+ * implementation level of parity compares with, and the graph that is written, with the layout of its files.
+ * Nothing is read here.
+ */
+import type { BuiltModel, Component } from '../architectures/architecture.ts';
+import { layoutModel, type ModelLayout } from '../formats/onnx/layout.ts';
+import { cloneModel } from '../graph/clone.ts';
+import type { Model } from '../graph/model.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Precision, ResolvedOptions } from './options.ts';
+import { type PassRecord, type Reproducer, runPipeline } from './pass-manager.ts';
+import { printPipeline } from './pipeline-text.ts';
+import { type ComponentSteps, chooseSteps } from './steps.ts';
+
+export interface CompiledComponent {
+  readonly component: Component;
+  readonly precision: Precision;
+  /** Pipeline text. */
+  readonly passes: string;
+  readonly records: readonly PassRecord[];
+  /** Before the first pass that fuses, quantizes or rounds, with the values that the output's weights have. */
+  readonly plain: Model;
+  /** What is written. */
+  readonly model: Model;
+  readonly layout: ModelLayout;
+}
+
+/** Called with the graph before a pass that broke it. */
+export type OnBroken = (component: string, reproducer: Reproducer) => void;
+
+/** Throws VC44xx for the options, VC3xxx when a pass refuses or breaks a graph. */
+export function compile(
+  built: BuiltModel,
+  options: ResolvedOptions,
+  onBroken: OnBroken = () => {},
+): readonly CompiledComponent[] {
+  const steps = chooseSteps(built, options);
+  return built.components.map((component) => {
+    const chosen = steps.get(component.id);
+    if (chosen === undefined) throw new RangeError(`no steps for ${component.id}`);
+    return compileComponent(component, chosen, onBroken);
+  });
+}
+
+function compileComponent(
+  component: Component,
+  steps: ComponentSteps,
+  onBroken: OnBroken,
+): CompiledComponent {
+  const model = cloneModel(component.model);
+  const substitutes = new Map<string, Tensor>();
+  const instrumentation = {
+    onFailure: (reproducer: Reproducer) => onBroken(component.id, reproducer),
+  };
+  const first = runPipeline(model, steps.plain, instrumentation);
+  const plain = cloneModel(model);
+  const rest = runPipeline(model, steps.rest, instrumentation);
+  for (const [name, tensor] of rest.substitutes) substitutes.set(name, tensor);
+  substitute(plain, substitutes);
+  return {
+    component,
+    precision: steps.precision,
+    passes: printPipeline([...steps.plain, ...steps.rest]),
+    records: [...first.records, ...rest.records],
+    plain,
+    model,
+    layout: layoutModel(model, { fileName: component.fileName }),
+  };
+}
+
+/** Gives initializers of the plain graph the values that passes say they effectively have now. */
+function substitute(plain: Model, tensors: ReadonlyMap<string, Tensor>): void {
+  for (const [name, tensor] of tensors) {
+    const value = plain.graph.value(name);
+    if (value?.initializer === undefined) {
+      throw new RangeError(`a pass substitutes ${name}, which the plain graph does not have`);
+    }
+    plain.graph.setInitializer(value, tensor);
+  }
+}

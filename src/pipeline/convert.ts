@@ -1,0 +1,206 @@
+/**
+ * A conversion from checkpoint to output folder. Everything is decided and checked before the first byte is
+ * written, and everything written stands under another name until it is whole and checked.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
+import { openCheckpoint } from '../formats/checkpoint/open.ts';
+import { type ParityReport, parityFailure, parseGates, renderJson, renderMarkdown } from '../parity/index.ts';
+import { type DiagnosticRecord, fail } from '../report/diagnostics.ts';
+import { formatBytes, plural } from '../report/format.ts';
+import { type Reporter, runStage, type StageSpec } from '../report/progress.ts';
+import { silentReporter } from '../report/sinks.ts';
+import { check } from './check.ts';
+import type { OnBroken } from './compile.ts';
+import { sha256 } from './digest.ts';
+import { type Manifest, type ManifestFile, manifestName } from './manifest.ts';
+import { type ConvertOptions, type ResolvedOptions, resolveOptions } from './options.ts';
+import {
+  checkRoom,
+  chooseOutput,
+  type OutputPlace,
+  outputPath,
+  type Staging,
+  stage,
+  writeFileSynced,
+} from './output-folder.ts';
+import { build, type Plan, type Prepared, prepare, refuseWarnings } from './plan.ts';
+import { writeModels } from './write-models.ts';
+
+export interface ConvertContext {
+  readonly reporter?: Reporter;
+  /** Stops the conversion; nothing is left behind. */
+  readonly signal?: AbortSignal;
+  /** The current folder, for the default output. */
+  readonly cwd?: string;
+  /** Called with the graph before a pass that broke it. */
+  readonly onBroken?: OnBroken;
+}
+
+export interface ConvertResult {
+  /** Absolute. */
+  readonly output: string;
+  /** False when a parity gate failed; `failure` says which. The output is written all the same. */
+  readonly passed: boolean;
+  readonly failure?: DiagnosticRecord;
+  readonly plan: Plan;
+  /** Every file of the output but the manifest. */
+  readonly files: readonly ManifestFile[];
+  readonly parity?: ParityReport;
+}
+
+const stages = {
+  open: 'Open the checkpoint',
+  build: 'Build the reference graphs',
+  passes: 'Run the passes and plan the output',
+  write: 'Write the output',
+  reference: 'Write the reference graphs for the check',
+  check: 'Check against the original',
+  seal: 'Finish the output folder',
+} as const;
+
+function stageList(parity: boolean): StageSpec[] {
+  return Object.entries(stages)
+    .filter(([id]) => parity || (id !== 'reference' && id !== 'check'))
+    .map(([id, title]) => ({ id, title }));
+}
+
+/**
+ * Converts a checkpoint. Throws VlmError: VC1xxx for the checkpoint, VC3xxx and VC4xxx for graphs and options,
+ * VC5xxx for the output (VC5190 when stopped by the signal), VC6xxx when the check cannot run. After a throw
+ * nothing is left under the output's name that was not there before.
+ */
+export async function convert(options: ConvertOptions, context: ConvertContext = {}): Promise<ConvertResult> {
+  const resolved = resolveOptions(options);
+  const reporter = context.reporter ?? silentReporter;
+  const signal = context.signal ?? new AbortController().signal;
+  const gates = parseGates(resolved.gate);
+  reporter.stages(stageList(resolved.parity));
+  let checkpoint: Checkpoint | undefined;
+  let staging: Staging | undefined;
+  try {
+    const opened = await runStage(
+      reporter,
+      'open',
+      () => openCheckpoint(resolved.checkpoint),
+      ({ name, tensors }) => `${name}, ${plural(tensors.size, 'tensor')}`,
+    );
+    checkpoint = opened;
+    const path = outputPath(options.output, opened.name, context.cwd ?? process.cwd());
+    const place = await chooseOutput(path, opened.path, resolved.force);
+    const built = await runStage(
+      reporter,
+      'build',
+      async () => build(opened, resolved),
+      ({ architecture, image }) => (image === undefined ? architecture : `${architecture}, ${image.summary}`),
+    );
+    signal.throwIfAborted();
+    const prepared = await runStage(
+      reporter,
+      'passes',
+      () => prepare(opened, built, resolved, context.onBroken),
+      ({ plan }) => `${plural(plan.files.length, 'file')}, ${formatBytes(plan.bytes.output)}`,
+    );
+    const { plan } = prepared;
+    reporter.warn(plan.warnings);
+    refuseWarnings(plan, resolved);
+    await checkRoom(place.path, plan.bytes.output + plan.bytes.scratch);
+    signal.throwIfAborted();
+    staging = await stage(place);
+    return await produce(prepared, place, staging, { resolved, reporter, signal, gates });
+  } catch (error) {
+    if (signal.aborted) throw fail('VC5190', { cause: error });
+    throw error;
+  } finally {
+    await checkpoint?.close();
+    await staging?.discard();
+  }
+}
+
+interface Production {
+  readonly resolved: ResolvedOptions;
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+  readonly gates: ReturnType<typeof parseGates>;
+}
+
+/** Writes, checks and seals. */
+async function produce(
+  prepared: Prepared,
+  place: OutputPlace,
+  staging: Staging,
+  { resolved, reporter, signal, gates }: Production,
+): Promise<ConvertResult> {
+  const { plan, components, sideFiles } = prepared;
+  const graphs = join(staging.output, 'onnx');
+  const memoryBytes = resolved.memory;
+  const models = await runStage(reporter, 'write', async (progress) => {
+    await mkdir(graphs);
+    return writeModels(graphs, components, {
+      memoryBytes,
+      signal,
+      onProgress: (done, total) => progress({ done, total, unit: 'bytes' }),
+    });
+  });
+  const parity = resolved.parity
+    ? await check(prepared, {
+        outputGraphs: graphs,
+        scratch: staging.scratch,
+        gates,
+        memoryBytes,
+        signal,
+        reporter,
+      })
+    : undefined;
+  const files = await runStage(reporter, 'seal', async () => {
+    const small = new Map<string, Uint8Array>();
+    for (const file of sideFiles) small.set(file.path, await file.content());
+    if (parity !== undefined) {
+      // How long it took stays out of the files: the same inputs give the same bytes.
+      small.set('parity-report.json', encode(renderJson({ ...parity, timing: {} })));
+      small.set('parity-report.md', encode(renderMarkdown({ ...parity, timing: {} })));
+    }
+    const listed: ManifestFile[] = models.map((file) => ({ ...file, path: `onnx/${file.path}` }));
+    for (const [path, bytes] of small) {
+      await writeFileSynced(join(staging.output, path), bytes);
+      listed.push({ path, bytes: bytes.byteLength, sha256: sha256(bytes) });
+    }
+    listed.sort((a, b) => (a.path < b.path ? -1 : 1));
+    const manifest = manifestOf(plan, parity, listed);
+    await writeFileSynced(
+      join(staging.output, manifestName),
+      encode(`${JSON.stringify(manifest, null, 2)}\n`),
+    );
+    signal.throwIfAborted();
+    await staging.seal();
+    return listed;
+  });
+  const failure = parity === undefined ? undefined : parityFailure(parity);
+  return {
+    output: place.path,
+    passed: failure === undefined,
+    ...(failure === undefined ? {} : { failure: failure.record }),
+    plan,
+    files,
+    ...(parity === undefined ? {} : { parity }),
+  };
+}
+
+function manifestOf(plan: Plan, parity: ParityReport | undefined, files: readonly ManifestFile[]): Manifest {
+  return {
+    tool: 'vlm-convert',
+    schema: 1,
+    version: plan.version,
+    architecture: plan.architecture,
+    options: plan.options,
+    inputs: { checkpoint: plan.checkpoint.name, structureSha256: plan.checkpoint.structureSha256 },
+    passes: Object.fromEntries(plan.components.map(({ id, passes }) => [id, passes])),
+    parity: parity === undefined ? 'not run' : parity.passed ? 'passed' : 'failed',
+    files,
+  };
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}

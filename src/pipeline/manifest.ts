@@ -1,0 +1,66 @@
+/**
+ * `vlm-convert.json`: what an output folder is, how it came about and what it holds, with a digest per file.
+ * It also marks the folder as ours: only such folders are replaced without `--force`.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { JsonValue } from '../tensor/tensor.ts';
+
+export const manifestName = 'vlm-convert.json';
+
+/** A manifest is some kilobytes; more is not one of ours. */
+const largestManifest = 16 * 2 ** 20;
+
+export interface ManifestFile {
+  /** Relative to the folder, with forward slashes. */
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface Manifest {
+  readonly tool: 'vlm-convert';
+  /** Of this file's form. */
+  readonly schema: 1;
+  readonly version: string;
+  readonly architecture: string;
+  readonly options: JsonValue;
+  readonly inputs: {
+    readonly checkpoint: string;
+    /** sha256 over config and headers (names, dtypes, shapes, places of all tensors); not over weight bytes. */
+    readonly structureSha256: string;
+  };
+  /** Pipeline text per component. */
+  readonly passes: Readonly<Record<string, string>>;
+  readonly parity: 'passed' | 'failed' | 'not run';
+  readonly files: readonly ManifestFile[];
+}
+
+/** True when the folder holds a manifest of ours. */
+export async function isOurs(folder: string): Promise<boolean> {
+  try {
+    return (await readManifest(folder)).tool === 'vlm-convert';
+  } catch {
+    return false;
+  }
+}
+
+/** Reads a manifest of ours; rejects when there is none. */
+export async function readManifest(folder: string): Promise<Manifest> {
+  const path = join(folder, manifestName);
+  if ((await stat(path)).size > largestManifest) throw new RangeError(`${manifestName} is too large`);
+  const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+  if (!isManifest(value)) throw new TypeError(`${manifestName} is not a manifest of vlm-convert`);
+  return value;
+}
+
+function isManifest(value: unknown): value is Manifest {
+  if (typeof value !== 'object' || value === null) return false;
+  const { tool, schema, files } = value as Partial<Manifest>;
+  return (
+    tool === 'vlm-convert' &&
+    schema === 1 &&
+    Array.isArray(files) &&
+    files.every((file) => typeof file === 'object' && file !== null && typeof file.path === 'string')
+  );
+}

@@ -1,0 +1,77 @@
+/** What a conversion is asked to do, as the library takes it. Everything but the checkpoint has a default. */
+import type { LoraTiles, Size, Tiling } from '../architectures/architecture.ts';
+import type { Precision } from '../parity/index.ts';
+
+export type { Precision } from '../parity/index.ts';
+
+export interface ConvertOptions {
+  /** Folder of the checkpoint. */
+  readonly checkpoint: string;
+  /** Folder to write; default `<checkpoint name>-onnx` beside the current folder. */
+  readonly output?: string | undefined;
+  /** In pixels; default: the checkpoint's own. */
+  readonly resolution?: Size | undefined;
+  readonly tiling?: Tiling | undefined;
+  readonly lora?: 'merge' | 'factored' | undefined;
+  readonly loraTiles?: LoraTiles | undefined;
+  /** One for all, or by component id (the rest stays fp32). */
+  readonly precision?: Precision | Readonly<Record<string, Precision>> | undefined;
+  /** Weights that share a scale in int4 and int8. */
+  readonly blockSize?: number | undefined;
+  readonly symmetric?: boolean | undefined;
+  readonly quantizeEmbeddings?: boolean | undefined;
+  /** Pipeline text for all components, or by component id, instead of what the options above choose. */
+  readonly passes?: string | Readonly<Record<string, string>> | undefined;
+  /** False: write without running the result. */
+  readonly parity?: boolean | undefined;
+  /** Limits of the report by metric, instead of the defaults. */
+  readonly gate?: Readonly<Record<string, number>> | undefined;
+  /** Warnings are errors. */
+  readonly strict?: boolean | undefined;
+  /** Replace an output that is not an earlier one of ours. */
+  readonly force?: boolean | undefined;
+  /** Bytes of weights in memory at once while writing. */
+  readonly memory?: number | undefined;
+}
+
+/** Every option with its value; what the plan and the manifest record. */
+export interface ResolvedOptions {
+  readonly checkpoint: string;
+  readonly resolution: Size | undefined;
+  readonly tiling: Tiling;
+  readonly lora: 'merge' | 'factored';
+  readonly loraTiles: LoraTiles;
+  readonly precision: Precision | Readonly<Record<string, Precision>>;
+  readonly blockSize: number;
+  readonly symmetric: boolean;
+  readonly quantizeEmbeddings: boolean;
+  readonly passes: string | Readonly<Record<string, string>> | undefined;
+  readonly parity: boolean;
+  readonly gate: Readonly<Record<string, number>>;
+  readonly strict: boolean;
+  readonly force: boolean;
+  readonly memory: number;
+}
+
+/** Two or three blocks of a large weight with their intermediates, in flight on every core. */
+const defaultMemory = 2 ** 30;
+
+export function resolveOptions(options: ConvertOptions): ResolvedOptions {
+  return {
+    checkpoint: options.checkpoint,
+    resolution: options.resolution,
+    tiling: options.tiling ?? 'fit',
+    lora: options.lora ?? 'merge',
+    loraTiles: options.loraTiles ?? 'nearest',
+    precision: options.precision ?? 'fp32',
+    blockSize: options.blockSize ?? 32,
+    symmetric: options.symmetric ?? false,
+    quantizeEmbeddings: options.quantizeEmbeddings ?? true,
+    passes: options.passes,
+    parity: options.parity ?? true,
+    gate: options.gate ?? {},
+    strict: options.strict ?? false,
+    force: options.force ?? false,
+    memory: options.memory ?? defaultMemory,
+  };
+}

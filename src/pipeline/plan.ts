@@ -1,0 +1,278 @@
+/**
+ * The plan of a conversion: everything that is known before a weight is read. `--dry-run` prints it, and a
+ * conversion records it. JSON with a version; all counts are exact but those that say "about".
+ */
+import type { BuiltModel, ImageGeometry } from '../architectures/architecture.ts';
+import { findArchitecture } from '../architectures/registry.ts';
+import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
+import { openCheckpoint } from '../formats/checkpoint/open.ts';
+import { encodeModel } from '../formats/onnx/encode.ts';
+import { type ModelLayout, modelTensors } from '../formats/onnx/layout.ts';
+import { cloneModel } from '../graph/clone.ts';
+import type { Model } from '../graph/model.ts';
+import { type CoverageRow, coverageRows, parseGates } from '../parity/index.ts';
+import { type DiagnosticRecord, fail } from '../report/diagnostics.ts';
+import { plural } from '../report/format.ts';
+import { inlineTensor, type JsonValue } from '../tensor/tensor.ts';
+import { type CompiledComponent, compile, type OnBroken } from './compile.ts';
+import { structureSha256 } from './digest.ts';
+import { type ConvertOptions, type ResolvedOptions, resolveOptions } from './options.ts';
+import { chooseOutput, outputPath } from './output-folder.ts';
+import type { PassRecord } from './pass-manager.ts';
+import { type PlannedSideFile, planSideFiles } from './side-files.ts';
+import { usesAdapters } from './steps.ts';
+import { toolVersion } from './version.ts';
+
+export interface PlannedFile {
+  /** Relative to the output folder. */
+  readonly path: string;
+  readonly bytes: number;
+}
+
+export interface PlannedComponent {
+  readonly id: string;
+  readonly kind: string;
+  readonly modality: string;
+  readonly precision: string;
+  /** Pipeline text: `--passes` takes it back. */
+  readonly passes: string;
+  readonly records: readonly Omit<PassRecord, 'milliseconds' | 'coverage' | 'warnings'>[];
+  readonly nodes: number;
+  /** Distinct weights. */
+  readonly tensors: number;
+  readonly tensorBytes: number;
+  /** What the weights become: bytes by format, and why any stay. */
+  readonly coverage: readonly CoverageRow[];
+  readonly files: readonly PlannedFile[];
+}
+
+export interface Plan {
+  /** Of this form. */
+  readonly schema: 1;
+  readonly version: string;
+  readonly checkpoint: {
+    readonly name: string;
+    readonly structureSha256: string;
+    readonly tensors: number;
+    readonly tensorBytes: number;
+    readonly unusedTensors: readonly string[];
+  };
+  readonly architecture: string;
+  readonly options: JsonValue;
+  readonly image?: ImageGeometry;
+  readonly components: readonly PlannedComponent[];
+  /** Every file of the output but the report and the manifest. */
+  readonly files: readonly PlannedFile[];
+  readonly bytes: {
+    readonly output: number;
+    /** Reference graphs for the check, removed afterwards. */
+    readonly scratch: number;
+    /** Of the output's graphs with merged and with factored adapters; only where tiles run adapters. */
+    readonly lora?: { readonly merge: number; readonly factored: number };
+  };
+  /** About what the process will hold at most, in bytes, while writing and while checking. */
+  readonly memory: { readonly write: number; readonly parity: number };
+  readonly warnings: readonly DiagnosticRecord[];
+}
+
+export interface PlannedConversion {
+  /** Where the output would stand; absolute. */
+  readonly output: string;
+  readonly plan: Plan;
+}
+
+/** A plan with the objects that it speaks of. */
+export interface Prepared {
+  readonly plan: Plan;
+  readonly built: BuiltModel;
+  readonly components: readonly CompiledComponent[];
+  readonly sideFiles: readonly PlannedSideFile[];
+}
+
+/** Node, the runtime's libraries and the graphs themselves. */
+const baseMemory = 200 * 2 ** 20;
+
+/** What would be done; reads headers and config only. Throws as `convert` does before it writes anything. */
+export async function planConversion(
+  options: ConvertOptions,
+  context: { readonly cwd?: string } = {},
+): Promise<PlannedConversion> {
+  const resolved = resolveOptions(options);
+  parseGates(resolved.gate);
+  const checkpoint = await openCheckpoint(resolved.checkpoint);
+  try {
+    const output = outputPath(options.output, checkpoint.name, context.cwd ?? process.cwd());
+    await chooseOutput(output, checkpoint.path, resolved.force);
+    const built = build(checkpoint, resolved);
+    const { plan } = await prepare(checkpoint, built, resolved);
+    refuseWarnings(plan, resolved);
+    return { output, plan };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** The reference graphs. Throws VC12xx for config and tensors, VC4xxx for options. */
+export function build(checkpoint: Checkpoint, options: ResolvedOptions): BuiltModel {
+  const architecture = findArchitecture(checkpoint.config, new Set(checkpoint.tensors.keys()));
+  return architecture.build(checkpoint, {
+    ...(options.resolution === undefined ? {} : { resolution: options.resolution }),
+    tiling: options.tiling,
+    loraTiles: options.loraTiles,
+  });
+}
+
+/** Runs the passes and plans all files. */
+export async function prepare(
+  checkpoint: Checkpoint,
+  built: BuiltModel,
+  options: ResolvedOptions,
+  onBroken?: OnBroken,
+): Promise<Prepared> {
+  const components = compile(built, options, onBroken);
+  const sideFiles = await planSideFiles(checkpoint, built.sideFiles);
+  const planned: PlannedComponent[] = [];
+  for (const component of components) planned.push(await planComponent(component));
+  const files = [
+    ...planned.flatMap((component) => component.files),
+    ...sideFiles.map(({ path, bytes }) => ({ path, bytes })),
+  ];
+  const scratch = options.parity ? scratchBytes(components) : 0;
+  const tensorBytes = [...checkpoint.tensors.values()].reduce(
+    (sum, { tensor }) => sum + tensor.byteLength,
+    0,
+  );
+  const plan: Plan = {
+    schema: 1,
+    version: toolVersion(),
+    checkpoint: {
+      name: checkpoint.name,
+      structureSha256: structureSha256(checkpoint),
+      tensors: checkpoint.tensors.size,
+      tensorBytes,
+      unusedTensors: built.unusedTensors,
+    },
+    architecture: built.architecture,
+    options: optionsJson(options),
+    ...(built.image === undefined ? {} : { image: built.image }),
+    components: planned,
+    files,
+    bytes: {
+      output: total(files),
+      scratch,
+      ...(usesAdapters(built) && options.passes === undefined
+        ? { lora: loraBytes(built, components, options) }
+        : {}),
+    },
+    memory: peakMemory(components, planned, options),
+    warnings: [
+      ...checkpoint.problems,
+      ...built.warnings,
+      ...components.flatMap(({ records }) => records.flatMap((record) => record.warnings)),
+    ],
+  };
+  return { plan, built, components, sideFiles };
+}
+
+/** Throws VC4007 under --strict when there are warnings. */
+export function refuseWarnings(plan: Plan, options: ResolvedOptions): void {
+  if (!options.strict || plan.warnings.length === 0) return;
+  const codes = [...new Set(plan.warnings.map((warning) => warning.code))];
+  throw fail('VC4007', { found: `${plural(plan.warnings.length, 'warning')}: ${codes.join(', ')}` });
+}
+
+/** Options as the plan, the manifest and the report keep them: without places on this machine. */
+export function optionsJson(options: ResolvedOptions): JsonValue {
+  const { checkpoint: _, force: __, memory: ___, ...kept } = options;
+  return JSON.parse(JSON.stringify(kept)) as JsonValue;
+}
+
+async function planComponent(compiled: CompiledComponent): Promise<PlannedComponent> {
+  const { component, model, layout } = compiled;
+  const tensors = new Set([...modelTensors(model)].map(({ tensor }) => tensor));
+  return {
+    id: component.id,
+    kind: component.kind,
+    modality: component.modality,
+    precision: compiled.precision,
+    passes: compiled.passes,
+    records: compiled.records.map(({ milliseconds: _, coverage: __, warnings: ___, ...record }) => record),
+    nodes: model.graph.nodeCount,
+    tensors: tensors.size,
+    tensorBytes: [...tensors].reduce((sum, tensor) => sum + tensor.byteLength, 0),
+    coverage: coverageRows(
+      component.id,
+      compiled.records.flatMap((record) => record.coverage),
+    ),
+    files: [
+      { path: `onnx/${layout.modelFile}`, bytes: await protoBytes(model, layout) },
+      ...layout.dataFiles.map(({ name, byteLength }) => ({ path: `onnx/${name}`, bytes: byteLength })),
+    ],
+  };
+}
+
+/**
+ * The exact size of the model file, without its small weights, which are not known yet: their bytes do not change
+ * the size, so zeros stand in for them.
+ */
+async function protoBytes(model: Model, layout: ModelLayout): Promise<number> {
+  const copy = cloneModel(model);
+  for (const value of copy.graph.initializers()) {
+    const tensor = value.initializer;
+    if (layout.placement.has(tensor) || tensor.origin.kind === 'inline') continue;
+    copy.graph.setInitializer(
+      value,
+      inlineTensor(tensor.dtype, tensor.shape, new Uint8Array(tensor.byteLength)),
+    );
+  }
+  return (await encodeModel(copy, layout)).byteLength;
+}
+
+function loraBytes(
+  built: BuiltModel,
+  components: readonly CompiledComponent[],
+  options: ResolvedOptions,
+): { readonly merge: number; readonly factored: number } {
+  const other = options.lora === 'merge' ? 'factored' : 'merge';
+  const [own, others] = [components, compile(built, { ...options, lora: other })].map((compiled) =>
+    compiled.reduce((sum, { layout }) => sum + total(layoutFiles(layout)), 0),
+  );
+  if (own === undefined || others === undefined) throw new TypeError('two variants give two sizes');
+  return options.lora === 'merge' ? { merge: own, factored: others } : { merge: others, factored: own };
+}
+
+/** Weights of the reference and of the plain graphs, as they are written for the check. */
+function scratchBytes(components: readonly CompiledComponent[]): number {
+  return components.reduce(
+    (sum, { component, plain }) => sum + weightBytes(component.model) + weightBytes(plain),
+    0,
+  );
+}
+
+function weightBytes(model: Model): number {
+  const tensors = new Set([...modelTensors(model)].map(({ tensor }) => tensor));
+  return [...tensors].reduce((sum, tensor) => sum + tensor.byteLength, 0);
+}
+
+function peakMemory(
+  components: readonly CompiledComponent[],
+  planned: readonly PlannedComponent[],
+  options: ResolvedOptions,
+): Plan['memory'] {
+  const written = planned.reduce((sum, component) => sum + component.tensorBytes, 0);
+  const loaded = components.map(({ component }) => weightBytes(component.model)).sort((a, b) => b - a);
+  const [first = 0, second = 0] = loaded;
+  return {
+    write: baseMemory + Math.min(options.memory, written),
+    // The check holds the embedding table and the decoder of one build open together.
+    parity: options.parity ? baseMemory + first + second : 0,
+  };
+}
+
+function layoutFiles(layout: ModelLayout): PlannedFile[] {
+  return layout.dataFiles.map(({ name, byteLength }) => ({ path: name, bytes: byteLength }));
+}
+
+function total(files: readonly PlannedFile[]): number {
+  return files.reduce((sum, file) => sum + file.bytes, 0);
+}

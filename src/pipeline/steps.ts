@@ -1,0 +1,105 @@
+/** Which passes a component goes through: those that the options choose, or those that are given as text. */
+import type { BuiltModel, Component } from '../architectures/architecture.ts';
+import { fail } from '../report/diagnostics.ts';
+import { didYouMean } from '../report/nearest.ts';
+import { quote } from '../report/show.ts';
+import type { Precision, ResolvedOptions } from './options.ts';
+import { type PipelineStep, parsePipeline, step } from './pipeline-text.ts';
+
+/**
+ * Passes that leave a graph of the same plain operators and of weights that mean the same. What stands after
+ * them is the graph that the implementation level of parity compares with.
+ */
+const plainPasses: ReadonlySet<string> = new Set([
+  'retarget-resolution',
+  'merge-lora',
+  'fold-constants',
+  'dead-code',
+]);
+
+export interface ComponentSteps {
+  readonly precision: Precision;
+  /** Up to the first pass that fuses, quantizes or rounds. */
+  readonly plain: readonly PipelineStep[];
+  readonly rest: readonly PipelineStep[];
+}
+
+/** Throws VC4006 when an option names a component that is not there, VC44xx for wrong pipeline text. */
+export function chooseSteps(
+  built: BuiltModel,
+  options: ResolvedOptions,
+): ReadonlyMap<string, ComponentSteps> {
+  const ids = built.components.map((component) => component.id);
+  for (const [option, value] of [
+    ['--precision', options.precision],
+    ['--passes', options.passes],
+  ] as const) {
+    if (typeof value === 'object') checkComponents(option, Object.keys(value), ids);
+  }
+  return new Map(
+    built.components.map((component) => {
+      const precision = precisionOf(options, component.id);
+      const text = typeof options.passes === 'object' ? options.passes[component.id] : options.passes;
+      const steps =
+        text === undefined ? defaultSteps(component, built, precision, options) : parsePipeline(text);
+      const first = steps.findIndex(({ pass }) => !plainPasses.has(pass.name));
+      const split = first === -1 ? steps.length : first;
+      return [component.id, { precision, plain: steps.slice(0, split), rest: steps.slice(split) }];
+    }),
+  );
+}
+
+function defaultSteps(
+  component: Component,
+  built: BuiltModel,
+  precision: Precision,
+  options: ResolvedOptions,
+): readonly PipelineStep[] {
+  const steps: PipelineStep[] = [];
+  if (component.modality === 'image' && built.image !== undefined) {
+    const { width, height } = built.image.input;
+    steps.push(step('retarget-resolution', { resolution: `${width}x${height}` }));
+    if (options.lora === 'merge' && usesAdapters(built)) steps.push(step('merge-lora'));
+  }
+  steps.push(step('fold-constants'), step('dead-code'), step('fuse-attention'));
+  switch (precision) {
+    case 'fp32':
+      break;
+    case 'fp16':
+      steps.push(step('float16'));
+      break;
+    case 'int8':
+    case 'int4':
+      steps.push(
+        step(precision, {
+          block: options.blockSize,
+          symmetric: options.symmetric,
+          embedding: options.quantizeEmbeddings,
+        }),
+      );
+  }
+  steps.push(step('dead-code'));
+  return steps;
+}
+
+/** True when a tile runs an adapter. */
+export function usesAdapters(built: BuiltModel): boolean {
+  return built.image?.views.some((view) => typeof view.adapter === 'number') ?? false;
+}
+
+function precisionOf(options: ResolvedOptions, id: string): Precision {
+  return typeof options.precision === 'string' ? options.precision : (options.precision[id] ?? 'fp32');
+}
+
+function checkComponents(option: string, named: readonly string[], ids: readonly string[]): void {
+  for (const id of named) {
+    if (ids.includes(id)) continue;
+    const hint = didYouMean(id, ids);
+    throw fail('VC4006', {
+      where: option,
+      found: quote(id),
+      expected: ids.join(', '),
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+}
