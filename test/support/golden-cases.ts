@@ -1,0 +1,65 @@
+/**
+ * The recorded cases of model families, from `fixtures/` and VLM_GOLDENS: a case is a folder with case.json,
+ * checkpoint/, pictures and io.safetensors (`in.*` fed, `mid.*` taps, `out.*` to match).
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BuildOptions } from '../../src/architectures/architecture.ts';
+import { goldenFolders } from '../golden-folders.ts';
+
+export interface CaseJson {
+  readonly name: string;
+  readonly family: string;
+  readonly checkpoint: string;
+  readonly resolution: { readonly width: number; readonly height: number; readonly from: string };
+  readonly pixel_values: {
+    readonly stored_as: readonly string[];
+    readonly mean: readonly number[];
+    readonly std: readonly number[];
+    readonly sha256_of_fp32_little_endian_chw: readonly string[];
+  };
+  readonly text: { readonly image_start_id: number; readonly IMG_TOKEN_SPAN: number };
+}
+
+export interface GoldenCase {
+  /** `monkey/tiny-896` */
+  readonly name: string;
+  readonly family: string;
+  readonly folder: string;
+  readonly checkpoint: string;
+  readonly json: CaseJson;
+}
+
+/** The cases of some families, each name once, in the order of the names. */
+export function goldenCases(families: readonly string[]): GoldenCase[] {
+  const found = new Map<string, GoldenCase>();
+  for (const root of goldenFolders) {
+    for (const family of families) {
+      const home = join(root, family);
+      if (!existsSync(home)) continue;
+      for (const entry of readdirSync(home).sort()) {
+        const folder = join(home, entry);
+        const name = `${family}/${entry}`;
+        if (found.has(name) || !existsSync(join(folder, 'case.json'))) continue;
+        const json = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as CaseJson;
+        found.set(name, { name, family, folder, checkpoint: join(folder, json.checkpoint), json });
+      }
+    }
+  }
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** One case by name; throws where neither folder has it. */
+export function goldenCase(name: string): GoldenCase {
+  const [family = ''] = name.split('/');
+  const found = goldenCases([family]).find((candidate) => candidate.name === name);
+  if (found === undefined) throw new Error(`no golden case ${name}`);
+  return found;
+}
+
+/** How the reference ran a case: at the checkpoint's own size, or fed another one. */
+export function caseOptions({ json }: GoldenCase): BuildOptions {
+  const { width, height, from } = json.resolution;
+  const common = { tiling: 'crop', loraTiles: 'error' } as const;
+  return from === 'override' ? { ...common, resolution: { width, height } } : common;
+}

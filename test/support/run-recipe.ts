@@ -1,0 +1,151 @@
+/**
+ * Runs the components of a model through onnxruntime as a recipe says, a batch at a time: vision, embedding,
+ * splice, prefill, and decoding on given ids with the cache. It shares no code with the runner of parity.
+ */
+import type { GenerationRecipe } from '../../src/architectures/architecture.ts';
+import { openSession, type Session } from '../../src/runtime/session.ts';
+import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../src/runtime/values.ts';
+import type { ComponentFiles } from './write-models.ts';
+
+export interface RunRequest {
+  readonly recipe: GenerationRecipe;
+  readonly files: ComponentFiles;
+  /** [images, 3, H, W], in prompt order over the rows of the batch. */
+  readonly pixels: RunTensor;
+  /** int64 [batch, tokens] */
+  readonly inputIds: RunTensor;
+  /** int64 [batch, tokens] */
+  readonly attentionMask: RunTensor;
+  /** Per row, the ids to feed one by one after the prefill. */
+  readonly decodeIds: readonly (readonly number[])[];
+}
+
+export interface RunResult {
+  /** [images, tokens, hidden] */
+  readonly imageFeatures: RunTensor;
+  /** [batch, tokens, hidden], features spliced in */
+  readonly inputsEmbeds: RunTensor;
+  /** [batch, tokens, vocab] */
+  readonly logits: RunTensor;
+  /** present.* of the prefill */
+  readonly present: ReadonlyMap<string, RunTensor>;
+  /** One per step, [batch, 1, vocab]. */
+  readonly decodeLogits: readonly RunTensor[];
+}
+
+type Values = ReadonlyMap<string, RunTensor>;
+
+export async function runRecipe(request: RunRequest): Promise<RunResult> {
+  const { recipe, files, pixels, inputIds } = request;
+  if (recipe.vision === undefined) throw new Error('the recipe has no vision component');
+  const { component, input, output } = recipe.vision;
+  const imageFeatures = await withSession(files, component, async (session) =>
+    get(await session.run(new Map([[input, pixels]])), output),
+  );
+  const embedAll = (ids: readonly RunTensor[]): Promise<RunTensor[]> =>
+    withSession(files, recipe.embed.component, async (session) => {
+      const found: RunTensor[] = [];
+      for (const each of ids) {
+        found.push(get(await session.run(new Map([['input_ids', each]])), 'inputs_embeds'));
+      }
+      return found;
+    });
+  const batch = inputIds.shape[0] ?? 0;
+  const steps = request.decodeIds[0]?.length ?? 0;
+  const stepIds = Array.from({ length: steps }, (_, step) =>
+    int64Value(
+      [batch, 1],
+      request.decodeIds.map((row) => row[step] ?? 0),
+    ),
+  );
+  const [prefill, ...later] = await embedAll([inputIds, ...stepIds]);
+  if (prefill === undefined) throw new Error('no embeddings');
+  const inputsEmbeds = splice(recipe, inputIds, prefill, imageFeatures);
+
+  return withSession(files, recipe.decoder.component, async (session) => {
+    const slots = inputIds.shape[1] ?? 0;
+    let mask = request.attentionMask;
+    let outputs = await session.run(decoderFeeds(recipe, inputsEmbeds, mask, slots, undefined));
+    const logits = get(outputs, 'logits');
+    const present = outputs;
+    const decodeLogits: RunTensor[] = [];
+    for (const embeds of later) {
+      mask = extend(mask);
+      outputs = await session.run(decoderFeeds(recipe, embeds, mask, slots, outputs));
+      decodeLogits.push(get(outputs, 'logits'));
+    }
+    return { imageFeatures, inputsEmbeds, logits, present, decodeLogits };
+  });
+}
+
+export async function withSession<T>(
+  files: ComponentFiles,
+  component: string,
+  body: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await openSession(files[component] ?? component, { device: 'cpu' });
+  try {
+    return await body(session);
+  } finally {
+    await session.release();
+  }
+}
+
+function decoderFeeds(
+  { decoder }: GenerationRecipe,
+  embeds: RunTensor,
+  mask: RunTensor,
+  prefillSlots: number,
+  before: Values | undefined,
+): Values {
+  const feeds = new Map<string, RunTensor>([
+    ['inputs_embeds', embeds],
+    ['attention_mask', mask],
+  ]);
+  const batch = embeds.shape[0] ?? 0;
+  for (let layer = 0; layer < decoder.layers; layer += 1) {
+    for (const part of ['key', 'value']) {
+      const empty = float32Value([batch, decoder.kvHeads, 0, decoder.headDim], new Float32Array(0));
+      feeds.set(
+        `past_key_values.${layer}.${part}`,
+        before === undefined ? empty : get(before, `present.${layer}.${part}`),
+      );
+    }
+  }
+  for (const scalar of decoder.scalars) feeds.set(scalar, int64Value([], [prefillSlots]));
+  return feeds;
+}
+
+/** Features take the place of the embeddings strictly between the markers, image after image. */
+function splice(recipe: GenerationRecipe, ids: RunTensor, embeds: RunTensor, features: RunTensor): RunTensor {
+  if (recipe.splice === undefined) throw new Error('the recipe has no splice rule');
+  const { startId, endId } = recipe.splice;
+  const data = Float32Array.from(toFloat32(embeds));
+  const [images = 0, tokens = 0, hidden = 0] = features.shape;
+  const flat = Array.from(ids.data, Number);
+  let image = 0;
+  for (const [position, id] of flat.entries()) {
+    if (id !== startId) continue;
+    const end = flat.indexOf(endId, position);
+    if (end - position - 1 !== tokens) throw new Error(`a span of ${end - position - 1}, ${tokens} features`);
+    const from = image * tokens * hidden;
+    data.set(toFloat32(features).subarray(from, from + tokens * hidden), (position + 1) * hidden);
+    image += 1;
+  }
+  if (image !== images) throw new Error(`${image} spans for ${images} images`);
+  return float32Value(embeds.shape, data);
+}
+
+/** One more slot that counts, for every row. */
+function extend(mask: RunTensor): RunTensor {
+  const [batch = 0, slots = 0] = mask.shape;
+  const old = Array.from(mask.data, Number);
+  const rows = Array.from({ length: batch }, (_, row) => [...old.slice(row * slots, (row + 1) * slots), 1]);
+  return int64Value([batch, slots + 1], rows.flat());
+}
+
+export function get(values: Values, name: string): RunTensor {
+  const value = values.get(name);
+  if (value === undefined) throw new Error(`no value ${name}`);
+  return value;
+}
