@@ -48,10 +48,13 @@ export class Graph {
   #last: Node | undefined;
   readonly #members = new Set<Node>();
   readonly #counters = new Map<string, number>();
+  /** How often each value name occurs in the tree of graphs that this one is in; one map per tree. */
+  readonly #treeNames: Map<string, number>;
 
   constructor(name: string, parent?: Graph) {
     this.name = name;
     this.parent = parent;
+    this.#treeNames = parent === undefined ? new Map() : parent.#treeNames;
   }
 
   get inputs(): readonly Value[] {
@@ -94,9 +97,9 @@ export class Graph {
     return this.#values.get(name) ?? this.parent?.lookup(name);
   }
 
-  /** A value name that is free here and in the enclosing graphs: `base`, `base_1`, … */
+  /** A value name that is free here, in the enclosing graphs and in all bodies: `base`, `base_1`, … */
   freshName(base: string): string {
-    return this.#fresh(base, (name) => this.lookup(name) !== undefined);
+    return this.#fresh(base, (name) => this.#treeNames.has(name));
   }
 
   // --- inputs, outputs, initializers
@@ -107,11 +110,9 @@ export class Graph {
     return value;
   }
 
-  /** Replaces the list of outputs; every value must be visible here. */
+  /** Replaces the list of outputs; every value must be this graph's own (a body gives an outer one by Identity). */
   setOutputs(values: readonly Value[]): void {
-    for (const value of values) {
-      if (!this.#sees(value)) throw new RangeError(`${value.name} is not a value of graph ${this.name}`);
-    }
+    for (const value of values) this.#owns(value);
     this.#outputs = [...values];
   }
 
@@ -121,7 +122,7 @@ export class Graph {
     if (value.uses.size > 0 || this.#outputs.includes(value))
       throw new RangeError(`input ${value.name} is in use`);
     this.#inputs = this.#inputs.filter((input) => input !== value);
-    if (value.initializer === undefined) this.#values.delete(value.name);
+    if (value.initializer === undefined) this.#forget(value);
   }
 
   /** A new constant. `name` must be free; take `freshName` when it need not be kept. */
@@ -139,13 +140,16 @@ export class Graph {
     mutable(value).type = tensorType(tensor.dtype, tensor.shape);
   }
 
-  /** Removes a constant that nothing reads. */
+  /** Removes a constant that nothing reads, or the default of an input. */
   removeInitializer(value: Value): void {
     this.#owns(value);
     if (value.initializer === undefined) throw new RangeError(`${value.name} is not an initializer`);
-    if (value.uses.size > 0 || this.#outputs.includes(value)) throw new RangeError(`${value.name} is in use`);
+    const isInput = this.#inputs.includes(value);
+    if (!isInput && (value.uses.size > 0 || this.#outputs.includes(value))) {
+      throw new RangeError(`${value.name} is in use`);
+    }
     mutable(value).initializer = undefined;
-    if (!this.#inputs.includes(value)) this.#values.delete(value.name);
+    if (!isInput) this.#forget(value);
   }
 
   setType(value: Value, type: ValueType | undefined): void {
@@ -157,17 +161,17 @@ export class Graph {
     this.#owns(value);
     if (value.name === name) return;
     if (this.lookup(name) !== undefined) throw new RangeError(`the name ${name} is taken`);
-    this.#values.delete(value.name);
+    if (name === '') throw new RangeError('a value needs a name');
+    this.#forget(value);
     mutable(value).name = name;
-    this.#values.set(name, value);
+    this.#remember(value);
   }
 
   // --- nodes
 
   /** Adds a node at the end, or before `before`. */
   addNode(spec: NodeSpec, before?: Node): Node {
-    if (before !== undefined && before.graph !== this)
-      throw new RangeError(`${before.name} is not in ${this.name}`);
+    if (before !== undefined) this.#holds(before);
     for (const input of spec.inputs) {
       if (input !== null && !this.#sees(input)) {
         throw new RangeError(`${input.name} is not visible in graph ${this.name}`);
@@ -183,10 +187,16 @@ export class Graph {
     }
     if (new Set(named).size !== named.length) throw new RangeError(`outputs of ${spec.op} share a name`);
 
+    const attributes = new Map<string, Attribute>();
+    for (const [key, value] of Object.entries(spec.attributes ?? {})) {
+      const attribute = toAttribute(value);
+      this.#checkBodies(attribute);
+      attributes.set(key, attribute);
+    }
+    if (named.includes('')) throw new RangeError(`an output of ${spec.op} has an empty name`);
+
     const name = this.#freshNodeName(spec.name ?? spec.op);
     const node = new Node(this, name, spec.domain ?? '', spec.op, spec.overload ?? '');
-    const attributes = new Map<string, Attribute>();
-    for (const [key, value] of Object.entries(spec.attributes ?? {})) attributes.set(key, toAttribute(value));
     mutable(node).attributes = attributes;
     for (const [key, value] of spec.metadata ?? []) node.metadata.set(key, value);
     mutable(node).inputs = [...spec.inputs];
@@ -194,7 +204,7 @@ export class Graph {
     mutable(node).outputs = specs.map((output, index) =>
       output === null
         ? null
-        : this.#newValue(output.name ?? this.freshName(`${name}_out${index}`), output.type, node, index),
+        : this.#newValue(output.name ?? this.#freshOutput(name, index, named), output.type, node, index),
     );
     this.#link(node, before);
     return node;
@@ -202,7 +212,7 @@ export class Graph {
 
   /** Removes a node whose outputs nobody reads. */
   removeNode(node: Node): void {
-    if (node.graph !== this) throw new RangeError(`${node.name} is not in ${this.name}`);
+    this.#holds(node);
     for (const output of node.outputs) {
       if (output === null) continue;
       if (output.uses.size > 0) throw new RangeError(`output ${output.name} of ${node.name} is in use`);
@@ -210,14 +220,14 @@ export class Graph {
         throw new RangeError(`${output.name} of ${node.name} is a graph output`);
     }
     for (const [index, input] of node.inputs.entries()) this.#dropUse(input, node, index);
-    for (const [, graph] of node.subgraphs()) graph.releaseUses();
-    for (const output of node.outputs) if (output !== null) this.#values.delete(output.name);
+    for (const [, graph] of node.subgraphs()) graph.release();
+    for (const output of node.outputs) if (output !== null) this.#forget(output);
     this.#nodeNames.delete(node.name);
     this.#unlink(node);
   }
 
   setInput(node: Node, index: number, value: Value | null): void {
-    if (node.graph !== this) throw new RangeError(`${node.name} is not in ${this.name}`);
+    this.#holds(node);
     if (index < 0 || index > node.inputs.length) throw new RangeError(`${node.name} has no input ${index}`);
     if (value !== null && !this.#sees(value))
       throw new RangeError(`${value.name} is not visible in ${this.name}`);
@@ -228,18 +238,24 @@ export class Graph {
     this.#addUse(value, node, index);
   }
 
+  /** Sets an attribute, or removes it; a body that goes away drops what it reads. */
   setAttribute(node: Node, name: string, value: AttributeLike | undefined): void {
-    if (node.graph !== this) throw new RangeError(`${node.name} is not in ${this.name}`);
+    this.#holds(node);
+    const attribute = value === undefined ? undefined : toAttribute(value);
+    if (attribute !== undefined) this.#checkBodies(attribute);
+    const kept = new Set(attribute === undefined ? [] : bodiesOf(attribute));
+    const before = node.attributes.get(name);
+    for (const graph of before === undefined ? [] : bodiesOf(before)) if (!kept.has(graph)) graph.release();
     const attributes = new Map(node.attributes);
-    if (value === undefined) attributes.delete(name);
-    else attributes.set(name, toAttribute(value));
+    if (attribute === undefined) attributes.delete(name);
+    else attributes.set(name, attribute);
     mutable(node).attributes = attributes;
   }
 
   /** Moves a node directly before another one of the same graph. */
   moveBefore(node: Node, before: Node): void {
-    if (node.graph !== this || before.graph !== this)
-      throw new RangeError('both nodes must be in this graph');
+    this.#holds(node);
+    this.#holds(before);
     if (node === before) return;
     this.#unlink(node);
     this.#link(node, before);
@@ -253,25 +269,31 @@ export class Graph {
     this.#owns(from);
     if (!this.#sees(to)) throw new RangeError(`${to.name} is not visible in ${this.name}`);
     if (from === to) return;
-    for (const { node, index } of [...from.uses]) node.graph.setInput(node, index, to);
-    if (!this.#outputs.includes(from)) return;
-    const name = from.name;
+    const isOutput = this.#outputs.includes(from);
     const canTakeName = to.graph === this && !this.#inputs.includes(to) && !this.#outputs.includes(to);
-    if (!canTakeName)
-      throw new RangeError(`output ${name} cannot be replaced by ${to.name}: insert an Identity`);
+    if (isOutput && (!canTakeName || this.#inputs.includes(from))) {
+      throw new RangeError(`output ${from.name} cannot be replaced by ${to.name}: insert an Identity`);
+    }
+    for (const { node, index } of [...from.uses]) node.graph.setInput(node, index, to);
+    if (!isOutput) return;
+    const name = from.name;
     this.#outputs = this.#outputs.map((output) => (output === from ? to : output));
     this.renameValue(from, this.freshName(`${name}_replaced`));
     this.renameValue(to, name);
   }
 
-  /** Drops the uses that this graph's nodes hold of values outside it. Called when its owner goes away. */
-  releaseUses(): void {
+  /**
+   * Drops the reads that this graph's nodes make of values outside it, and its names.
+   * @internal called when the node that holds it goes away
+   */
+  release(): void {
     for (const node of this.nodes()) {
       for (const [index, input] of node.inputs.entries()) {
         if (input !== null && input.graph !== this) this.#dropUse(input, node, index);
       }
-      for (const [, graph] of node.subgraphs()) graph.releaseUses();
+      for (const [, graph] of node.subgraphs()) graph.release();
     }
+    for (const value of this.#values.values()) this.#dropName(value.name);
   }
 
   // --- internals
@@ -280,8 +302,40 @@ export class Graph {
     if (name === '') throw new RangeError('a value needs a name');
     if (this.#values.has(name)) throw new RangeError(`the name ${name} is taken in graph ${this.name}`);
     const value = new Value(this, name, type, producer, index);
-    this.#values.set(name, value);
+    this.#remember(value);
     return value;
+  }
+
+  #remember(value: Value): void {
+    this.#values.set(value.name, value);
+    this.#treeNames.set(value.name, (this.#treeNames.get(value.name) ?? 0) + 1);
+  }
+
+  #forget(value: Value): void {
+    this.#values.delete(value.name);
+    this.#dropName(value.name);
+  }
+
+  #dropName(name: string): void {
+    const count = this.#treeNames.get(name) ?? 0;
+    if (count > 1) this.#treeNames.set(name, count - 1);
+    else this.#treeNames.delete(name);
+  }
+
+  #holds(node: Node): void {
+    if (!this.#members.has(node)) throw new RangeError(`${node.name} is not in ${this.name}`);
+  }
+
+  #checkBodies(attribute: Attribute): void {
+    for (const graph of bodiesOf(attribute)) {
+      if (graph.parent !== this) throw new RangeError(`${graph.name} is not a subgraph of ${this.name}`);
+    }
+  }
+
+  #freshOutput(node: string, index: number, reserved: readonly string[]): string {
+    let name = this.freshName(`${node}_out${index}`);
+    while (reserved.includes(name)) name = this.freshName(`${name}_`);
+    return name;
   }
 
   #owns(value: Value): void {
@@ -344,4 +398,9 @@ export class Graph {
     else mutable(node.next).prev = node.prev;
     this.#members.delete(node);
   }
+}
+
+function bodiesOf(attribute: Attribute): readonly Graph[] {
+  if (attribute.kind === 'graph') return [attribute.value];
+  return attribute.kind === 'graphs' ? attribute.value : [];
 }
