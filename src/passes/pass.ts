@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 import type { Model } from '../graph/model.ts';
 import type { DiagnosticRecord } from '../report/diagnostics.ts';
+import type { Target } from '../targets/target.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** What a pass did to one weight: a row of the coverage table. */
@@ -22,6 +23,8 @@ export interface WeightRecord {
 }
 
 export interface PassContext {
+  /** What the result has to run on: a pass emits only what all of them support. */
+  readonly targets: readonly Target[];
   warn(record: DiagnosticRecord): void;
   /** A line for the report: what a fusion missed and why, for instance. */
   note(text: string): void;
@@ -44,5 +47,7 @@ export interface Pass<O = unknown> {
   readonly name: string;
   readonly summary: string;
   readonly options: z.ZodType<O>;
+  /** The option that pipeline text may give without its name: `retarget-resolution{1344x896}`. */
+  readonly positional?: string;
   run(model: Model, options: O, cx: PassContext): PassResult;
 }

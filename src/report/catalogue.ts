@@ -118,12 +118,48 @@ export const catalogue = {
   VC1232: error('input', 'this variant of a known model family is not supported yet'),
 
   // --- VC2xxx ONNX files
+  VC2001: error('input', 'an ONNX file cannot be opened'),
+  VC2002: error('input', 'the file is not an ONNX model'),
+  VC2003: error('input', 'an ONNX file is broken: its protobuf encoding is malformed'),
+  VC2004: error('input', 'an ONNX file holds no graph'),
+  VC2005: error('input', 'an ONNX file has a newer IR version than this version of vlm-convert knows'),
+  VC2006: error('input', 'an ONNX file nests too deep'),
+  VC2007: error('input', 'the structure of an ONNX file exceeds 2 GiB'),
   VC2050: error(
     'output',
     'an ONNX model file would exceed 2 GiB, the limit of a protobuf message',
     'move constants to initializers, which go to data files',
   ),
   VC2051: error('input', 'a node uses an operator domain that its model does not import'),
+  VC2101: error('input', 'a tensor has an unknown data type'),
+  VC2102: error('input', 'the dimensions of a tensor are no shape'),
+  VC2103: error('input', 'the data of a tensor does not fit its type and shape'),
+  VC2104: error('input', 'the data of a tensor stands in the wrong field, or in two'),
+  VC2107: error('input', 'the parts of a sparse tensor do not fit together'),
+  VC2201: error('input', 'a tensor has external data without a location'),
+  VC2202: error(
+    'input',
+    "the location of external data is not a plain path inside the model's folder",
+    'put the data file beside the model and write its relative path',
+  ),
+  VC2203: error('input', 'a file with external data is missing or cannot be read'),
+  VC2204: error('input', 'the offset or length of external data is not a number'),
+  VC2205: error('input', 'the range of external data does not fit its file or its tensor'),
+  VC2206: error(
+    'input',
+    'training_info with external data is not supported',
+    'strip training_info from the model',
+  ),
+  VC2301: error('input', 'a name is defined twice in a graph'),
+  VC2302: error(
+    'input',
+    'a graph reads a value that nothing before makes',
+    'nodes must stand in topological order',
+  ),
+  VC2303: error('input', 'an attribute is broken: its type and its value disagree'),
+  VC2304: error('input', 'the type of a value is broken'),
+  VC2305: error('input', 'a value of a graph has no name'),
+  VC2306: error('input', 'an operator set is imported in two versions'),
 
   // --- VC3xxx graphs and passes
   VC3201: error(

@@ -1,0 +1,24 @@
+/** Every pass, in one list. The order is the one in which a conversion runs those that it needs. */
+import { deadCode } from './dead-code.ts';
+import { float16 } from './float16.ts';
+import { foldConstants } from './fold-constants.ts';
+import { fuseAttention } from './fusions/attention.ts';
+import { mergeLora } from './merge-lora.ts';
+import type { Pass } from './pass.ts';
+import { int4, int8 } from './quantize.ts';
+import { retargetResolution } from './retarget-resolution.ts';
+
+export const passes: readonly Pass[] = [
+  retargetResolution,
+  mergeLora,
+  foldConstants,
+  fuseAttention,
+  int4,
+  int8,
+  float16,
+  deadCode,
+];
+
+export function findPass(name: string): Pass | undefined {
+  return passes.find((pass) => pass.name === name);
+}

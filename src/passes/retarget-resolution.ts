@@ -1,0 +1,191 @@
+/**
+ * Resolves torch's bicubic resampling (ONNX Resize, cubic, half_pixel, a = -0.75, no antialias) at the sizes of
+ * the graph. A table of positions becomes a constant of the new size; an activation [N, C, H, W] becomes two
+ * products with constant matrices, R_h [h, H] · X · R_wᵀ [W, w], in float32. Every provider runs the result.
+ */
+import { z } from 'zod';
+import type { Graph } from '../graph/graph.ts';
+import { inferNode } from '../graph/infer/infer.ts';
+import type { Node } from '../graph/node.ts';
+import { formatType, staticShape } from '../graph/types.ts';
+import type { Value } from '../graph/value.ts';
+import { bicubicWeights } from '../kernels/bicubic.ts';
+import { fail } from '../report/diagnostics.ts';
+import { constantTensor } from '../rewrite/constants.ts';
+import { removeDeadCode } from '../rewrite/dead-code.ts';
+import { allNodes, applyRules } from '../rewrite/driver.ts';
+import { any, constant, op } from '../rewrite/pattern.ts';
+import { metadataKeys } from '../rewrite/rewriter.ts';
+import { nodeRule, rule } from '../rewrite/rule.ts';
+import { bicubicTable } from '../tensor/derived/bicubic-table.ts';
+import { reshape } from '../tensor/derived/reshape.ts';
+import { inlineTensor, type Tensor } from '../tensor/tensor.ts';
+import type { Pass } from './pass.ts';
+
+/** Elements of a resampling matrix: a picture of 16384 pixels a side to 1024. No model means more. */
+const largestMatrix = 1 << 24;
+
+interface Options {
+  readonly resolution?: string | undefined;
+}
+
+export const retargetResolution: Pass<Options> = {
+  name: 'retarget-resolution',
+  summary: 'resizes position tables at compile time and turns bicubic resizing into constant matrix products',
+  options: z.strictObject({
+    resolution: z
+      .string()
+      .regex(/^[1-9]\d{0,5}x[1-9]\d{0,5}$/, 'is width x height, as in 1344x896')
+      .optional(),
+  }),
+  positional: 'resolution',
+  run: (model, { resolution }) => {
+    const { graph } = model;
+    if (resolution !== undefined) checkPicture(graph, resolution);
+    // Tables first: the rule for activations would take their Resize, too.
+    const tables = applyRules(graph, [resizeTable], inferNode);
+    const maps = applyRules(graph, [resizeMap], inferNode);
+    const changed = tables.changed || maps.changed;
+    if (changed) removeDeadCode(graph);
+    for (const node of allNodes(graph)) {
+      if (node.op !== 'Resize' || node.string('mode') !== 'cubic') continue;
+      const reason = unresolvable(node);
+      throw fail('VC3202', { where: node.name, found: typeof reason === 'string' ? reason : 'not resolved' });
+    }
+    return {
+      changed,
+      stats: {
+        tables: tables.applied.get(resizeTable.name) ?? 0,
+        activations: maps.applied.get(resizeMap.name) ?? 0,
+      },
+    };
+  },
+};
+
+/** The graph is built for one size of picture; the pipeline's text has to name the same. */
+function checkPicture(graph: Graph, resolution: string): void {
+  const pixels = graph.inputs.find((input) => input.name === 'pixel_values');
+  if (pixels === undefined) return;
+  const shape = pixels.type?.kind === 'tensor' ? pixels.type.shape : undefined;
+  const [height, width] = shape?.slice(-2) ?? [];
+  if (resolution === `${width}x${height}`) return;
+  throw fail('VC3203', { where: pixels.name, found: formatType(pixels.type), expected: resolution });
+}
+
+interface Sizes {
+  readonly from: readonly [number, number];
+  readonly to: readonly [number, number];
+}
+
+/** Sizes of a Resize that is torch's bicubic, or the reason why it is not. */
+function unresolvable(node: Node): Sizes | string {
+  const mode = node.string('mode') ?? 'nearest';
+  const transform = node.string('coordinate_transformation_mode') ?? 'half_pixel';
+  const policy = node.string('keep_aspect_ratio_policy') ?? 'stretch';
+  if (mode !== 'cubic') return `mode ${mode}`;
+  if (transform !== 'half_pixel') return `coordinate_transformation_mode ${transform}`;
+  if ((node.float('cubic_coeff_a') ?? -0.75) !== -0.75) return `cubic_coeff_a ${node.float('cubic_coeff_a')}`;
+  if ((node.int('antialias') ?? 0) !== 0) return 'antialias';
+  if ((node.int('exclude_outside') ?? 0) !== 0) return 'exclude_outside';
+  if (policy !== 'stretch') return `keep_aspect_ratio_policy ${policy}`;
+  // Scales that are not out / in exactly would sample at other places than torch does.
+  if (node.input(2) !== undefined) return 'scales are given, not sizes';
+  const [input, output] = [node.input(0)?.type, node.output.type];
+  const from = spatial(input);
+  const to = spatial(output);
+  if (from === undefined || to === undefined) {
+    return `from ${formatType(input)} to ${formatType(output)}: sizes are not known`;
+  }
+  return { from, to };
+}
+
+function spatial(type: Value['type']): readonly [number, number] | undefined {
+  const shape = type?.kind === 'tensor' ? type.shape : undefined;
+  const [height, width] = shape?.slice(2) ?? [];
+  return shape?.length === 4 && typeof height === 'number' && typeof width === 'number'
+    ? [height, width]
+    : undefined;
+}
+
+/** [gh · gw, D] → [1, gh, gw, D] → [1, D, gh, gw] → Resize → [1, h, w, D] → [h · w, D] */
+const resizeTable = rule({
+  name: 'resize-table',
+  pattern: op('Reshape', [
+    op(
+      'Transpose',
+      [
+        op(
+          'Resize',
+          [
+            op('Transpose', [op('Reshape', [constant('table'), any()], { shared: true })], {
+              attributes: { perm: [0, 3, 1, 2] },
+              shared: true,
+            }),
+          ],
+          { rest: true, as: 'resized', shared: true },
+        ),
+      ],
+      { attributes: { perm: [0, 2, 3, 1] }, shared: true },
+    ),
+    any(),
+  ]),
+  refine: (match) => {
+    const sizes = unresolvable(match.node('resized'));
+    if (typeof sizes === 'string') return sizes;
+    const { from, to } = sizes;
+    const table = constantTensor(match.value('table'));
+    const depth = spatialDepth(match.value('resized'));
+    const shape = staticShape(match.root.output.type);
+    if (table === undefined || depth === undefined || shape === undefined) return 'the shapes are not known';
+    if (table.dtype !== 'float32') return `the table is ${table.dtype}`;
+    const batch = staticShape(match.value('resized').type)?.[0];
+    if (batch !== 1) return `${batch} tables in one Resize`;
+    const name = `${match.value('table').name}@${to[0]}x${to[1]}`;
+    const resized = bicubicTable(reshape(table, [from[0] * from[1], depth]), from, to);
+    return { output: match.root.output, name, tensor: reshape(resized, shape) };
+  },
+  rewrite: ({ output, name, tensor }: { output: Value; name: string; tensor: Tensor }, rewriter) => {
+    rewriter.replace(output, rewriter.constant(name, tensor));
+  },
+});
+
+function spatialDepth(value: Value): number | undefined {
+  return staticShape(value.type)?.[1];
+}
+
+const resizeMap = nodeRule({
+  name: 'resize-activation',
+  roots: ['Resize'],
+  inspect: (node) => {
+    const sizes = unresolvable(node);
+    const input = node.input(0);
+    if (typeof sizes === 'string') return sizes;
+    if (input?.type?.kind !== 'tensor' || input.type.dtype !== 'float32')
+      return 'the activation is not float32';
+    const { from, to } = sizes;
+    if (Math.max(from[0] * to[0], from[1] * to[1]) > largestMatrix) return `matrices of ${from} by ${to}`;
+    return { input, output: node.output, from, to };
+  },
+  rewrite: ({ input, output, from, to }, rewriter) => {
+    const metadata = [[metadataKeys.precision, 'float32'] as const];
+    const name = rewriter.root.name;
+    const rows = matrix(from[0], to[0], false);
+    const columns = matrix(from[1], to[1], true);
+    const tall = rewriter.op('MatMul', [rewriter.constant(`${name}/rows`, rows), input], { metadata });
+    const wide = rewriter.op('MatMul', [tall, rewriter.constant(`${name}/columns`, columns)], { metadata });
+    rewriter.replace(output, wide);
+  },
+});
+
+/** R [to, from], or Rᵀ. */
+function matrix(from: number, to: number, transposed: boolean): Tensor {
+  const dense = bicubicWeights(from, to);
+  if (!transposed) return inlineTensor('float32', [to, from], new Uint8Array(dense.buffer));
+  const turned = new Float32Array(dense.length);
+  for (let row = 0; row < to; row += 1) {
+    for (let column = 0; column < from; column += 1) {
+      turned[column * to + row] = dense[row * from + column] ?? 0;
+    }
+  }
+  return inlineTensor('float32', [from, to], new Uint8Array(turned.buffer));
+}

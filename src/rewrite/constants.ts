@@ -1,0 +1,43 @@
+/**
+ * Reads small constants of a graph synchronously. Only tensors whose bytes are in memory (inline initializers
+ * and Constant nodes) can be read: a pass never waits for bytes of a checkpoint.
+ */
+import type { Value } from '../graph/value.ts';
+import { elementCount } from '../tensor/dtype.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** Above this a constant is a weight, not a parameter of the graph's structure. */
+const largestConstant = 1 << 16;
+
+/** The constant that a value always holds; undefined for a graph input (its default can be overridden). */
+export function constantTensor(value: Value | undefined): Tensor | undefined {
+  if (value === undefined) return undefined;
+  if (value.initializer !== undefined) return value.isInput ? undefined : value.initializer;
+  if (value.producer?.op !== 'Constant') return undefined;
+  const attribute = value.producer.attributes.get('value');
+  return attribute?.kind === 'tensor' ? attribute.value : undefined;
+}
+
+/** The numbers of a small int64, int32 or float32 constant in memory; undefined for anything else. */
+export function constantNumbers(value: Value | undefined): readonly number[] | undefined {
+  const tensor = constantTensor(value);
+  if (tensor?.origin.kind !== 'inline' || elementCount(tensor.shape) > largestConstant) return undefined;
+  const { bytes } = tensor.origin;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const read = readers[tensor.dtype];
+  if (read === undefined) return undefined;
+  return Array.from({ length: elementCount(tensor.shape) }, (_, index) => read(view, index));
+}
+
+/** The number of a constant with one element, of any rank. */
+export function constantScalar(value: Value | undefined): number | undefined {
+  const numbers = constantNumbers(value);
+  return numbers?.length === 1 ? numbers[0] : undefined;
+}
+
+const readers: Readonly<Partial<Record<Tensor['dtype'], (view: DataView, index: number) => number>>> = {
+  float32: (view, index) => view.getFloat32(index * 4, true),
+  int32: (view, index) => view.getInt32(index * 4, true),
+  // Parameters beyond 2^53 (INT64_MAX as "to the end" of a Slice) lose their last bits, which none needs.
+  int64: (view, index) => Number(view.getBigInt64(index * 8, true)),
+};

@@ -1,0 +1,21 @@
+/** ONNX Runtime's CPU provider, as executed with onnxruntime-node 1.30. */
+import type { Target } from './target.ts';
+
+export const onnxruntimeCpu: Target = {
+  id: 'onnxruntime-cpu',
+  title: 'ONNX Runtime, CPU',
+  support: {
+    // float16 graphs run too: the runtime wraps the float32 kernel in casts.
+    'com.microsoft::MultiHeadAttention': { dtypes: ['float32', 'float16'], cache: true, attentionBias: true },
+    'com.microsoft::MatMulNBits': {
+      bits: [2, 4, 8],
+      activations: ['float32', 'float16'],
+      smallestBlock: 16,
+      largestBlock: 256,
+      bias: true,
+      // Without level 4 there is no packed 8-bit kernel: the weight is de-quantized at every run.
+      accuracyLevel: { 8: 4 },
+    },
+    'com.microsoft::GatherBlockQuantized': { bits: [4, 8], smallestBlock: 16, oddPackedZeroPoints: true },
+  },
+};
