@@ -36,7 +36,7 @@ export class Graph {
   readonly parent: Graph | undefined;
   docString = '';
   readonly metadata: Map<string, string> = new Map();
-  /** By the name of the values tensor; kept as they are, no pass works on them. */
+  /** By the name of their value; kept as they are, no pass works on them. */
   readonly sparseInitializers: Map<string, SparseTensor> = new Map();
   carry?: unknown;
 
@@ -132,6 +132,13 @@ export class Graph {
     return value;
   }
 
+  /** A constant that stays sparse in the file; operators see it dense. */
+  addSparseInitializer(name: string, tensor: SparseTensor): Value {
+    const value = this.#newValue(name, tensorType(tensor.values.dtype, tensor.shape));
+    this.sparseInitializers.set(name, tensor);
+    return value;
+  }
+
   /** Gives a value another constant (a derived weight), or makes an input a default. */
   setInitializer(value: Value, tensor: Tensor): void {
     this.#owns(value);
@@ -162,6 +169,11 @@ export class Graph {
     if (value.name === name) return;
     if (this.lookup(name) !== undefined) throw new RangeError(`the name ${name} is taken`);
     if (name === '') throw new RangeError('a value needs a name');
+    const sparse = this.sparseInitializers.get(value.name);
+    if (sparse !== undefined) {
+      this.sparseInitializers.delete(value.name);
+      this.sparseInitializers.set(name, sparse);
+    }
     this.#forget(value);
     mutable(value).name = name;
     this.#remember(value);
