@@ -65,13 +65,14 @@ export function restOf<M extends object>(
 }
 
 /** What a tensor's message holds beyond dtype, shape and data. `segment` says nothing about whole tensors. */
-export function tensorRest(proto: TensorProto, held: readonly 'name'[]): Rest | undefined {
+export function tensorRest(proto: TensorProto, held: readonly 'name'[] = []): Rest | undefined {
   return restOf(proto, [
     ...held,
     'dims',
     'dataType',
     'segment',
     'rawData',
+    'cut',
     'floatData',
     'int32Data',
     'int64Data',

@@ -15,6 +15,7 @@ import { readAll, type Tensor } from '../../tensor/tensor.ts';
 import { attributeTypes } from './attribute-types.ts';
 import { type CarriedType, carryOf, type Rest } from './carry.ts';
 import { numberOf } from './data-types.ts';
+import { docField } from './doc-string.ts';
 import { wireInt } from './int64.ts';
 import { lowestIrVersion } from './ir-version.ts';
 import { type ModelLayout, modelTensors } from './layout.ts';
@@ -86,7 +87,7 @@ class Encoder {
       ...text('producerVersion', model.producerVersion),
       ...text('domain', model.domain),
       ...(model.modelVersion === 0 ? {} : { modelVersion: wireInt(model.modelVersion) }),
-      ...text('docString', model.docString),
+      ...docField(model.docString),
       graph: this.#graph(model.graph, model.opsetImports),
       metadataProps: entries(model.metadata),
       functions: model.functions.map((local) => this.#function(local)),
@@ -118,14 +119,16 @@ class Encoder {
         ...[...body.values()].filter((value) => ends.has(value) || hasInfo(value)).flatMap(typedInfo),
         ...(carryOf(body)?.strayInfos ?? []),
       ],
-      ...text('docString', body.docString),
+      ...docField(body.docString),
       metadataProps: entries(body.metadata),
     };
   }
 
   #graph(graph: Graph, imports: ReadonlyMap<string, number>): GraphProto {
     const ends = new Set<Value>([...graph.inputs, ...graph.outputs]);
-    const inner = [...graph.values()].filter((value) => !ends.has(value) && hasInfo(value));
+    const inner = [...graph.values()].filter(
+      (value) => !ends.has(value) && !graph.sparseInitializers.has(value.name) && hasInfo(value),
+    );
     return {
       ...carryOf(graph)?.rest,
       ...text('name', graph.name),
@@ -134,7 +137,7 @@ class Encoder {
         this.#tensor(value.initializer, value.name, carryOf(value)?.tensor),
       ),
       sparseInitializer: [...graph.sparseInitializers].map(([name, sparse]) => this.#sparse(sparse, name)),
-      ...text('docString', graph.docString),
+      ...docField(graph.docString),
       input: graph.inputs.map(valueInfo),
       output: graph.outputs.map(valueInfo),
       valueInfo: [...inner.map(valueInfo), ...(carryOf(graph)?.strayInfos ?? [])],

@@ -52,7 +52,7 @@ export interface TypeProto extends Unknowns {
 export interface ValueInfoProto extends Unknowns {
   name?: string;
   type?: TypeProto | null;
-  docString?: string;
+  docString?: Uint8Array;
   metadataProps?: readonly StringStringEntryProto[];
 }
 
@@ -61,9 +61,10 @@ export interface TensorProto extends Unknowns {
   dataType?: number;
   segment?: object | null;
   name?: string;
-  docString?: string;
-  /** After the scan of a file: marked bytes, see scan.ts. Before encoding: the bytes. */
+  docString?: Uint8Array;
   rawData?: Uint8Array;
+  /** In place of a large rawData that was left in the file: see scan.ts. */
+  cut?: Uint8Array;
   floatData?: readonly Uint8Array[];
   int32Data?: readonly Uint8Array[];
   int64Data?: readonly Uint8Array[];
@@ -84,7 +85,7 @@ export interface SparseTensorProto extends Unknowns {
 export interface AttributeProto extends Unknowns {
   name?: string;
   refAttrName?: string;
-  docString?: string;
+  docString?: Uint8Array;
   type?: number;
   f?: number;
   i?: WireInt;
@@ -110,7 +111,7 @@ export interface NodeProto extends Unknowns {
   domain?: string;
   overload?: string;
   attribute?: readonly AttributeProto[];
-  docString?: string;
+  docString?: Uint8Array;
   metadataProps?: readonly StringStringEntryProto[];
   deviceConfigurations?: readonly object[];
 }
@@ -120,7 +121,7 @@ export interface GraphProto extends Unknowns {
   name?: string;
   initializer?: readonly TensorProto[];
   sparseInitializer?: readonly SparseTensorProto[];
-  docString?: string;
+  docString?: Uint8Array;
   input?: readonly ValueInfoProto[];
   output?: readonly ValueInfoProto[];
   valueInfo?: readonly ValueInfoProto[];
@@ -135,7 +136,7 @@ export interface FunctionProto extends Unknowns {
   attribute?: readonly string[];
   attributeProto?: readonly AttributeProto[];
   node?: readonly NodeProto[];
-  docString?: string;
+  docString?: Uint8Array;
   opsetImport?: readonly OperatorSetIdProto[];
   domain?: string;
   overload?: string;
@@ -150,7 +151,7 @@ export interface ModelProto extends Unknowns {
   producerVersion?: string;
   domain?: string;
   modelVersion?: WireInt;
-  docString?: string;
+  docString?: Uint8Array;
   graph?: GraphProto | null;
   metadataProps?: readonly StringStringEntryProto[];
   trainingInfo?: readonly object[];

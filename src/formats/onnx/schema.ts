@@ -1,15 +1,24 @@
 /**
  * The protobufjs codec of ModelProto, built from messages.ts when first asked for (protobufjs takes time to load).
  *
- * Two things differ from the ONNX schema, neither of them on the wire:
+ * What differs from the ONNX schema, none of it on the wire of a model:
  * - fields are in camelCase;
+ * - strings must be UTF-8 or decoding fails, for names that are mended can collide; doc strings, which nobody
+ *   looks up, are bytes and survive whatever they hold;
+ * - TensorProto has a field for the cut marks of scan.ts, which stand in skeletons only;
  * - the number lists of TensorProto (float_data, int32_data, …) are lists of byte strings, one per packed chunk.
  *   A list of numbers would take a JavaScript number or object per element; typed-data.ts reads the bytes instead.
  *   We never write these fields. An unpacked element does not match the wire type of bytes and is kept as an
  *   unknown field, so carried messages survive too; scan.ts packs those of the tensors that we decode.
  */
-import { messages } from './messages.ts';
+import { type FieldSpec, messages } from './messages.ts';
 import type { ModelProto } from './proto.ts';
+
+/**
+ * Field of TensorProto that holds a cut mark in a skeleton (scan.ts). ONNX has no such field and a file that does
+ * is refused, so a file cannot forge a mark.
+ */
+export const cutField = 402_653_189;
 
 export interface Codec {
   /** Throws what protobufjs throws on malformed input. Unknown fields are kept. */
@@ -35,7 +44,10 @@ export function loadCodec(): Promise<Codec> {
 
 async function buildCodec(): Promise<Codec> {
   const { default: protobuf } = await import('protobufjs/light.js');
-  const root = protobuf.Root.fromJSON({ nested: descriptor() });
+  const root = protobuf.Root.fromJSON({
+    options: { features: { utf8_validation: 'VERIFY' } },
+    nested: descriptor(),
+  });
   const type = root.lookupType('ModelProto');
   return {
     decode: (bytes) => {
@@ -60,25 +72,25 @@ function descriptor(): Record<string, { fields: Record<string, FieldDescriptor> 
     Object.entries(messages).map(([message, fields]) => [
       flat(message),
       {
-        fields: Object.fromEntries(
-          Object.entries(fields).map(([name, [id, type, label]]): [string, FieldDescriptor] => {
-            if (message === 'TensorProto' && packedTensorFields.has(id)) {
-              return [camel(name), { id, type: 'bytes', rule: 'repeated' }];
-            }
-            return [
-              camel(name),
-              {
-                id,
-                type: flat(type),
-                ...(label?.startsWith('repeated') ? { rule: 'repeated' } : {}),
-                ...(label === 'repeated packed' ? { options: { packed: true } } : {}),
-              },
-            ];
-          }),
-        ),
+        fields: {
+          ...Object.fromEntries(
+            Object.entries(fields).map(([name, spec]) => [camel(name), fieldOf(message, name, spec)]),
+          ),
+          ...(message === 'TensorProto' ? { cut: { id: cutField, type: 'bytes' } } : {}),
+        },
       },
     ]),
   );
+}
+
+function fieldOf(message: string, name: string, [id, type, label]: FieldSpec): FieldDescriptor {
+  if (message === 'TensorProto' && packedTensorFields.has(id)) return { id, type: 'bytes', rule: 'repeated' };
+  return {
+    id,
+    type: name === 'doc_string' ? 'bytes' : flat(type),
+    ...(label?.startsWith('repeated') ? { rule: 'repeated' } : {}),
+    ...(label === 'repeated packed' ? { options: { packed: true } } : {}),
+  };
 }
 
 const flat = (name: string): string => name.replaceAll('.', '');
