@@ -2,7 +2,7 @@
  * The weight index of a sharded checkpoint, `model.safetensors.index.json`:
  * `{"metadata": …, "weight_map": {tensor name: file name}}`.
  */
-import { posix, win32 } from 'node:path';
+import { win32 } from 'node:path';
 import { fail } from '../../report/diagnostics.ts';
 import { quote, show } from '../../report/show.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
@@ -46,14 +46,9 @@ export function parseWeightMap(index: JsonValue, where: string): WeightMap {
   return files;
 }
 
-/** One component, on every system: no separator, no drive, no NUL, not `.` or `..`. */
+/** One component, on every system (Windows takes both separators, and drives): no NUL, not `.` or `..`. */
 function isPlainName(name: string): boolean {
   return (
-    name !== '' &&
-    name !== '.' &&
-    name !== '..' &&
-    !name.includes('\0') &&
-    posix.basename(name) === name &&
-    win32.basename(name) === name
+    name !== '' && name !== '.' && name !== '..' && !name.includes('\0') && win32.basename(name) === name
   );
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -200,8 +201,11 @@ describe('refuses', () => {
     expect(await codeOf(run)).toBe(code);
   });
 
-  it('a file that is not there, and a pipe-like thing without opening it', async () => {
+  it('a file that is not there, and what is no file, without waiting for the writer of a pipe', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'vlm-'));
+    const pipe = join(folder, 'pipe.safetensors');
+    execFileSync('mkfifo', [pipe]);
+    expect(await codeOf(safetensorsSource(pipe, 'pipe'))).toBe('VC1001');
     expect(await codeOf(safetensorsSource(join(folder, 'no.safetensors'), 'no'))).toBe('VC1001');
     expect(await codeOf(safetensorsSource('/dev/null', 'null'))).toBe('VC1001');
     expect(await codeOf(safetensorsSource(folder, 'folder'))).toBe('VC1013');
