@@ -102,7 +102,8 @@ async function runBlocks(blocks: Iterable<Block>, options: ExecuteOptions): Prom
       options.signal?.throwIfAborted();
       const run = async (): Promise<void> => {
         try {
-          options.onProgress?.(await block.run());
+          const bytes = await block.run();
+          options.onProgress?.(bytes);
         } catch (cause) {
           failures.push(cause);
         } finally {
