@@ -10,26 +10,52 @@ export function formatSize({ width, height }: Size): string {
   return `${width}x${height}`;
 }
 
-/** Throws VC4201 unless both sides are whole numbers from 1 to `maxSide`. */
-export function checkSize(size: Size): Size {
-  for (const side of [size.width, size.height]) {
-    if (!(Number.isSafeInteger(side) && side >= 1 && side <= maxSide)) {
-      throw fail('VC4201', {
-        where: 'resolution',
-        found: formatSize(size),
-        expected: `WIDTHxHEIGHT in whole pixels, each side from 1 to ${maxSide}`,
-      });
-    }
-  }
-  return size;
+/** A size and where it was asked for: an option, or a key of the config. */
+export interface SizeRequest {
+  readonly size: Size;
+  readonly where: string;
 }
 
-/** Throws VC4202 where a side is under `least`, which `what` needs. */
-export function checkAtLeast(size: Size, least: number, what: string): void {
-  if (size.width >= least && size.height >= least) return;
-  throw fail('VC4202', {
-    where: 'resolution',
-    found: formatSize(size),
-    expected: `at least ${least} pixels per side: ${what}`,
+/** What the user asked for, else what the checkpoint says of itself. */
+export function requestedSize(option: Size | undefined, own: Size): SizeRequest {
+  return option === undefined
+    ? { size: own, where: 'config.json: visual.image_size' }
+    : { size: option, where: 'resolution' };
+}
+
+/**
+ * Throws VC4201 unless both sides are whole numbers from 1 to `maxSide`, VC4202 where one is under `least`, the
+ * side of one `unit`: a tile or a patch.
+ */
+export function checkSize({ size, where }: SizeRequest, least: number, unit: string): void {
+  const sides = [size.width, size.height];
+  if (!sides.every((side) => Number.isSafeInteger(side) && side >= 1 && side <= maxSide)) {
+    throw fail('VC4201', {
+      where,
+      found: formatSize(size),
+      expected: `width x height in whole pixels, each from 1 to ${maxSide}`,
+    });
+  }
+  if (sides.some((side) => side < least)) {
+    throw fail('VC4202', {
+      where,
+      found: formatSize(size),
+      expected: `at least ${least} pixels per side: one ${unit} is ${least}x${least}`,
+    });
+  }
+}
+
+/** Throws VC4203 where a size makes more than `most` units (a plural: `tiles`). */
+export function checkCount(
+  { size, where }: SizeRequest,
+  grid: { readonly rows: number; readonly columns: number },
+  most: number,
+  units: string,
+): void {
+  if (grid.rows * grid.columns <= most) return;
+  throw fail('VC4203', {
+    where,
+    found: `${formatSize(size)}, which is ${grid.columns}x${grid.rows} ${units}`,
+    expected: `at most ${most} ${units}`,
   });
 }

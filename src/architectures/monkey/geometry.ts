@@ -5,9 +5,8 @@
  * reference code does: pictures have the size asked for, windows ignore the rest, the global view sees all.
  * `cover` rounds the number of tiles up and pads the windows; the global view sees the unpadded picture.
  */
-import { fail } from '../../report/diagnostics.ts';
 import type { Size, Tiling } from '../architecture.ts';
-import { checkAtLeast, checkSize, formatSize } from '../resolution.ts';
+import { checkCount, checkSize, formatSize, requestedSize } from '../resolution.ts';
 
 /** Side of a window: a literal 448 in the reference's forward, no key of any config. */
 export const tileSide = 448;
@@ -24,32 +23,35 @@ export interface TiledPicture {
   readonly requested: Size;
   /** Size of `pixel_values`. */
   readonly input: Size;
+  /** What was done: `crop` where nothing was asked for. */
+  readonly tiling: Tiling;
   readonly grid: TileGrid;
   /** One line a user reads. */
   readonly summary: string;
 }
 
-/** Tiles for a request, or for the checkpoint's own size as the reference runs it when nothing is asked for. */
-export function tilePicture(request: Size | undefined, own: Size, tiling: Tiling): TiledPicture {
-  if (request === undefined) return tiled(own, 'crop', `${formatSize(own)} (the checkpoint's own size)`);
-  return tiled(request, tiling, formatSize(request));
+/** The grid that a picture of this size has in the reference; may be empty. */
+export function windowGrid({ width, height }: Size): TileGrid {
+  return { columns: Math.floor(width / tileSide), rows: Math.floor(height / tileSide) };
 }
 
-function tiled(request: Size, tiling: Tiling, title: string): TiledPicture {
-  checkSize(request);
-  checkAtLeast(request, tileSide, `a tile is ${tileSide}x${tileSide}`);
-  const round = tiling === 'cover' ? Math.ceil : Math.floor;
-  const grid = { columns: round(request.width / tileSide), rows: round(request.height / tileSide) };
-  if (grid.rows * grid.columns > maxTiles) {
-    throw fail('VC4203', {
-      where: 'resolution',
-      found: `${formatSize(request)}, which is ${grid.columns}x${grid.rows} tiles of ${tileSide}`,
-      expected: `at most ${maxTiles} tiles`,
-    });
-  }
+/**
+ * Tiles for a request, or for the checkpoint's own size as the reference runs it when nothing is asked for.
+ * Throws VC4201 to VC4203 for sizes that cannot be tiled.
+ */
+export function tilePicture(option: Size | undefined, own: Size, tiling: Tiling): TiledPicture {
+  const request = requestedSize(option, own);
+  const { size } = request;
+  checkSize(request, tileSide, 'tile');
+  const mode = option === undefined ? 'crop' : tiling;
+  const covering = { width: size.width + tileSide - 1, height: size.height + tileSide - 1 };
+  const grid = windowGrid(mode === 'cover' ? covering : size);
+  checkCount(request, grid, maxTiles, 'tiles');
   const covered = { width: grid.columns * tileSide, height: grid.rows * tileSide };
-  const input = tiling === 'fit' ? covered : request;
-  return { requested: request, input, grid, summary: summarise(title, tiling, grid, input, covered) };
+  const input = mode === 'fit' ? covered : size;
+  const title = option === undefined ? `${formatSize(own)} (the checkpoint's own size)` : formatSize(size);
+  const summary = summarise(title, mode, grid, input, covered);
+  return { requested: size, input, tiling: mode, grid, summary };
 }
 
 function summarise(title: string, tiling: Tiling, grid: TileGrid, input: Size, covered: Size): string {

@@ -9,7 +9,7 @@ import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../a
 import { imageViews } from '../blocks/image-views.ts';
 import { assembleQwen, clipMean, clipStd, openQwen } from '../qwen/assemble.ts';
 import { visionTower } from '../qwen/vision-tower.ts';
-import { tilePicture, tileSide } from './geometry.ts';
+import { tilePicture, tileSide, windowGrid } from './geometry.ts';
 import { countAdapters, readAdapters } from './read-adapters.ts';
 import { assignAdapters } from './tile-adapters.ts';
 
@@ -24,12 +24,11 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
       expected: `a divisor of the tile's side, ${tileSide}`,
     });
   }
-  const trained = tilePicture(undefined, imageSize, 'crop').grid;
   const picture = tilePicture(options.resolution, imageSize, options.tiling);
 
   const blocks = Array.from({ length: layers }, (_, index) => visual.at(`transformer.resblocks.${index}`));
   const count = countAdapters(blocks, config.visual);
-  const { views, warnings } = assignAdapters(picture.grid, count, trained, options.loraTiles);
+  const { views, warnings } = assignAdapters(picture.grid, count, windowGrid(imageSize), options.loraTiles);
   const geometry: ImageGeometry = {
     requested: picture.requested,
     input: picture.input,
@@ -41,7 +40,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     std: clipStd,
     summary: picture.summary,
   };
-  return assembleQwen(monkey.id, source, geometry, options.tiling, warnings, (b, pixels) => {
+  return assembleQwen(monkey.id, source, geometry, picture.tiling, warnings, (b, pixels) => {
     const layout = { ...picture.input, ...picture.grid, tile: tileSide };
     const cut = b.scope('views', () => imageViews(b, pixels, layout));
     const patches = tileSide / patch;

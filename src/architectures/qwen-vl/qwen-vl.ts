@@ -25,7 +25,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     std: clipStd,
     summary: picture.summary,
   };
-  return assembleQwen(qwenVl.id, source, geometry, options.tiling, [], (b, pixels) => {
+  return assembleQwen(qwenVl.id, source, geometry, picture.tiling, [], (b, pixels) => {
     const covered = fitPicture(b, pixels, picture.input, picture.covered);
     const shape = { config: config.visual, views: 1, grid: picture.grid, queries };
     return visionTower(b, covered, source.visual, shape);
