@@ -77,19 +77,18 @@ export async function safetensorsSource(path: string, name: string): Promise<Byt
   }
 }
 
-/** What to run to get safetensors from a pickle: on a machine where the pickle is trusted. */
+/** What to run to get safetensors from a pickle that is trusted; one under the wrong name is replaced. */
 export function howToConvert(from: string): string {
-  const target = from.replace(/\.[^.]*$/, '');
-  const file = from.endsWith('.safetensors') ? `${target}.bin` : from;
+  const target = from.replace(/\.[^.]*$/, '.safetensors');
   return [
     'if you trust where it is from, convert it once, in Python:',
     '    import torch; from safetensors.torch import save_file',
-    `    w = torch.load(${JSON.stringify(file)}, map_location="cpu", weights_only=True)`,
-    `    save_file({k: v.contiguous().clone() for k, v in w.items()}, ${JSON.stringify(`${target}.safetensors`)})`,
+    `    w = torch.load(${JSON.stringify(from)}, map_location="cpu", weights_only=True)`,
+    `    save_file({k: v.contiguous().clone() for k, v in w.items()}, ${JSON.stringify(target)})`,
   ].join('\n');
 }
 
-/** First bytes of what is found under the name of a safetensors file; none is a plausible header length. */
+/** First bytes of what is found under the name of a safetensors file; consulted once its header length fails. */
 const signatures: readonly {
   readonly start: string;
   readonly code: 'VC1011' | 'VC1012' | 'VC1014';
