@@ -50,7 +50,7 @@ export async function readConfigFile(
   }
   const raw = parseObject(text, path);
   const values = parseOptionValues(raw, (key) => `${path}: ${key}`);
-  if (named === undefined && values['force'] === true && (await exists(join(cwd, 'config.json')))) {
+  if (named === undefined && values.force === true && (await exists(join(cwd, 'config.json')))) {
     throw fail('VC4004', {
       where: `${path}: force`,
       found: 'a config file that may have come with the checkpoint asks to replace a folder',

@@ -1,53 +1,25 @@
 /**
- * The command line as a function: arguments in, exit code out. Nothing heavy is imported before it is known that
- * there is work to do: `--help` and `--version` answer at once.
+ * The command line as a function: arguments in, exit code out. `--help` and `--version` are answered here from the
+ * option table alone; whatever else is imported only when there is work to do, so that the answer comes at once.
  */
 import { readFileSync } from 'node:fs';
-import { exitCodes, fail, VlmError } from '../report/diagnostics.ts';
+import { convertHelp, inspectHelp } from './help.ts';
 import { type Io, processIo } from './io.ts';
-import { parseCommandLine, type Request } from './program.ts';
 
 /** Runs the command line `argv` (without node and script) and returns the exit code; never rejects. */
 export async function main(argv: readonly string[], io: Io = processIo()): Promise<number> {
-  let request: Request | undefined;
-  try {
-    request = parseCommandLine(argv, toolVersion(), io.columns);
-    switch (request.command) {
-      case 'print':
-        io.out(request.text);
-        return exitCodes.ok;
-      case 'inspect': {
-        const { runInspect } = await import('./commands/inspect.ts');
-        return await runInspect(request, io);
-      }
-      case 'convert': {
-        const { runConvert } = await import('./commands/convert.ts');
-        return await runConvert(request, io);
-      }
-    }
-  } catch (error) {
-    const known = error instanceof VlmError ? error : internal(error);
-    const debug = argv.includes('--debug');
-    io.err(`${known.message}\n${debug ? `${stackOf(known)}\n` : ''}`);
-    if (argv.includes('--json')) {
-      io.out(`${JSON.stringify({ ok: false, exitCode: known.exitCode, error: known.record }, null, 2)}\n`);
-    }
-    return known.exitCode;
+  const end = argv.indexOf('--');
+  const flags = end === -1 ? argv : argv.slice(0, end);
+  if (flags.includes('--help') || flags.includes('-h')) {
+    io.out(argv[0] === 'inspect' ? inspectHelp(io.columns) : convertHelp(io.columns));
+    return 0;
   }
-}
-
-function internal(cause: unknown): VlmError {
-  const found = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
-  return fail('VC9001', { found, hint: 'please report this, with the stack that --debug prints', cause });
-}
-
-/** The stacks of an error and its causes. */
-function stackOf(error: Error): string {
-  const stacks: string[] = [];
-  for (let at: unknown = error; at instanceof Error && stacks.length < 8; at = at.cause) {
-    stacks.push(at.stack ?? at.message);
+  if (flags.includes('--version')) {
+    io.out(`${toolVersion()}\n`);
+    return 0;
   }
-  return stacks.join('\ncaused by ');
+  const { run } = await import('./run.ts');
+  return run(argv, io);
 }
 
 function toolVersion(): string {

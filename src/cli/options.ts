@@ -210,6 +210,18 @@ export const positionals = [
   { key: 'output', help: 'folder to write; left out: <checkpoint name>-onnx beside the current folder' },
 ] as const;
 
+/** Says where the config file is, so it is the one option that no config file holds. */
+export const configFlag = {
+  flag: '--config <file>',
+  help: 'config file instead of vlm-convert.config.json',
+} as const;
+
+export const inspectFlags = [
+  { flag: '--json', help: 'print one JSON object, with every tensor' },
+  { flag: '--debug', help: 'print the stack of an error' },
+  { flag: '-h, --help', help: 'print this' },
+] as const;
+
 /** Text after the options of `--help`. */
 export const helpExamples = `
 Examples:

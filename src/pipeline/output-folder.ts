@@ -15,6 +15,7 @@ import {
   rename,
   rm,
   rmdir,
+  stat,
   statfs,
 } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
@@ -58,17 +59,21 @@ export async function chooseOutput(path: string, checkpoint: string, force: bool
   if (contains(real, source) || contains(source, real)) {
     throw fail('VC5102', { where: path, found: `the checkpoint ${source}` });
   }
-  const stat = await lstat(path).catch((cause: NodeJS.ErrnoException) => {
+  const standing = await lstat(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return undefined;
     throw fail('VC5103', { where: path, found: systemReason(cause), cause });
   });
-  if (stat !== undefined) {
+  if (standing !== undefined) {
     if (contains(real, await realpath(process.cwd()))) {
       throw fail('VC5102', { where: path, found: 'the current folder lies in it' });
     }
-    if (!force) await checkOurs(path, stat.isDirectory());
+    if (!force) await checkOurs(path, standing.isDirectory());
   }
-  return { path, staging: join(parent, `.${name}.vlm-convert-${process.pid}`), replaces: stat !== undefined };
+  return {
+    path,
+    staging: join(parent, `.${name}.vlm-convert-${process.pid}`),
+    replaces: standing !== undefined,
+  };
 }
 
 /** Only an earlier output of ours, with nothing of the user's in it, is replaced without being told to. */
@@ -130,8 +135,8 @@ export async function stage(place: OutputPlace): Promise<Staging> {
 
 /** Throws VC5104 when the disk that will hold `path` has less than `needed` bytes for us. */
 export async function checkRoom(path: string, needed: number): Promise<void> {
-  const stat = await statfs(await realAncestor(dirname(path)));
-  const free = stat.bavail * stat.bsize;
+  const disk = await statfs(await existing(dirname(path)));
+  const free = disk.bavail * disk.bsize;
   if (free < needed) {
     throw fail('VC5104', {
       where: path,
@@ -173,6 +178,12 @@ async function realAncestor(path: string): Promise<string> {
     }
     return join(await realAncestor(dirname(path)), basename(path));
   }
+}
+
+/** The nearest ancestor that exists, or the folder itself. */
+async function existing(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined || dirname(path) === path ? path : existing(dirname(path));
 }
 
 async function syncFolder(path: string): Promise<void> {

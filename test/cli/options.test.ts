@@ -1,0 +1,209 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readConfigFile } from '../../src/cli/config-file.ts';
+import { convertHelp } from '../../src/cli/help.ts';
+import { optionTable } from '../../src/cli/options.ts';
+import { parseCommandLine } from '../../src/cli/program.ts';
+import { configJsonSchema, parseOptionValues } from '../../src/cli/schema.ts';
+import { VlmError } from '../../src/report/diagnostics.ts';
+
+function errorOf(body: () => unknown): VlmError {
+  try {
+    body();
+  } catch (error) {
+    if (error instanceof VlmError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+/** What a command line's flags come to. */
+function flags(...argv: string[]): Readonly<Record<string, unknown>> {
+  const request = parseCommandLine(argv);
+  if (request.command !== 'convert') throw new Error('not a conversion');
+  return parseOptionValues(request.raw, (key) => key);
+}
+
+describe('flags', () => {
+  it('gives only what was given, so that defaults never hide the config file', () => {
+    expect(flags()).toEqual({});
+  });
+
+  it('turns texts into values', () => {
+    expect(
+      flags(
+        ...['in', 'out', '--resolution', '1544x896', '--tiling', 'cover', '--lora', 'factored'],
+        ...['--lora-tiles', 'base', '--precision', 'vision=fp16,decoder=int4', '--block-size', '64'],
+        ...['--symmetric', '--no-quantize-embeddings', '--no-parity', '--strict', '--dry-run', '--force'],
+        ...['--memory', '512MiB', '--gate', 'logits.kl=0.05', '--gate', 'features.max=1e-3'],
+        ...['--passes', 'vision:merge-lora,int4{block=32}', '--passes', 'decoder:dead-code'],
+      ),
+    ).toEqual({
+      checkpoint: 'in',
+      output: 'out',
+      resolution: { width: 1544, height: 896 },
+      tiling: 'cover',
+      lora: 'factored',
+      loraTiles: 'base',
+      precision: { vision: 'fp16', decoder: 'int4' },
+      blockSize: 64,
+      symmetric: true,
+      quantizeEmbeddings: false,
+      parity: false,
+      strict: true,
+      dryRun: true,
+      force: true,
+      memory: 2 ** 29,
+      gate: { 'logits.kl': 0.05, 'features.max': 0.001 },
+      passes: { vision: 'merge-lora,int4{block=32}', decoder: 'dead-code' },
+    });
+  });
+
+  it('takes one precision for all, one pipeline for all, and plain bytes', () => {
+    expect(flags('--precision', 'int8', '--passes', 'fuse-attention', '--memory', '2097152')).toEqual({
+      precision: 'int8',
+      passes: 'fuse-attention',
+      memory: 2097152,
+    });
+  });
+
+  it('has the opposite of every switch', () => {
+    for (const spec of optionTable.filter(({ type }) => type.kind === 'switch')) {
+      const name = spec.flag.slice(2).replace(/^no-/, '');
+      expect(flags(`--${name}`)).toEqual({ [spec.key]: true });
+      expect(flags(`--no-${name}`)).toEqual({ [spec.key]: false });
+    }
+  });
+
+  it.each([
+    ['--resolution', '0x0'],
+    ['--resolution', '1e9x1e9'],
+    ['--resolution', '1544'],
+    ['--resolution', '-3x4'],
+    ['--tiling', 'fill'],
+    ['--precision', 'int5'],
+    ['--precision', 'vision=int5'],
+    ['--precision', 'vision=fp16,vision=int4'],
+    ['--block-size', '48'],
+    ['--memory', '12KB'],
+    ['--memory', '1KiB'],
+    ['--gate', 'logits.kl'],
+    ['--gate', 'logits.kl=soon'],
+    ['--gate', 'logits.kl=-1'],
+    ['--passes', ''],
+  ])('refuses %s %s and says what it expects', (flag, value) => {
+    const error = errorOf(() => flags(flag, value));
+    expect(error.code).toBe('VC4002');
+    expect(error.exitCode).toBe(3);
+    expect(error.record.expected).toBeTruthy();
+    expect(error.record.found).toContain(value.slice(0, 4));
+  });
+
+  it('suggests the flag that was meant', () => {
+    const error = errorOf(() => parseCommandLine(['--resolutoin', '3x4']));
+    expect(error.code).toBe('VC4001');
+    expect(error.record.hint).toBe('did you mean --resolution?');
+  });
+
+  it('refuses a third folder, and a flag without its value', () => {
+    expect(errorOf(() => parseCommandLine(['a', 'b', 'c'])).code).toBe('VC4001');
+    expect(errorOf(() => parseCommandLine(['--resolution'])).code).toBe('VC4001');
+  });
+
+  it('reads the command inspect', () => {
+    expect(parseCommandLine(['inspect', 'x.onnx', '--json'])).toEqual({
+      command: 'inspect',
+      path: 'x.onnx',
+      json: true,
+    });
+  });
+});
+
+describe('help', () => {
+  it('names every option with its text, and no line is wider than the terminal', () => {
+    const help = convertHelp(90).replaceAll(/\s+/g, ' ');
+    for (const spec of optionTable) expect(help).toContain(`${spec.flag} ${spec.help}`);
+    const options = convertHelp(90).split('\nExamples:')[0] ?? '';
+    for (const line of options.split('\n')) expect(line.length).toBeLessThanOrEqual(90);
+  });
+});
+
+describe('config file', () => {
+  let folder = '';
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'vlm-config-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const write = (text: string, name = 'vlm-convert.config.json'): void =>
+    writeFileSync(join(folder, name), text);
+  const codeOf = async (named?: string): Promise<string> => {
+    try {
+      await readConfigFile(named, folder);
+    } catch (error) {
+      if (error instanceof VlmError) return error.code;
+      throw error;
+    }
+    return 'none';
+  };
+
+  it('is not missed where there is none', async () => {
+    expect(await readConfigFile(undefined, folder)).toBeUndefined();
+  });
+
+  it('holds every option in the form of JSON or of the flag', async () => {
+    write(
+      JSON.stringify({
+        $schema: './config.schema.json',
+        checkpoint: 'model',
+        resolution: '1544x896',
+        precision: { vision: 'fp16' },
+        blockSize: 64,
+        parity: false,
+        gate: { 'logits.kl': 0.5 },
+        memory: '2GiB',
+      }),
+    );
+    expect((await readConfigFile(undefined, folder))?.values).toEqual({
+      checkpoint: join(folder, 'model'),
+      resolution: { width: 1544, height: 896 },
+      precision: { vision: 'fp16' },
+      blockSize: 64,
+      parity: false,
+      gate: { 'logits.kl': 0.5 },
+      memory: 2 ** 31,
+    });
+  });
+
+  it.each([
+    ['{ "resolutoin": "1x1" }', 'VC4003'],
+    ['{ "resolution": "1" }', 'VC4002'],
+    ['{ "blockSize": 33 }', 'VC4002'],
+    ['{ "strict": "yes" }', 'VC4002'],
+    ['{ ', 'VC4004'],
+    ['[]', 'VC4004'],
+  ])('refuses %s', async (text, code) => {
+    write(text);
+    expect(await codeOf()).toBe(code);
+  });
+
+  it('refuses a named file that is not there', async () => {
+    expect(await codeOf('other.json')).toBe('VC4004');
+  });
+
+  it('does not let a file that may have come with a checkpoint replace folders', async () => {
+    write('{ "force": true, "output": "../elsewhere" }');
+    expect(await codeOf()).toBe('none');
+    write('{}', 'config.json');
+    expect(await codeOf()).toBe('VC4004');
+    expect(await codeOf('vlm-convert.config.json')).toBe('none');
+  });
+
+  it('has a JSON Schema with every option', () => {
+    const schema = configJsonSchema() as { properties: Record<string, { description?: string }> };
+    for (const spec of optionTable) expect(schema.properties[spec.key]?.description).toBe(spec.help);
+    expect(schema).toMatchObject({ additionalProperties: false, type: 'object' });
+  });
+});

@@ -1,0 +1,165 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { checkRoom, chooseOutput, outputPath, stage } from '../../src/pipeline/output-folder.ts';
+import { VlmError } from '../../src/report/diagnostics.ts';
+
+/** A rename that the disk refuses: the one from `from`. */
+const failing = vi.hoisted(() => ({ from: '', met: 0 }));
+vi.mock('node:fs/promises', async (original) => {
+  const fs = await original<typeof import('node:fs/promises')>();
+  return {
+    ...fs,
+    rename: (from: string, to: string) => {
+      if (from !== failing.from) return fs.rename(from, to);
+      failing.met += 1;
+      return Promise.reject(Object.assign(new Error('refused'), { code: 'EIO' }));
+    },
+  };
+});
+
+let root = '';
+let checkpoint = '';
+beforeEach(() => {
+  root = realpathSync(mkdtempSync(join(tmpdir(), 'vlm-output-')));
+  checkpoint = join(root, 'model');
+  mkdirSync(checkpoint);
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+async function codeOf(body: Promise<unknown>): Promise<string> {
+  try {
+    await body;
+  } catch (error) {
+    if (error instanceof VlmError) return error.code;
+    throw error;
+  }
+  return 'none';
+}
+
+/** An earlier output with the files given. */
+function earlierOutput(path: string, files: readonly string[], extra: readonly string[] = []): void {
+  mkdirSync(join(path, 'onnx'), { recursive: true });
+  for (const file of [...files, ...extra]) writeFileSync(join(path, file), file);
+  const manifest = {
+    tool: 'vlm-convert',
+    schema: 1,
+    files: files.map((file) => ({ path: file, bytes: 1, sha256: '' })),
+  };
+  writeFileSync(join(path, 'vlm-convert.json'), JSON.stringify(manifest));
+}
+
+describe('where an output may stand', () => {
+  it('is beside the current folder unless told otherwise', () => {
+    expect(outputPath(undefined, 'Monkey', '/home/me/work')).toBe('/home/me/Monkey-onnx');
+    expect(outputPath('out', 'Monkey', '/home/me/work')).toBe('/home/me/work/out');
+    expect(outputPath('/out', 'Monkey', '/home/me/work')).toBe('/out');
+  });
+
+  it('takes a name that is free', async () => {
+    const place = await chooseOutput(join(root, 'out'), checkpoint, false);
+    expect(place.replaces).toBe(false);
+    expect(readdirSync(root)).toEqual(['model']);
+  });
+
+  it('refuses what is not an earlier output, unless forced', async () => {
+    const out = join(root, 'out');
+    mkdirSync(out);
+    expect(await codeOf(chooseOutput(out, checkpoint, false))).toBe('VC5101');
+    writeFileSync(join(out, 'vlm-convert.json'), '{"tool":"another"}');
+    expect(await codeOf(chooseOutput(out, checkpoint, false))).toBe('VC5101');
+    expect((await chooseOutput(out, checkpoint, true)).replaces).toBe(true);
+  });
+
+  it('refuses a file and a link, unless forced', async () => {
+    writeFileSync(join(root, 'file'), '');
+    symlinkSync(checkpoint, join(root, 'link'));
+    expect(await codeOf(chooseOutput(join(root, 'file'), checkpoint, false))).toBe('VC5101');
+    expect(await codeOf(chooseOutput(join(root, 'link'), checkpoint, false))).toBe('VC5101');
+  });
+
+  it('takes an earlier output, but not with files of the user in it', async () => {
+    const out = join(root, 'out');
+    earlierOutput(out, ['onnx/a.onnx', 'config.json']);
+    expect((await chooseOutput(out, checkpoint, false)).replaces).toBe(true);
+    writeFileSync(join(out, 'onnx/notes.txt'), '');
+    expect(await codeOf(chooseOutput(out, checkpoint, false))).toBe('VC5106');
+    expect((await chooseOutput(out, checkpoint, true)).replaces).toBe(true);
+  });
+
+  it.each([false, true])('never lies in the checkpoint or around it (force %s)', async (force) => {
+    expect(await codeOf(chooseOutput(checkpoint, checkpoint, force))).toBe('VC5102');
+    expect(await codeOf(chooseOutput(join(checkpoint, 'a/b'), checkpoint, force))).toBe('VC5102');
+    expect(await codeOf(chooseOutput(root, checkpoint, force))).toBe('VC5102');
+    symlinkSync(checkpoint, join(root, 'alias'));
+    expect(await codeOf(chooseOutput(join(root, 'alias/out'), checkpoint, force))).toBe('VC5102');
+  });
+
+  it('is not the folder that one stands in', async () => {
+    expect(await codeOf(chooseOutput(process.cwd(), checkpoint, true))).toBe('VC5102');
+  });
+
+  it('is not below a file', async () => {
+    writeFileSync(join(root, 'file'), '');
+    expect(await codeOf(chooseOutput(join(root, 'file/out'), checkpoint, false))).toBe('VC5103');
+  });
+
+  it('needs its bytes on the disk', async () => {
+    await checkRoom(join(root, 'out'), 1);
+    expect(await codeOf(checkRoom(join(root, 'a/b/out'), Number.MAX_SAFE_INTEGER))).toBe('VC5104');
+  });
+});
+
+describe('staging', () => {
+  it('shows the output only when it is sealed, and leaves nothing else', async () => {
+    const out = join(root, 'out');
+    const staging = await stage(await chooseOutput(out, checkpoint, false));
+    writeFileSync(join(staging.output, 'a'), 'new');
+    writeFileSync(join(staging.scratch, 'b'), 'scratch');
+    expect(existsSync(out)).toBe(false);
+    await staging.seal();
+    await staging.discard();
+    expect(readFileSync(join(out, 'a'), 'utf8')).toBe('new');
+    expect(readdirSync(root).sort()).toEqual(['model', 'out']);
+  });
+
+  it('replaces an earlier output whole', async () => {
+    const out = join(root, 'out');
+    earlierOutput(out, ['onnx/a.onnx']);
+    const staging = await stage(await chooseOutput(out, checkpoint, false));
+    writeFileSync(join(staging.output, 'b'), '');
+    await staging.seal();
+    expect(readdirSync(out)).toEqual(['b']);
+    expect(readdirSync(root).sort()).toEqual(['model', 'out']);
+  });
+
+  it('leaves the earlier output as it was when the new one cannot take its name', async () => {
+    const out = join(root, 'out');
+    earlierOutput(out, ['onnx/a.onnx']);
+    const staging = await stage(await chooseOutput(out, checkpoint, false));
+    failing.from = staging.output;
+    expect(await codeOf(staging.seal())).toBe('VC5103');
+    expect(failing.met).toBe(1);
+    await staging.discard();
+    expect(readFileSync(join(out, 'onnx/a.onnx'), 'utf8')).toBe('onnx/a.onnx');
+    expect(readdirSync(root).sort()).toEqual(['model', 'out']);
+  });
+
+  it('removes the parents that it made when there is no output in the end', async () => {
+    const staging = await stage(await chooseOutput(join(root, 'a/b/out'), checkpoint, false));
+    expect(existsSync(join(root, 'a/b'))).toBe(true);
+    await staging.discard();
+    expect(readdirSync(root)).toEqual(['model']);
+  });
+});
