@@ -24,6 +24,7 @@ export interface Metrics {
   readonly rows: number;
   /** Standard deviation of the reference. */
   readonly std: number;
+  /** Nowhere (an empty place) when nothing differs. */
   readonly maxAbs: Worst;
   readonly meanAbs: number;
   readonly maxStd: number;
@@ -63,7 +64,7 @@ export class Comparison {
   #squaresE = 0;
   #dot = 0;
   #sumAbs = 0;
-  #maxAbs = { value: -1, where: '' };
+  #maxAbs = { value: 0, where: '' };
   #worstCosine = { value: Number.POSITIVE_INFINITY, where: '' };
   #badCount = 0;
   #badFirst: string | undefined;
@@ -149,13 +150,13 @@ export class Comparison {
     if (this.#rows === 0 || (this.#elements === 0 && this.#badCount === 0)) return undefined;
     const n = Math.max(this.#elements, 1);
     const std = Math.sqrt(this.#m2 / n);
-    const maxAbs = Math.max(this.#maxAbs.value, 0);
+    const maxAbs = this.#maxAbs.value;
     const meanAbs = this.#sumAbs / n;
     return {
       elements: this.#elements + this.#badCount,
       rows: this.#rows,
       std,
-      maxAbs: { ...this.#maxAbs, value: maxAbs },
+      maxAbs: this.#maxAbs,
       meanAbs,
       maxStd: ratio(maxAbs, std),
       meanStd: ratio(meanAbs, std),

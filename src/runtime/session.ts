@@ -79,9 +79,8 @@ export async function openSession(
         : await ort.InferenceSession.create(model.bytes, settings);
   } catch (cause) {
     const found = messageOf(cause);
-    if (/no available adapter|Failed to get (a|an) adapter|WebGPU adapter|requestAdapter/i.test(found)) {
-      throw fail('VC6002', { where: name, found, cause });
-    }
+    // The provider is compiled in but finds no GPU driver: not the model's fault.
+    if (/WebGPU adapter/.test(found)) throw fail('VC6002', { where: options.device, found, cause });
     throw fail('VC6003', { where: name, found, cause });
   }
   return new OrtSession(ort, name, session);

@@ -57,8 +57,13 @@ function gateTables(report: ParityReport): string[] {
     '',
     '| | Output | Fed | Metric | Measured | Limit | Worst at |',
     '|---|---|---|---|---:|---:|---|',
-    ...report.gates.filter((gate) => gate.level === level).map(gateRow),
+    ...report.gates.filter((gate) => gate.level === level && !isQuiet(gate)).map(gateRow),
   ]);
+}
+
+/** That every number is finite is worth a row only where it is not so. */
+function isQuiet(gate: GateVerdict): boolean {
+  return gate.metric === 'finite' && gate.passed;
 }
 
 function gateRow(gate: GateVerdict): string {

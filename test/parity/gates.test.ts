@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { defaultLimits } from '../../src/parity/gate-limits.ts';
+import { judge, parseGates, precisions } from '../../src/parity/gates.ts';
+import { Comparison } from '../../src/parity/metrics.ts';
+import type { Feed, OutputResult } from '../../src/parity/runner.ts';
+
+/** Logits whose errors are `error` in one of a hundred elements. */
+function logits(error: number, feed: Feed = 'local'): OutputResult {
+  const data = Float32Array.from({ length: 100 }, (_, i) => Math.sin(i));
+  const output = Float32Array.from(data);
+  output[42] = (output[42] ?? 0) + error;
+  const comparison = new Comparison({ logits: true });
+  comparison.add({ data, width: 10, place: (row) => `row ${row}` }, output);
+  const metrics = comparison.finish();
+  if (metrics === undefined) throw new Error('nothing compared');
+  return { output: 'logits', name: 'logits', component: 'decoder', feed, metrics };
+}
+
+const failed = (verdicts: ReturnType<typeof judge>) =>
+  verdicts.filter((verdict) => !verdict.passed).map((verdict) => verdict.metric);
+
+describe('judge', () => {
+  it('passes within the limits and fails beyond them, naming the place', () => {
+    expect(failed(judge('fidelity', [logits(1e-5)], { decoder: 'fp32' }, []))).toEqual([]);
+    const verdicts = judge('fidelity', [logits(1e-3)], { decoder: 'fp32' }, []);
+    expect(failed(verdicts)).toEqual(['max', 'relative']);
+    expect(verdicts.find((verdict) => verdict.metric === 'max')?.where).toBe('row 4, channel 2');
+  });
+
+  it('takes the limits of the precision, in chain those of the least exact component', () => {
+    const precision = { vision: 'int4', decoder: 'fp32' } as const;
+    expect(failed(judge('fidelity', [logits(1e-3)], precision, []))).toContain('max');
+    expect(failed(judge('fidelity', [logits(1e-3, 'chain')], precision, []))).toEqual([]);
+  });
+
+  it('fails values that are not finite, whatever the precision', () => {
+    for (const precision of precisions) {
+      expect(failed(judge('fidelity', [logits(Number.NaN)], { decoder: precision }, []))).toContain('finite');
+    }
+  });
+
+  it('lets a user move a gate, and add one', () => {
+    const overrides = parseGates({ 'logits.max': 1, 'fidelity.logits.relative': 1, 'logits.mean': 1e-9 });
+    const verdicts = judge('fidelity', [logits(1e-3)], { decoder: 'fp32' }, overrides);
+    expect(failed(verdicts)).toEqual(['mean']);
+    expect(verdicts.find((verdict) => verdict.metric === 'max')?.from).toBe('user');
+    expect(failed(judge('implementation', [logits(1e-3)], { decoder: 'fp32' }, overrides))).toContain('max');
+  });
+
+  it('wants at least the limit where more is better', () => {
+    const overrides = parseGates({ 'logits.cosine': 0.9999999 });
+    expect(failed(judge('fidelity', [logits(1)], { decoder: 'int4' }, overrides))).toContain('cosine');
+  });
+
+  it('holds a less exact precision to no tighter fidelity', () => {
+    for (const output of ['features', 'logits', 'cache'] as const) {
+      const limits = precisions.map((precision) => defaultLimits.fidelity[precision][output]?.relative ?? 0);
+      expect(limits).toEqual([...limits].sort((a, b) => a - b));
+      expect(limits[0]).toBeGreaterThan(0);
+    }
+  });
+});
+
+describe('parseGates', () => {
+  it.each([
+    ['logit.kl', 0.1, 'logits.kl'],
+    ['features.kl', 0.1, 'features, embeds, logits, cache'],
+    ['logits.kl', -1, 'from 0 on'],
+    ['logits.kl', Number.NaN, 'from 0 on'],
+  ])('refuses %s=%s', (key, limit, says) => {
+    expect(() => parseGates({ [key]: limit })).toThrow(says);
+    expect(() => parseGates({ [key]: limit })).toThrow('VC6105');
+  });
+});
