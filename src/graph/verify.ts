@@ -66,7 +66,7 @@ function versionOf(imports: ReadonlyMap<string, number>, node: Node): number {
 function verifyImports(where: string, imports: ReadonlyMap<string, number>, report: Report): void {
   const version = imports.get('');
   if (version !== undefined && version > newestOpset) {
-    report('VC3010', { where, found: `ai.onnx ${version}`, expected: `at most ${newestOpset}` });
+    report('VC3013', { where, found: `ai.onnx ${version}`, expected: `at most ${newestOpset}` });
   }
 }
 
@@ -79,6 +79,8 @@ interface Scope {
 function find(scope: Scope | undefined, name: string): Value | undefined {
   return scope && (scope.made.get(name) ?? find(scope.outer, name));
 }
+
+const domainName = (domain: string): string => (domain === '' ? 'ai.onnx' : domain);
 
 class StructureCheck {
   readonly #imports: ReadonlyMap<string, number>;
@@ -155,9 +157,9 @@ class StructureCheck {
     const called = this.#functions.get(functionKey(node.domain, node.opType, node.overload));
     if (called !== undefined) verifyCall(node, called, this.#report);
     else if (!this.#imports.has(node.domain)) {
-      const imported = [...this.#imports.keys()].map((domain) => (domain === '' ? 'ai.onnx' : domain));
-      const found = node.domain === '' ? 'ai.onnx' : node.domain;
-      this.#report('VC3007', { where, found, expected: `one of ${imported.join(', ')}` });
+      const imported = [...this.#imports.keys()].map(domainName).join(', ');
+      const expected = imported === '' ? 'an import, there is none' : `one of ${imported}`;
+      this.#report('VC3007', { where, found: domainName(node.domain), expected });
     } else if (operatorsOf(node.domain) !== undefined) {
       verifyNode(node, versionOf(this.#imports, node), this.#report);
     }

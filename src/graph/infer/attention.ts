@@ -86,8 +86,26 @@ const attention: Rule = (cx) => {
   ];
 };
 
+/** Input [B, S, D], weights [D, Dq + Dk + Dv] (thirds unless `qkv_hidden_sizes` says), past 4 [2, B, N, P, H]. */
+const packedAttention: Rule = (cx) => {
+  const [input, weights] = [cx.shape(0), cx.shape(1)];
+  if (input === undefined || weights === undefined) return [typed(cx.dtype(0), undefined)];
+  cx.checkRank(0, 3);
+  cx.checkRank(1, 2);
+  const [batch = null, queries = null, width = null] = input;
+  if (sameDim(width, weights[0] ?? null) === false) {
+    throw cx.fail('VC3101', cx.describeInputs(), 'weights of as many rows as the input has columns');
+  }
+  const heads = cx.node.int('num_heads') ?? null;
+  const valueSize = cx.node.ints('qkv_hidden_sizes')?.[2] ?? divideDims(weights[1] ?? null, 3);
+  const past = cx.has(4) ? (cx.shape(4)?.[3] ?? null) : 0;
+  const cache = [2, batch, heads, addDims(past, queries), divideDims(valueSize, heads)];
+  return [typed(cx.dtype(0), [batch, queries, valueSize]), typed(cx.dtype(0), cache)];
+};
+
 export const attentionRules: readonly (readonly [string, Rule])[] = [
   ['com.microsoft::MultiHeadAttention', multiHead],
   ['com.microsoft::GroupQueryAttention', groupQuery],
+  ['com.microsoft::Attention', packedAttention],
   ['Attention', attention],
 ];

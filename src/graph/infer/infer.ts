@@ -35,16 +35,14 @@ class Inference implements TypeScope {
   readonly types = new Map<Value, ValueType>();
   /** `domain::op` of model-local functions, which hide operators of that name. */
   readonly #functions: ReadonlySet<string>;
-  readonly #forget: (value: Value) => boolean;
   readonly #data = new IntEvaluator(this);
 
-  constructor(functions: ReadonlySet<string>, forget: (value: Value) => boolean = () => false) {
+  constructor(functions: ReadonlySet<string>) {
     this.#functions = functions;
-    this.#forget = forget;
   }
 
   typeOf(value: Value): ValueType | undefined {
-    return this.types.get(value) ?? (this.#forget(value) ? undefined : value.type);
+    return this.types.get(value) ?? value.type;
   }
 
   dataOf(value: Value): IntData | undefined {
@@ -112,17 +110,4 @@ export function inferredTypes(model: Model): ReadonlyMap<Value, ValueType> {
 /** Sets the types of all values of the main graph and its bodies that can be inferred. */
 export function inferModel(model: Model): void {
   apply(inferredTypes(model));
-}
-
-/**
- * Infers again after a change of element types or sizes: what nodes with a rule make is taken to be unknown
- * first, graph inputs and initializers stand.
- */
-export function reinferModel(model: Model): void {
-  const functions = functionNames(model);
-  const inference = new Inference(functions, ({ producer }) => {
-    return producer !== undefined && !functions.has(producer.op) && rules.has(producer.op);
-  });
-  inference.inferGraph(model.graph);
-  apply(inference.types);
 }

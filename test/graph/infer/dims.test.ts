@@ -51,7 +51,12 @@ test('equality is certain only where symbols cancel', () => {
 });
 
 test('broadcast of symbols', () => {
-  expect(broadcastShapes([['b', 1, 3], [5, 1]])).toEqual(['b', 5, 3]);
+  expect(
+    broadcastShapes([
+      ['b', 1, 3],
+      [5, 1],
+    ]),
+  ).toEqual(['b', 5, 3]);
   expect(broadcastShapes([['b'], ['c']])).toEqual([null]);
   expect(broadcastShapes([['b'], [7]])).toEqual([7]);
   expect(broadcastShapes([[], ['b', 2]])).toEqual(['b', 2]);
