@@ -31,15 +31,15 @@ describe('assignAdapters', () => {
     // Adapters 0 … 5 sit on 2 rows of 3; windows 6, 7, 8 are row 2 of 3 columns: right below 3, 4, 5.
     const below = assignAdapters({ rows: 3, columns: 3 }, 6, { rows: 2, columns: 3 }, 'nearest');
     expect(adapters(below).slice(6, 9)).toEqual([3, 4, 5]);
-    // Only (0,0) and (0,2) … of a 1x3 grid with two adapters: (0,0), (0,1); window 2 is nearest to 1.
+    // Two adapters, at (0, 0) and (0, 1): window 2 at (0, 2) is nearest to the second.
     const beside = assignAdapters({ rows: 1, columns: 3 }, 2, { rows: 1, columns: 3 }, 'nearest');
     expect(adapters(beside)).toEqual([0, 1, 1, null]);
-    // Grid of one column: window 4 at (4, 0) is as far from column 0 only of row 1.
+    // Adapters at (0, 0), (0, 1), (1, 0); window 3 at (1, 1) is one step from the last two.
+    const tie = assignAdapters(trained, 3, trained, 'nearest');
+    expect(adapters(tie)).toEqual([0, 1, 2, 1, null]);
+    // One column: window 4 at (4, 0) is nearest to (1, 0).
     const tall = assignAdapters({ rows: 5, columns: 1 }, 4, trained, 'nearest');
     expect(adapters(tall)).toEqual([0, 1, 2, 3, 2, null]);
-    // A diamond tie: (0, 0) and (1, 1) are both one step from (1, 0) when adapter 2 is missing.
-    const tie = assignAdapters({ rows: 4, columns: 1 }, 2, { rows: 1, columns: 2 }, 'nearest');
-    expect(adapters(tie)).toEqual([0, 1, 0, 0, null]);
   });
 
   it('runs base weights where asked to, and says so', () => {
