@@ -159,6 +159,20 @@ describe('executeWrites', () => {
     expect(mostBlocks).toBeGreaterThan(1);
   });
 
+  it('has a bounded number of blocks in flight, however small they are', async () => {
+    let blocks = 0;
+    let most = 0;
+    const small = Array.from({ length: 60 }, () =>
+      scripted(1, 1, async () => {
+        most = Math.max(most, ++blocks);
+        await pause(2);
+        blocks--;
+      }),
+    );
+    await executeWrites([plan('a.bin', small)], { memoryBytes: 2 ** 20 });
+    expect(most).toBe(16);
+  });
+
   it('makes blocks larger where every call goes through much input', async () => {
     const w = float32([2048, 2048], new Float32Array(2048 * 2048));
     const transposed = transpose2d(w);
