@@ -33,18 +33,17 @@ export async function check(prepared: Prepared, options: CheckOptions): Promise<
   const reference = join(options.scratch, 'reference');
   const plain = join(options.scratch, 'plain');
   await runStage(options.reporter, 'reference', async (progress) => {
-    const folders = [
-      [reference, components.map(({ component }) => toWrite(component.model, component.fileName))],
-      [plain, components.map((one) => toWrite(one.plain, one.component.fileName))],
-    ] as const;
-    for (const [folder, models] of folders) {
-      await mkdir(folder);
-      await writeModels(folder, models, {
-        memoryBytes: options.memoryBytes,
-        signal: options.signal,
-        onProgress: (done, total) => progress({ done, total, unit: 'bytes' }),
-      });
-    }
+    await mkdir(reference);
+    await mkdir(plain);
+    const models = components.flatMap((one) => [
+      toWrite(reference, one.component.fileName, one.component.model),
+      toWrite(plain, one.component.fileName, one.plain),
+    ]);
+    await writeModels(models, {
+      memoryBytes: options.memoryBytes,
+      signal: options.signal,
+      onProgress: (done, total) => progress({ done, total, unit: 'bytes' }),
+    });
   });
   const exact = await writeExactVariants(options.outputGraphs, components);
   try {

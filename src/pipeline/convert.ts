@@ -137,11 +137,10 @@ async function produce(
   const memoryBytes = resolved.memory;
   const models = await runStage(reporter, 'write', async (progress) => {
     await mkdir(graphs);
-    return writeModels(graphs, components, {
-      memoryBytes,
-      signal,
-      onProgress: (done, total) => progress({ done, total, unit: 'bytes' }),
-    });
+    return writeModels(
+      components.map(({ model, layout }) => ({ folder: graphs, model, layout })),
+      { memoryBytes, signal, onProgress: (done, total) => progress({ done, total, unit: 'bytes' }) },
+    );
   });
   const parity = resolved.parity
     ? await check(prepared, {

@@ -2,19 +2,17 @@
  * What is inside a checkpoint folder, a .safetensors file or an .onnx file: headers are read, weights are not.
  */
 import { stat } from 'node:fs/promises';
-import { basename, dirname, extname } from 'node:path';
+import { basename, extname } from 'node:path';
 import { type architectures, findArchitecture } from '../architectures/registry.ts';
 import type { JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../formats/checkpoint/open.ts';
-import { decodeModel } from '../formats/onnx/decode.ts';
-import { folderFiles } from '../formats/onnx/external-data.ts';
 import { modelTensors } from '../formats/onnx/layout.ts';
+import { openModel } from '../formats/onnx/open.ts';
 import { openSafetensors, safetensorsSource } from '../formats/safetensors/read.ts';
 import { formatType } from '../graph/types.ts';
-import { verifyModel } from '../graph/verify.ts';
+import { problemsOf } from '../graph/verify.ts';
 import { type DiagnosticRecord, fail, VlmError } from '../report/diagnostics.ts';
 import { systemReason } from '../report/show.ts';
-import { fileSource } from '../tensor/byte-source.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 export interface InspectedTensor {
@@ -159,17 +157,8 @@ async function inspectSafetensors(path: string): Promise<InspectedSafetensors> {
 }
 
 async function inspectOnnx(path: string): Promise<InspectedOnnx> {
-  const source = await fileSource(path, basename(path));
-  const files = folderFiles(dirname(path));
+  const { model, close } = await openModel(path);
   try {
-    const model = await decodeModel(source, files);
-    const problems: DiagnosticRecord[] = [];
-    try {
-      verifyModel(model);
-    } catch (error) {
-      if (!(error instanceof VlmError)) throw error;
-      problems.push(error.record);
-    }
     const tensors = [...modelTensors(model)].map(({ name, tensor }) => tensorRow(name, tensor));
     const counts = new Map<string, number>();
     for (const node of model.graph.nodes()) counts.set(node.op, (counts.get(node.op) ?? 0) + 1);
@@ -187,11 +176,10 @@ async function inspectOnnx(path: string): Promise<InspectedOnnx> {
       functions: model.functions.length,
       tensors,
       dtypes: totals(tensors),
-      problems,
+      problems: problemsOf(model).map(({ record }) => record),
     };
   } finally {
-    await files.close();
-    await source.close();
+    await close();
   }
 }
 

@@ -11,6 +11,8 @@ import type { ManifestFile } from './manifest.ts';
 import { writeFileSynced } from './output-folder.ts';
 
 export interface ModelToWrite {
+  /** It must exist. */
+  readonly folder: string;
   readonly model: Model;
   readonly layout: ModelLayout;
 }
@@ -22,13 +24,15 @@ export interface WriteOptions {
   readonly onProgress: (done: number, total: number) => void;
 }
 
-/** Writes each model and its data files into `folder`, which must exist. Throws VC5xxx. */
+/**
+ * Writes each model and its data files; weights that several models share are computed once. Throws VC5xxx and
+ * what the sources of the weights throw.
+ */
 export async function writeModels(
-  folder: string,
   models: readonly ModelToWrite[],
   options: WriteOptions,
 ): Promise<readonly ManifestFile[]> {
-  const files = models.flatMap(({ layout }) =>
+  const files = models.flatMap(({ folder, layout }) =>
     layout.dataFiles.map(({ name, byteLength }) => ({
       path: join(folder, name),
       name,
@@ -52,7 +56,7 @@ export async function writeModels(
     if (digest === undefined) throw new RangeError(`${name} was written without a digest`);
     return { path: name, bytes: byteLength, sha256: digest };
   });
-  for (const { model, layout } of models) {
+  for (const { folder, model, layout } of models) {
     options.signal.throwIfAborted();
     results.push(await writeModelFile(folder, layout.modelFile, model, layout));
   }
@@ -72,6 +76,6 @@ export async function writeModelFile(
 }
 
 /** A model under a name of its own, laid out. */
-export function toWrite(model: Model, fileName: string): ModelToWrite {
-  return { model, layout: layoutModel(model, { fileName }) };
+export function toWrite(folder: string, fileName: string, model: Model): ModelToWrite {
+  return { folder, model, layout: layoutModel(model, { fileName }) };
 }

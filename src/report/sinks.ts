@@ -20,7 +20,10 @@ export function warningsReporter(write: (text: string) => void): Reporter {
   return { ...silentReporter, warn: (records) => write(formatWarnings(records)) };
 }
 
-/** One line when a stage ends, and one per tenth of a stage that counts bytes. */
+/** Stages of fewer bytes are over before anybody asks how far they are. */
+const leastBytesWithLines = 2 ** 28;
+
+/** One line when a stage ends, and one per tenth of a stage that counts many bytes. */
 export function plainReporter(out: (text: string) => void, err: (text: string) => void): Reporter {
   const titles = new Map<string, string>();
   const tenths = new Map<string, number>();
@@ -34,7 +37,7 @@ export function plainReporter(out: (text: string) => void, err: (text: string) =
       open = id;
     },
     progress: (id, progress) => {
-      if (progress.unit !== 'bytes' || progress.total === 0) return;
+      if (progress.unit !== 'bytes' || progress.total < leastBytesWithLines) return;
       const tenth = Math.floor((progress.done / progress.total) * 10);
       if (tenth <= (tenths.get(id) ?? 0) || tenth >= 10) return;
       tenths.set(id, tenth);
