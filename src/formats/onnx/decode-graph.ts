@@ -178,7 +178,7 @@ export class GraphDecoder {
     const attributes = this.attributes(proto.attribute ?? [], graph, where);
     const outputs = (proto.output ?? []).map((output) => {
       if (output === '') return null;
-      this.#claim(graph, output, where);
+      this.#claim(graph, output, `an output of node ${name}`);
       const type = this.#type(infos.get(output), output);
       return { name: output, type };
     });

@@ -60,8 +60,9 @@ export async function decodeModel(source: ByteSource, files: ExternalFiles): Pro
   const external = new Map<string, ByteSource>();
   for (const tensor of modelTensors(proto)) {
     if (!isExternal(tensor)) continue;
-    const { location } = externalRange(tensor, `${source.name}, tensor ${tensor.name ?? ''}`);
-    if (!external.has(location)) external.set(location, await files.open(location));
+    const where = `${source.name}, ${tensor.name ? `tensor ${tensor.name}` : 'a tensor of an attribute'}`;
+    const { location } = externalRange(tensor, where);
+    if (!external.has(location)) external.set(location, await files.open(location, where));
   }
   const graphs = new GraphDecoder({ model: source, external, shared: new Map() });
   const { opsetImports, rests } = decodeImports(proto.opsetImport ?? [], source.name);

@@ -11,8 +11,11 @@ import type { TensorProto } from './proto.ts';
 
 /** Opens the data files of a model. Locations have passed `checkLocation`. */
 export interface ExternalFiles {
-  /** Throws VC2202 where the location leads out of the folder, VC2203 where there is no regular file. */
-  open(location: string): Promise<ByteSource>;
+  /**
+   * Throws VC2202 where the location leads out of the folder, VC2203 where there is no regular file.
+   * `where` names the tensor that asks, for the message.
+   */
+  open(location: string, where: string): Promise<ByteSource>;
   close(): Promise<void>;
 }
 
@@ -28,8 +31,8 @@ export interface ExternalRange {
 export function folderFiles(folder: string): ExternalFiles {
   const open = new Map<string, Promise<ByteSource>>();
   return {
-    open: (location) => {
-      const known = open.get(location) ?? openInside(folder, location);
+    open: (location, where) => {
+      const known = open.get(location) ?? openInside(folder, location, where);
       open.set(location, known);
       return known;
     },
@@ -41,21 +44,21 @@ export function folderFiles(folder: string): ExternalFiles {
   };
 }
 
-async function openInside(folder: string, location: string): Promise<ByteSource> {
+async function openInside(folder: string, location: string, where: string): Promise<ByteSource> {
   let target: string;
   try {
     target = await realpath(join(folder, location));
   } catch (cause) {
-    throw fail('VC2203', { where: location, found: 'no such file', cause });
+    throw fail('VC2203', { where, found: `no file ${JSON.stringify(location)}`, cause });
   }
   const way = relative(await realpath(folder), target);
   if (way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)) {
-    throw fail('VC2202', { where: location, found: 'a link to a place outside the folder' });
+    throw fail('VC2202', { where, found: `a link out of the folder: ${JSON.stringify(location)}` });
   }
   try {
     return await fileSource(target, location);
   } catch (cause) {
-    throw fail('VC2203', { where: location, found: cause instanceof Error ? cause.message : '', cause });
+    throw fail('VC2203', { where, found: cause instanceof Error ? cause.message : String(cause), cause });
   }
 }
 
