@@ -19,10 +19,10 @@ interface Bypass {
   readonly to: Value;
 }
 
-/** The node's output becomes a constant. */
+/** The node's output becomes a constant, derived from `source`. */
 interface Fold {
   readonly from: Value;
-  readonly name: string;
+  readonly source: Value;
   readonly tensor: Tensor;
 }
 
@@ -47,13 +47,19 @@ function fold(name: string, roots: readonly string[], compute: (node: Node) => T
     name,
     roots,
     inspect: (node) => {
+      const source = node.input(0);
       const tensor = compute(node);
       if (typeof tensor === 'string') return tensor;
-      if (node.output.isOutput) return `${node.output.name} is an output of the graph`;
-      return { from: node.output, name: node.input(0)?.name ?? node.name, tensor };
+      if (source === undefined || node.output.isOutput)
+        return `${node.output.name} is an output of the graph`;
+      return { from: node.output, source, tensor };
     },
-    rewrite: ({ from, name: source, tensor }, rewriter) =>
-      rewriter.replace(from, rewriter.constant(source, tensor)),
+    rewrite: ({ from, source, tensor }, rewriter) => {
+      // A constant that nothing else reads keeps its name.
+      const alone = source.initializer !== undefined && source.uses.size === 1 && !source.isOutput;
+      if (alone) source.graph.setInitializer(source, tensor);
+      rewriter.replace(from, alone ? source : rewriter.constant(source.name, tensor));
+    },
   });
 }
 

@@ -259,13 +259,10 @@ class Quantizer {
     for (const value of this.#model.graph.initializers()) {
       const { dtype, shape, byteLength } = value.initializer;
       if (dtype !== 'float32' || made.has(value)) continue;
-      const [reader] = value.uses;
+      const reader = [...value.uses][0]?.node;
       const kept = this.#kept.get(value) ?? {
-        use: reader?.node.opType ?? 'output',
-        reason:
-          shape.length < 2
-            ? 'a vector or a number'
-            : `${reader?.node.opType ?? 'no operator'} has no quantized form`,
+        use: reader?.opType ?? 'output',
+        reason: keptReason(reader, shape),
       };
       this.#stats.kept += 1;
       this.#cx.coverage({
@@ -286,4 +283,13 @@ function sharedObjection(weight: Value, node: Node, index: number): string | und
     if (use.node.metadata.has(metadataKeys.precision)) return `also read by ${use.node.name}`;
   }
   return undefined;
+}
+
+/** Why a constant stays that no rule looks at. */
+function keptReason(reader: Node | undefined, shape: readonly number[]): string {
+  if (shape.length < 2) return 'a vector or a number';
+  const fixed = reader?.metadata.get(metadataKeys.precision);
+  return fixed === undefined
+    ? `${reader?.opType ?? 'no operator'} has no quantized form`
+    : `computed in ${fixed}`;
 }

@@ -90,13 +90,26 @@ function unresolvable(node: Node): Sizes | string {
   if (policy !== 'stretch') return `keep_aspect_ratio_policy ${policy}`;
   // Scales that are not out / in exactly would sample at other places than torch does.
   if (node.input(2) !== undefined) return 'scales are given, not sizes';
+  const axes = node.ints('axes');
+  if (axes !== undefined && !['2,3', '-2,-1'].includes(axes.join())) return `axes [${axes}]`;
   const [input, output] = [node.input(0)?.type, node.output.type];
   const from = spatial(input);
   const to = spatial(output);
   if (from === undefined || to === undefined) {
     return `from ${formatType(input)} to ${formatType(output)}: sizes are not known`;
   }
+  if (!sameBatch(input, output))
+    return `from ${formatType(input)} to ${formatType(output)}: other axes change too`;
   return { from, to };
+}
+
+/** Batch and channels are the same where they are known. */
+function sameBatch(a: Value['type'], b: Value['type']): boolean {
+  const [left, right] = [a, b].map((type) => (type?.kind === 'tensor' ? type.shape : undefined));
+  return [0, 1].every((axis) => {
+    const [before, after] = [left?.[axis], right?.[axis]];
+    return typeof before !== 'number' || typeof after !== 'number' || before === after;
+  });
 }
 
 function spatial(type: Value['type']): readonly [number, number] | undefined {

@@ -1,0 +1,168 @@
+/** Patterns against small graphs: what matches, what does not, and the reason that is given. */
+import { describe, expect, it } from 'vitest';
+import type { GraphBuilder } from '../../src/graph/builder.ts';
+import type { Node } from '../../src/graph/node.ts';
+import { tensorType } from '../../src/graph/types.ts';
+import type { Value } from '../../src/graph/value.ts';
+import { isFailure, matchPattern } from '../../src/rewrite/matcher.ts';
+import { any, constant, either, numbers, type OpPattern, op, scalar } from '../../src/rewrite/pattern.ts';
+import { inlineTensor } from '../../src/tensor/tensor.ts';
+import { buildModel } from '../support/run-model.ts';
+
+type Make = (b: GraphBuilder, x: Value) => Value;
+
+/** The node that makes the only output of a graph over x float32 [2, 3]. */
+function rootOf(make: Make): Node {
+  const { graph } = buildModel((b) => b.output('y', make(b, b.input('x', tensorType('float32', [2, 3])))));
+  const root = graph.outputs[0]?.producer;
+  if (root === undefined) throw new Error('no root');
+  return root;
+}
+
+function reasonOf(pattern: OpPattern, make: Make): string {
+  const result = matchPattern(pattern, rootOf(make));
+  return isFailure(result) ? result.reason : 'it matches';
+}
+
+const weight = (b: GraphBuilder): Value => b.float32([1, 2, 3, 4, 5, 6, 7, 8, 9], [3, 3]);
+const linear = op('Add', [op('MatMul', [any('x'), constant('w')], { as: 'product' }), constant('bias')]);
+const makeLinear: Make = (b, x) => b.op('Add', [b.op('MatMul', [x, weight(b)]), b.float32([1, 2, 3])]);
+
+describe('operators', () => {
+  it('captures values and covers nodes, the root first', () => {
+    const root = rootOf(makeLinear);
+    const match = matchPattern(linear, root);
+    if (isFailure(match)) throw new Error(match.reason);
+    expect(match.value('x').name).toBe('x');
+    expect(match.value('w').type).toEqual(tensorType('float32', [3, 3]));
+    expect(match.node('product').op).toBe('MatMul');
+    expect(match.nodes.map((node) => node.op)).toEqual(['Add', 'MatMul']);
+  });
+
+  it('lets commutative inputs change places, others not', () => {
+    const swapped: Make = (b, x) => b.op('Add', [b.float32([1, 2, 3]), b.op('MatMul', [x, weight(b)])]);
+    expect(reasonOf(linear, swapped)).toBe('it matches');
+    const sub = op('Sub', [op('Neg', [any()]), constant()]);
+    expect(reasonOf(sub, (b, x) => b.op('Sub', [b.float32([1, 2, 3]), b.op('Neg', [x])]))).toMatch(
+      /not from Neg/,
+    );
+  });
+
+  it('backtracks out of an order that fails further down', () => {
+    // Mul(a, b) · Mul(a, c): both inner products are tried in both orders before `a` is the same twice.
+    const shared = op('Mul', [op('Mul', [any('a'), any('b')]), op('Mul', [any('a'), any('c')])]);
+    const make: Make = (b, x) =>
+      b.op('Mul', [b.op('Mul', [b.op('Neg', [x]), x]), b.op('Mul', [b.op('Abs', [x]), x])]);
+    const match = matchPattern(shared, rootOf(make));
+    if (isFailure(match)) throw new Error(match.reason);
+    expect(match.value('a').name).toBe('x');
+  });
+
+  it('wants a name that stands twice to be one value', () => {
+    const square = op('Mul', [any('a'), any('a')]);
+    expect(reasonOf(square, (b, x) => b.op('Mul', [x, x]))).toBe('it matches');
+    expect(reasonOf(square, (b, x) => b.op('Mul', [x, b.op('Neg', [x])]))).toMatch(/^a is both/);
+  });
+
+  it('checks attributes and names the one that differs', () => {
+    const turned = op('Transpose', [any()], { attributes: { perm: [1, 0] } });
+    const make =
+      (perm: number[]): Make =>
+      (b, x) =>
+        b.op('Transpose', [x], { attributes: { perm } });
+    expect(reasonOf(turned, make([1, 0]))).toBe('it matches');
+    expect(reasonOf(turned, make([0, 1]))).toMatch(/perm of Transpose is \[0,1\], not \[1,0\]/);
+    expect(reasonOf(turned, (b, x) => b.op('Transpose', [x]))).toMatch(/perm of Transpose is absent/);
+  });
+
+  it('refuses inputs beyond the pattern, and takes them with `rest`', () => {
+    const make: Make = (b, x) => b.op('Clip', [x, b.scalar(0), b.scalar(1)]);
+    expect(reasonOf(op('Clip', [any(), any()]), make)).toMatch(/more inputs than the pattern/);
+    expect(reasonOf(op('Clip', [any(), any()], { rest: true }), make)).toBe('it matches');
+    expect(reasonOf(op('Clip', [any(), null, any()]), (b, x) => b.op('Clip', [x, null, b.scalar(1)]))).toBe(
+      'it matches',
+    );
+    expect(reasonOf(op('Clip', [any(), null, any()]), make)).toMatch(/was not expected/);
+  });
+});
+
+describe('constants', () => {
+  it('tells constants from values, and numbers from each other', () => {
+    const times =
+      (factor: number): Make =>
+      (b, x) =>
+        b.op('Mul', [x, b.scalar(factor)]);
+    expect(reasonOf(op('Mul', [any(), scalar('s', 0.1)]), times(0.1))).toBe('it matches');
+    const wrong = reasonOf(op('Sub', [any(), scalar('s', 0.1)]), (b, x) => b.op('Sub', [x, b.scalar(0.2)]));
+    expect(wrong).toMatch(/is 0\.2\d*, not 0\.1/);
+    expect(
+      reasonOf(op('MatMul', [any(), constant()]), (b, x) => b.op('MatMul', [x, b.op('Transpose', [x])])),
+    ).toMatch(/is not a constant/);
+    const reshape = op('Reshape', [any(), numbers([3, 2])]);
+    expect(reasonOf(reshape, (b, x) => b.op('Reshape', [x, b.int64([3, 2])]))).toBe('it matches');
+    expect(reasonOf(reshape, (b, x) => b.op('Reshape', [x, b.int64([6, 1])]))).toMatch(
+      /\[6,1\], not \[3,2\]/,
+    );
+  });
+
+  it('does not take an input with a default for a constant', () => {
+    const two = inlineTensor('float32', [], new Uint8Array(new Float32Array([2]).buffer));
+    const root = rootOf((b, x) => {
+      const factor = b.input('factor', tensorType('float32', []));
+      b.graph.setInitializer(factor, two);
+      return b.op('Mul', [x, factor]);
+    });
+    const failure = matchPattern(op('Mul', [any(), scalar()]), root);
+    expect(isFailure(failure) && failure.reason).toMatch(/is not a constant/);
+  });
+});
+
+describe('what is not the match alone', () => {
+  const doubled = op('Mul', [op('Neg', [any('x')], { as: 'inner' }), scalar()]);
+  const makeShared: Make = (b, x) => {
+    const inner = b.op('Neg', [x]);
+    b.output('also', b.op('Abs', [inner]));
+    return b.op('Mul', [inner, b.scalar(2)]);
+  };
+  const root = (make: Make): Node => {
+    const { graph } = buildModel((b) => b.output('y', make(b, b.input('x', tensorType('float32', [2, 3])))));
+    const node = [...graph.nodes()].find((each) => each.op === 'Mul');
+    if (node === undefined) throw new Error('no Mul');
+    return node;
+  };
+
+  it('refuses inner nodes that others read, unless the pattern shares them', () => {
+    const failure = matchPattern(doubled, root(makeShared));
+    expect(isFailure(failure) && failure.reason).toMatch(/is also read by Abs/);
+    const shared = op('Mul', [op('Neg', [any('x')], { shared: true }), scalar()]);
+    expect(isFailure(matchPattern(shared, root(makeShared)))).toBe(false);
+  });
+
+  it('refuses inner nodes that are outputs of the graph', () => {
+    const failure = matchPattern(
+      doubled,
+      root((b, x) => {
+        const inner = b.op('Neg', [x]);
+        b.output('inner', inner);
+        return b.op('Mul', [inner, b.scalar(2)]);
+      }),
+    );
+    expect(isFailure(failure) && failure.reason).toBe('inner is also an output of the graph');
+  });
+
+  it('takes the alternative that lets the whole pattern match, and reports the closest miss', () => {
+    const pattern = op('Sqrt', [either(op('Abs', [op('Neg', [any('a')])]), op('Abs', [any('b')]))]);
+    const match = matchPattern(
+      pattern,
+      rootOf((b, x) => b.op('Sqrt', [b.op('Abs', [x])])),
+    );
+    if (isFailure(match)) throw new Error(match.reason);
+    expect(match.find('a')).toBeUndefined();
+    expect(match.value('b').name).toBe('x');
+    const miss = matchPattern(
+      op('Sqrt', [op('Abs', [op('Neg', [any()])])]),
+      rootOf((b, x) => b.op('Sqrt', [b.op('Abs', [b.op('Exp', [x])])])),
+    );
+    expect(miss).toEqual({ reason: 'Exp_out comes from Exp, not from Neg', depth: 2 });
+  });
+});
