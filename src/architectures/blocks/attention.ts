@@ -19,6 +19,21 @@ export function swapHeads(b: GraphBuilder, x: Value): Value {
   return b.op('Transpose', [x], { attributes: { perm: [0, 2, 1, 3] } });
 }
 
+/**
+ * Grouped keys or values for the heads that share them: [N, kvHeads, T, headDim] → [N, heads, T, headDim], head h
+ * taking h · kvHeads / heads, rounded down.
+ */
+export function repeatHeads(
+  b: GraphBuilder,
+  x: Value,
+  { heads, kvHeads, headDim }: { readonly heads: number; readonly kvHeads: number; readonly headDim: number },
+): Value {
+  if (heads === kvHeads) return x;
+  const group = b.op('Unsqueeze', [x, b.int64([2])]);
+  const repeated = b.op('Expand', [group, b.int64([1, 1, heads / kvHeads, 1, 1])]);
+  return b.op('Reshape', [repeated, b.int64([0, heads, -1, headDim])]);
+}
+
 export interface AttentionInputs {
   /** [N, heads, S, headDim] */
   readonly q: Value;

@@ -35,3 +35,13 @@ export function decoderSlots(b: GraphBuilder, embeds: Value, attentionMask: Valu
   const visible = b.op('And', [causal, b.op('Unsqueeze', [counted, b.int64([1, 2])])]);
   return { positions, mask: b.op('Where', [visible, b.scalar(0), b.scalar(float32Min)]) };
 }
+
+/**
+ * Positions of tokens rather than slots: how many tokens that count stand before each in its row, so that
+ * padding on the left moves nothing. int64 [B, S], 0 on padding.
+ */
+export function tokenPositions(b: GraphBuilder, { positions }: DecoderSlots, attentionMask: Value): Value {
+  const counted = b.op('CumSum', [attentionMask, b.int64([1], [])]);
+  const before = b.op('Max', [b.op('Sub', [counted, b.int64([1], [])]), b.int64([0], [])]);
+  return b.op('Gather', [before, positions], { attributes: { axis: 1 } });
+}

@@ -1,7 +1,8 @@
 /**
  * Rotary position embedding in halves (NeoX): channel i of the first half turns with channel i of the second.
- * x is [N, S, heads, headDim]; cos and sin are [S, 1, rotaryDim / 2] and broadcast over N and heads.
- * Angles are float32: position · inverse frequency.
+ * x is [N, S, heads, headDim]; cos and sin are [S, 1, rotaryDim / 2] where all rows of the batch have the same
+ * positions, else [N, S, 1, rotaryDim / 2]; they broadcast over the rest. Angles are float32: position · inverse
+ * frequency.
  */
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
@@ -12,11 +13,20 @@ export interface RotaryTables {
   readonly sin: Value;
 }
 
-/** Positions int64 [S] and inverse frequencies float32 [rotaryDim / 2] → cos and sin [S, 1, rotaryDim / 2]. */
-export function rotaryTables(b: GraphBuilder, positions: Value, inverseFrequencies: Value): RotaryTables {
+/** float32 [rotaryDim / 2]: 1 / base^(2i / rotaryDim), every step rounded to float32 as torch does it. */
+export function inverseFrequencies(base: number, rotaryDim: number): Float32Array {
+  const rounded = Math.fround(base);
+  return Float32Array.from({ length: rotaryDim / 2 }, (_, i) => {
+    const exponent = Math.fround((2 * i) / rotaryDim);
+    return 1 / Math.fround(rounded ** exponent);
+  });
+}
+
+/** Positions int64 [..., S], inverse frequencies float32 [rotaryDim / 2] → cos and sin [..., S, 1, rotaryDim / 2]. */
+export function rotaryTables(b: GraphBuilder, positions: Value, frequencies: Value): RotaryTables {
   const slots = b.op('Cast', [positions], { attributes: { to: codeOfDType('float32') } });
-  const columns = b.op('Unsqueeze', [slots, b.int64([1, 2])]);
-  const angles = b.op('Mul', [columns, inverseFrequencies]);
+  const columns = b.op('Unsqueeze', [slots, b.int64([-2, -1])]);
+  const angles = b.op('Mul', [columns, frequencies]);
   return { cos: b.op('Cos', [angles]), sin: b.op('Sin', [angles]) };
 }
 

@@ -76,61 +76,20 @@ export function assembleQwen(
   vision: (b: GraphBuilder, pixels: Value) => Value,
 ): BuiltModel {
   const { config, checkpoint } = source;
-  const components: readonly Component[] = [
-    {
-      id: 'vision',
-      kind: 'encoder',
-      modality: 'image',
-      fileName: 'vision_encoder',
-      model: visionModel(geometry, config.text.hidden, vision),
-    },
-    {
-      id: 'embed',
-      kind: 'embed',
-      modality: 'text',
-      fileName: 'embed_tokens',
-      model: buildEmbedding(source.weights, config.text),
-    },
-    {
-      id: 'decoder',
-      kind: 'decoder',
-      modality: 'text',
-      fileName: 'decoder_model_merged',
-      model: buildDecoder(source.weights, config.text),
-    },
-  ];
+  const { vocab, hidden } = config.text;
+  const components = visionLanguageComponents({
+    vision: visionModel(geometry, hidden, vision),
+    embed: embeddingModel(source.weights.at('transformer.wte').take('weight', [vocab, hidden])),
+    decoder: buildDecoder(source.weights, config.text),
+  });
   return {
     architecture,
     components,
     image: geometry,
     recipe: qwenRecipe(config),
     sideFiles: qwenSideFiles(checkpoint, geometry, tiling),
-    warnings: [...warnings, ...spanWarning(geometry, config.text.seqLength)],
+    // The span has two markers.
+    warnings: [...warnings, ...spanWarning(geometry.tokens + 2, { seq_length: config.text.seqLength })],
     unusedTensors: source.table.unused(),
   };
-}
-
-function visionModel(
-  { input, tokens }: ImageGeometry,
-  hidden: number,
-  vision: (b: GraphBuilder, pixels: Value) => Value,
-): Component['model'] {
-  const b = new GraphBuilder('vision_encoder', inferNode);
-  const pixels = b.input('pixel_values', tensorType('float32', ['batch_size', 3, input.height, input.width]));
-  const features = vision(b, pixels);
-  b.output('image_features', features);
-  b.graph.setType(features, tensorType('float32', ['batch_size', tokens, hidden]));
-  return createModel(b.graph, referenceOpset);
-}
-
-/** The span and its two markers, against the length that the language model was trained for. */
-function spanWarning({ tokens }: ImageGeometry, seqLength: number): readonly DiagnosticRecord[] {
-  if (tokens + 2 <= seqLength) return [];
-  return [
-    diagnostic('VC4310', {
-      where: 'resolution',
-      found: `${tokens} image tokens and 2 markers`,
-      expected: `at most seq_length = ${seqLength} tokens, text included`,
-    }),
-  ];
 }

@@ -21,20 +21,10 @@ import { linear, readLinear } from '../blocks/linear.ts';
 import { gatedMlp } from '../blocks/mlp.ts';
 import { readRmsNorm, rmsNorm } from '../blocks/rms-norm.ts';
 import { type RotaryTables, rotaryTables, rotate } from '../blocks/rotary.ts';
-import { initializer, type WeightReader } from '../blocks/weights.ts';
+import type { WeightReader } from '../blocks/weights.ts';
+import { referenceOpset } from '../components.ts';
 import type { QwenTextConfig } from './config.ts';
-import { inverseFrequencies, ntkTable } from './rope.ts';
-
-/** Operator set of the reference graphs: the first with Gelu. */
-export const referenceOpset = 20;
-
-export function buildEmbedding(weights: WeightReader, config: QwenTextConfig): Model {
-  const b = new GraphBuilder('embed_tokens', inferNode);
-  const ids = b.input('input_ids', tensorType('int64', ['batch_size', 'sequence_length']));
-  const table = initializer(b, weights.at('transformer.wte').take('weight', [config.vocab, config.hidden]));
-  b.output('inputs_embeds', b.op('Gather', [table, ids], { attributes: { axis: 0 } }));
-  return createModel(b.graph, referenceOpset);
-}
+import { ntkTable, scaledFrequencies } from './rope.ts';
 
 export function buildDecoder(weights: WeightReader, config: QwenTextConfig): Model {
   const b = new GraphBuilder('decoder', inferNode);
@@ -129,7 +119,7 @@ function feedForward(b: GraphBuilder, x: Value, block: WeightReader, config: Qwe
 /** Inverse frequencies f32 [rotaryDim / 2]: the row of the NTK step that `rope_length` has reached. */
 function frequencies(b: GraphBuilder, config: QwenTextConfig, ropeLength: Value | undefined): Value {
   const { ropeBase, rotaryDim, seqLength } = config;
-  if (ropeLength === undefined) return b.float32(inverseFrequencies(ropeBase, rotaryDim, 1));
+  if (ropeLength === undefined) return b.float32(scaledFrequencies(ropeBase, rotaryDim, 1));
   const { thresholds, rows } = ntkTable(ropeBase, rotaryDim, seqLength);
   const flat = rows.flatMap((row) => [...row]);
   const table = b.float32(flat, [rows.length, rotaryDim / 2]);

@@ -6,6 +6,7 @@
  * Source of the math: get_ntk_alpha and RotaryEmbedding of the published modeling_qwen.py. The base is computed
  * in double, the powers in float32, as there.
  */
+import { inverseFrequencies } from '../blocks/rotary.ts';
 
 /** float32 counts positions exactly up to here; no longer prompt can be rotated right. */
 const maxSlots = 2 ** 24;
@@ -18,12 +19,8 @@ export interface NtkTable {
 }
 
 /** float32 [d / 2]: 1 / base'^(2i / d) */
-export function inverseFrequencies(base: number, rotaryDim: number, alpha: number): Float32Array {
-  const scaled = Math.fround(base * alpha ** (rotaryDim / (rotaryDim - 2)));
-  return Float32Array.from({ length: rotaryDim / 2 }, (_, i) => {
-    const exponent = Math.fround((2 * i) / rotaryDim);
-    return 1 / Math.fround(scaled ** exponent);
-  });
+export function scaledFrequencies(base: number, rotaryDim: number, alpha: number): Float32Array {
+  return inverseFrequencies(base * alpha ** (rotaryDim / (rotaryDim - 2)), rotaryDim);
 }
 
 /** The table for every prefill length up to 2^24 slots. */
@@ -32,5 +29,5 @@ export function ntkTable(base: number, rotaryDim: number, seqLength: number): Nt
   for (let slots = seqLength; slots < maxSlots; slots *= 2) thresholds.push(slots);
   // Up to seq_length alpha is 1; in (seq_length · 2^k, seq_length · 2^(k+1)] it is 2^(k+2) - 1.
   const alphas = [1, ...thresholds.map((_, k) => 2 ** (k + 2) - 1)];
-  return { thresholds, rows: alphas.map((alpha) => inverseFrequencies(base, rotaryDim, alpha)) };
+  return { thresholds, rows: alphas.map((alpha) => scaledFrequencies(base, rotaryDim, alpha)) };
 }

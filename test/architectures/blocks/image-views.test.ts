@@ -67,5 +67,6 @@ it.each([
     return global[(channel * 448 + row * 8) * 448 + column * 8] ?? 0;
   });
   const io = await readIo(join(golden.folder, 'io.safetensors'));
-  expect(deviation(sample, io.float32('mid.global_pixels_sample'))).toBeLessThan(1e-3);
+  // The runtime rounds source coordinates in float32, torch too, but not alike: at 1544 pixels that is 2.7e-4.
+  expect(deviation(sample, io.float32('mid.global_pixels_sample'))).toBeLessThan(5e-4);
 });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { inverseFrequencies, ntkTable } from '../../../src/architectures/qwen/rope.ts';
+import { ntkTable, scaledFrequencies } from '../../../src/architectures/qwen/rope.ts';
 import { goldenCases } from '../../support/golden-cases.ts';
 import { readIo } from '../../support/read-io.ts';
 
@@ -20,7 +20,7 @@ it.each([2048, 96, 64, 2, 3000])(
     ];
     for (const length of lengths.filter((value) => value > 0 && value <= 2 ** 24)) {
       const step = thresholds.filter((threshold) => length > threshold).length;
-      expect(rows[step]).toEqual(inverseFrequencies(10000, 32, alphaOf(length, seqLength)));
+      expect(rows[step]).toEqual(scaledFrequencies(10000, 32, alphaOf(length, seqLength)));
     }
   },
 );
@@ -34,7 +34,7 @@ describe('inverse frequencies', () => {
       if (!io.has('mid.lm.inv_freq')) continue;
       const recorded = io.float32('mid.lm.inv_freq');
       const alpha = (golden.json as unknown as { ntk_alpha: number }).ntk_alpha;
-      const found = inverseFrequencies(10000, recorded.length * 2, alpha);
+      const found = scaledFrequencies(10000, recorded.length * 2, alpha);
       for (const [i, value] of recorded.entries()) {
         // One unit in the last place: pow is not correctly rounded in the reference's library.
         expect(Math.abs((found[i] ?? 0) - value)).toBeLessThanOrEqual(value * 2 ** -23);

@@ -89,6 +89,23 @@ describe('graphs', () => {
     return found;
   };
 
+  it('are built without reading a weight', () => {
+    let reads = 0;
+    const counting = changed(checkpoint, {
+      tensors: (map) => {
+        for (const [name, entry] of map) {
+          const read = (begin: number, end: number) => {
+            reads += 1;
+            return entry.tensor.read(begin, end);
+          };
+          map.set(name, { ...entry, tensor: { ...entry.tensor, read } });
+        }
+      },
+    });
+    expect(qwenVl.build(counting, options).unusedTensors).toEqual([]);
+    expect(reads).toBe(0);
+  });
+
   it('take rope_length only where the frequencies depend on it', () => {
     const inputs = (changes: Changes) => {
       const built = qwenVl.build(changed(checkpoint, changes), options);

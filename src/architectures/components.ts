@@ -1,0 +1,64 @@
+/** What the components of every family have in common: their opset, their ports, their files. */
+import { GraphBuilder } from '../graph/builder.ts';
+import { inferNode } from '../graph/infer/infer.ts';
+import { createModel, type Model } from '../graph/model.ts';
+import { tensorType } from '../graph/types.ts';
+import type { Value } from '../graph/value.ts';
+import type { Component, ImageGeometry } from './architecture.ts';
+import { initializer, type Weight } from './blocks/weights.ts';
+
+/** Operator set of the reference graphs: the first with Gelu. */
+export const referenceOpset = 20;
+
+/** Vision encoder, embedding and decoder, under the names that runtimes look for. */
+export function visionLanguageComponents(models: {
+  readonly vision: Model;
+  readonly embed: Model;
+  readonly decoder: Model;
+}): readonly Component[] {
+  return [
+    {
+      id: 'vision',
+      kind: 'encoder',
+      modality: 'image',
+      fileName: 'vision_encoder',
+      model: models.vision,
+    },
+    {
+      id: 'embed',
+      kind: 'embed',
+      modality: 'text',
+      fileName: 'embed_tokens',
+      model: models.embed,
+    },
+    {
+      id: 'decoder',
+      kind: 'decoder',
+      modality: 'text',
+      fileName: 'decoder_model_merged',
+      model: models.decoder,
+    },
+  ];
+}
+
+/** pixel_values f32 [N, 3, H, W] → image_features f32 [N, tokens, hidden], which `vision` makes. */
+export function visionModel(
+  { input, tokens }: ImageGeometry,
+  hidden: number,
+  vision: (b: GraphBuilder, pixels: Value) => Value,
+): Model {
+  const b = new GraphBuilder('vision_encoder', inferNode);
+  const pixels = b.input('pixel_values', tensorType('float32', ['batch_size', 3, input.height, input.width]));
+  const features = vision(b, pixels);
+  b.output('image_features', features);
+  b.graph.setType(features, tensorType('float32', ['batch_size', tokens, hidden]));
+  return createModel(b.graph, referenceOpset);
+}
+
+/** input_ids i64 [N, S] → inputs_embeds f32 [N, S, hidden], rows of a table [vocab, hidden]. */
+export function embeddingModel(table: Weight): Model {
+  const b = new GraphBuilder('embed_tokens', inferNode);
+  const ids = b.input('input_ids', tensorType('int64', ['batch_size', 'sequence_length']));
+  b.output('inputs_embeds', b.op('Gather', [initializer(b, table), ids], { attributes: { axis: 0 } }));
+  return createModel(b.graph, referenceOpset);
+}
