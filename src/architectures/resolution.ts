@@ -16,10 +16,14 @@ export interface SizeRequest {
   readonly where: string;
 }
 
-/** What the user asked for, else what the checkpoint says of itself. */
-export function requestedSize(option: Size | undefined, own: Size): SizeRequest {
+/** What the user asked for, else what the checkpoint says of itself under `ownKey` of its config. */
+export function requestedSize(
+  option: Size | undefined,
+  own: Size,
+  ownKey = 'visual.image_size',
+): SizeRequest {
   return option === undefined
-    ? { size: own, where: 'config.json: visual.image_size' }
+    ? { size: own, where: `config.json: ${ownKey}` }
     : { size: option, where: 'resolution' };
 }
 

@@ -7,7 +7,8 @@ import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint
 import { fail } from '../../report/diagnostics.ts';
 import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../architecture.ts';
 import { imageViews } from '../blocks/image-views.ts';
-import { assembleQwen, clipMean, clipStd, openQwen } from '../qwen/assemble.ts';
+import { clipMean, clipStd } from '../clip/pixels.ts';
+import { assembleQwen, openQwen } from '../qwen/assemble.ts';
 import { visionTower } from '../qwen/vision-tower.ts';
 import { tilePicture, tileSide, windowGrid } from './geometry.ts';
 import { countAdapters, readAdapters } from './read-adapters.ts';

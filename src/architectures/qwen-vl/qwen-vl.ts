@@ -6,9 +6,10 @@
 import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
 import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../architecture.ts';
 import { fitPicture } from '../blocks/image-views.ts';
-import { assembleQwen, clipMean, clipStd, openQwen } from '../qwen/assemble.ts';
+import { clipMean, clipStd } from '../clip/pixels.ts';
+import { patchPicture } from '../patch-geometry.ts';
+import { assembleQwen, openQwen } from '../qwen/assemble.ts';
 import { visionTower } from '../qwen/vision-tower.ts';
-import { patchPicture } from './geometry.ts';
 
 function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   const source = openQwen(checkpoint);

@@ -4,23 +4,18 @@
  */
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
-import { GraphBuilder } from '../../graph/builder.ts';
-import { inferNode } from '../../graph/infer/infer.ts';
-import { createModel } from '../../graph/model.ts';
-import { tensorType } from '../../graph/types.ts';
+import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
-import { type DiagnosticRecord, diagnostic, fail } from '../../report/diagnostics.ts';
-import type { BuiltModel, Component, ImageGeometry, Tiling } from '../architecture.ts';
+import { type DiagnosticRecord, fail } from '../../report/diagnostics.ts';
+import type { BuiltModel, ImageGeometry, Tiling } from '../architecture.ts';
 import { WeightReader } from '../blocks/weights.ts';
+import { embeddingModel, visionLanguageComponents, visionModel } from '../components.ts';
+import { spanWarning } from '../image-span.ts';
 import { type QwenConfig, readQwenConfig } from './config.ts';
-import { buildDecoder, buildEmbedding, referenceOpset } from './decoder.ts';
+import { buildDecoder } from './decoder.ts';
 import { qwenRecipe } from './recipe.ts';
 import { qwenSideFiles } from './side-files.ts';
 import { storedGrid } from './stored-grid.ts';
-
-/** CLIP's mean and standard deviation, with which the families' preprocessing normalises. */
-export const clipMean: readonly number[] = [0.48145466, 0.4578275, 0.40821073];
-export const clipStd: readonly number[] = [0.26862954, 0.26130258, 0.27577711];
 
 /** A checkpoint of one of the families, checked as far as both have it in common. */
 export interface QwenSource {
@@ -89,7 +84,7 @@ export function assembleQwen(
     recipe: qwenRecipe(config),
     sideFiles: qwenSideFiles(checkpoint, geometry, tiling),
     // The span has two markers.
-    warnings: [...warnings, ...spanWarning(geometry.tokens + 2, { seq_length: config.text.seqLength })],
+    warnings: [...warnings, ...spanWarning(geometry.tokens + 2, 'seq_length', config.text.seqLength)],
     unusedTensors: source.table.unused(),
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { patchPicture } from '../../../src/architectures/qwen-vl/geometry.ts';
+import { patchPicture } from '../../src/architectures/patch-geometry.ts';
 
 const own = { width: 448, height: 448 };
 const size = (width: number, height: number) => ({ width, height });

@@ -1,12 +1,12 @@
 /**
- * From a picture size to Qwen-VL's patch grid: one view of any size. Pure arithmetic in pixels.
+ * From a picture size to the patch grid of a tower that sees one view of any size. Pure arithmetic in pixels.
  *
  * A size that is no multiple of the patch leaves a rest: `fit` rounds it away before pictures are resized,
  * `crop` lets the convolution ignore it as the reference does, `cover` pads up to the next patch.
  */
-import type { Size, Tiling } from '../architecture.ts';
-import type { Grid } from '../blocks/resize.ts';
-import { checkCount, checkSize, formatSize, requestedSize } from '../resolution.ts';
+import type { Size, Tiling } from './architecture.ts';
+import type { Grid } from './blocks/resize.ts';
+import { checkCount, checkSize, formatSize, requestedSize } from './resolution.ts';
 
 /** Attention over more patches takes 16 GiB per head for its scores alone. */
 const maxPatches = 65536;
@@ -26,15 +26,16 @@ export interface PatchedPicture {
 
 /**
  * Patches for a request, or for the checkpoint's own size as the reference runs it when nothing is asked for.
- * Throws VC4201 to VC4203 for sizes without a patch, or with too many.
+ * `ownKey` is where the config states that size. Throws VC4201 to VC4203 for sizes without a patch, or with too many.
  */
 export function patchPicture(
   option: Size | undefined,
   own: Size,
   tiling: Tiling,
   patch: number,
+  ownKey = 'visual.image_size',
 ): PatchedPicture {
-  const request = requestedSize(option, own);
+  const request = requestedSize(option, own, ownKey);
   const { size } = request;
   checkSize(request, patch, 'patch');
   const mode = option === undefined ? 'crop' : tiling;
