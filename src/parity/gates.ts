@@ -142,7 +142,7 @@ export function judge(
     const own = overrides.filter((gate) => gate.level === level && gate.output === result.output);
     const limits: Limits = {
       finite: 0,
-      ...defaultLimits[level][precision][result.output],
+      ...defaultLimits[level][precision][result.feed][result.output],
       ...Object.fromEntries(own.map((gate) => [gate.metric, gate.limit])),
     };
     return Object.entries(limits).map(([key, limit]) => {

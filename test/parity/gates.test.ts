@@ -54,7 +54,9 @@ describe('judge', () => {
 
   it('holds a less exact precision to no tighter fidelity', () => {
     for (const output of ['features', 'logits', 'cache'] as const) {
-      const limits = precisions.map((precision) => defaultLimits.fidelity[precision][output]?.relative ?? 0);
+      const limits = precisions.map(
+        (precision) => defaultLimits.fidelity[precision].local[output]?.relative ?? 0,
+      );
       expect(limits).toEqual([...limits].sort((a, b) => a - b));
       expect(limits[0]).toBeGreaterThan(0);
     }
