@@ -39,11 +39,11 @@ export const anyTypeOps: ReadonlySet<string> = new Set(['Cast', 'Shape', 'Size']
 /** `either`: reads constants only, and can follow its readers. */
 type Choice = 'float16' | 'float32' | 'either';
 
-/** The nodes of the main graph that run in float16. */
-export function chooseFloat16(graph: Graph): ReadonlySet<Node> {
+/** The nodes of the main graph that run in float16, where its inputs are of type `inputs`. */
+export function chooseFloat16(graph: Graph, inputs: 'float16' | 'float32'): ReadonlySet<Node> {
   const nodes = [...graph.nodes()];
   const choices = new Map<Node, Choice>();
-  for (const node of nodes) choices.set(node, choose(node, choices));
+  for (const node of nodes) choices.set(node, choose(node, choices, inputs));
   for (const node of [...nodes].reverse()) {
     if (choices.get(node) !== 'either') continue;
     const exact = node.outputs.some((output) =>
@@ -54,7 +54,7 @@ export function chooseFloat16(graph: Graph): ReadonlySet<Node> {
   return new Set(nodes.filter((node) => choices.get(node) === 'float16'));
 }
 
-function choose(node: Node, choices: ReadonlyMap<Node, Choice>): Choice {
+function choose(node: Node, choices: ReadonlyMap<Node, Choice>, inputs: 'float16' | 'float32'): Choice {
   // Bodies of control flow are left as they are.
   const isControl = [...node.subgraphs()].length > 0;
   if (isControl || float32Ops.has(node.op) || node.metadata.has(metadataKeys.precision)) return 'float32';
@@ -64,8 +64,7 @@ function choose(node: Node, choices: ReadonlyMap<Node, Choice>): Choice {
   if (!followingOps.has(node.op)) return 'float16';
   const read = node.inputs.flatMap((input) => {
     if (input === null || !isFloat32(input) || constantTensor(input) !== undefined) return [];
-    // Inputs of the graph are float32 at first hand.
-    return [input.producer === undefined ? 'float32' : (choices.get(input.producer) ?? 'float32')];
+    return [input.producer === undefined ? inputs : (choices.get(input.producer) ?? 'float32')];
   });
   const decided = read.filter((choice) => choice !== 'either');
   if (decided.length === 0) return 'either';

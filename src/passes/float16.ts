@@ -50,7 +50,7 @@ class Halving {
 
   run(): { readonly changed: boolean; readonly stats: Readonly<Record<string, number>> } {
     const graph = this.#graph;
-    const halves = chooseFloat16(graph);
+    const halves = chooseFloat16(graph, this.#keepIo ? 'float32' : 'float16');
     const weights = [...graph.initializers()].filter((value) => isFloat32(value) && !value.isInput);
     if (halves.size === 0 && weights.length === 0) return { changed: false, stats: {} };
     if (!this.#keepIo) {

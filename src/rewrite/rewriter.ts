@@ -35,6 +35,8 @@ export class Rewriter {
   readonly root: Node;
   readonly #infer: TypeInference;
   readonly #metadata: readonly (readonly [string, string])[];
+  /** What names of new nodes and constants start with. */
+  readonly #prefix: string;
   readonly #created: Node[] = [];
   readonly #disturbed = new Set<Node>();
 
@@ -48,6 +50,7 @@ export class Rewriter {
     );
     const scope = root.metadata.get(metadataKeys.scope);
     const precision = root.metadata.get(metadataKeys.precision);
+    this.#prefix = scope ?? root.name;
     this.#metadata = [
       [metadataKeys.from, [...from].slice(0, mostSources).join(' ')],
       ...(scope === undefined ? [] : [[metadataKeys.scope, scope] as const]),
@@ -76,7 +79,7 @@ export class Rewriter {
     outputs: readonly (OutputSpec | null)[],
     options: NewNode = {},
   ): Node {
-    const name = options.name ?? `${this.root.name}/${opType}`;
+    const name = options.name ?? `${this.#prefix}/${opType}`;
     const node = this.graph.addNode(
       {
         op: opType,
@@ -106,31 +109,24 @@ export class Rewriter {
   int64(values: readonly number[], shape: readonly number[] = [values.length]): Value {
     const data = BigInt64Array.from(values, (value) => BigInt(value));
     return this.constant(
-      `${this.root.name}/const_i64`,
+      `${this.#prefix}/const_i64`,
       inlineTensor('int64', shape, new Uint8Array(data.buffer)),
     );
   }
 
-  float32(values: readonly number[], shape: readonly number[] = [values.length]): Value {
-    const data = Float32Array.from(values);
-    return this.constant(
-      `${this.root.name}/const_f32`,
-      inlineTensor('float32', shape, new Uint8Array(data.buffer)),
-    );
-  }
-
-  /** Every reader of `from` reads `to`. A graph output keeps its name. */
+  /** Every reader of `from` reads `to`. A graph output keeps its name and its declared type. */
   replace(from: Value, to: Value): void {
     for (const node of from.consumers()) this.#disturbed.add(node);
+    if (!from.isOutput) {
+      from.graph.replaceAllUses(from, to);
+      return;
+    }
     // An input, or a value that is an output already, cannot take over the name of the output `from`.
     const taken = to.isInput || to.isOutput || to.initializer !== undefined || to.graph !== from.graph;
-    from.graph.replaceAllUses(from, from.isOutput && taken ? this.op('Identity', [to]) : to);
-  }
-
-  /** Gives a node another input. */
-  setInput(node: Node, index: number, value: Value): void {
-    node.graph.setInput(node, index, value);
-    this.#disturbed.add(node);
+    const output = taken ? this.op('Identity', [to]) : to;
+    const { type } = from;
+    from.graph.replaceAllUses(from, output);
+    if (type !== undefined) output.graph.setType(output, type);
   }
 }
 

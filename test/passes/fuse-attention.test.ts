@@ -1,0 +1,192 @@
+/** Attention as architectures spell it, fused, in onnxruntime: towers, masks, decoders with their cache. */
+import { describe, expect, it } from 'vitest';
+import { attend, attention, splitHeads, swapHeads } from '../../src/architectures/blocks/attention.ts';
+import { decoderSlots } from '../../src/architectures/blocks/decoder-slots.ts';
+import { cacheInputs, cacheOutputs, extendCache } from '../../src/architectures/blocks/kv-cache.ts';
+import type { GraphBuilder } from '../../src/graph/builder.ts';
+import type { Model } from '../../src/graph/model.ts';
+import { printModel } from '../../src/graph/print.ts';
+import { tensorType } from '../../src/graph/types.ts';
+import type { Value } from '../../src/graph/value.ts';
+import { float32Value, int64Value } from '../../src/runtime/values.ts';
+import { targets } from '../../src/targets/registry.ts';
+import { buildModel, randomInput, runModel } from '../support/run-model.ts';
+import { countOps, difference, type Feeds, runPasses } from './run-pass.ts';
+
+const [heads, headDim] = [2, 8];
+const width = heads * headDim;
+const fused = 'com.microsoft::MultiHeadAttention';
+
+function towerModel(): Model {
+  return buildModel((b) => {
+    const x = b.input('x', tensorType('float32', ['batch', 5, width]));
+    const y = b.input('y', tensorType('float32', ['batch', 7, width]));
+    b.output(
+      'mixed',
+      b.scope('attn', () => attention(b, { q: x, k: y, v: y, heads, headDim })),
+    );
+  });
+}
+
+/** One decoder layer; q and k are turned between the split and the swap, as rotary does. */
+function decoderModel(change: (b: GraphBuilder, k: Value) => Value = (_, k) => k): Model {
+  return buildModel((b) => {
+    const x = b.input('inputs_embeds', tensorType('float32', ['batch_size', 'sequence_length', width]));
+    const mask = b.input('attention_mask', tensorType('int64', ['batch_size', 'total_sequence_length']));
+    const past = cacheInputs(b, 0, heads, headDim);
+    const slots = b.scope('slots', () => decoderSlots(b, x, mask));
+    b.scope('layer', () => {
+      const split = (value: Value): Value => splitHeads(b, value, heads, headDim);
+      const q = swapHeads(b, b.op('Neg', [split(x)]));
+      const k = swapHeads(b, b.op('Tanh', [split(x)]));
+      const v = swapHeads(b, split(b.op('Sigmoid', [x])));
+      const cache = extendCache(b, past, k, v);
+      const inputs = { q, k: change(b, cache.key), v: cache.value, heads, headDim, mask: slots.mask };
+      b.output('y', attend(b, inputs));
+      cacheOutputs(b, [cache], heads, headDim);
+    });
+  });
+}
+
+/** Two rows, the first padded on the left; `past` slots are cached. */
+function decoderFeeds(past: number, now: number): Feeds {
+  const total = past + now;
+  const mask = [...Array.from({ length: total }, (_, slot) => (slot < 2 ? 0 : 1)), ...Array(total).fill(1)];
+  return {
+    inputs_embeds: randomInput([2, now, width], 1),
+    attention_mask: int64Value([2, total], mask),
+    'past_key_values.0.key':
+      past === 0
+        ? float32Value([2, heads, 0, headDim], new Float32Array(0))
+        : randomInput([2, heads, past, headDim], 2),
+    'past_key_values.0.value':
+      past === 0
+        ? float32Value([2, heads, 0, headDim], new Float32Array(0))
+        : randomInput([2, heads, past, headDim], 3),
+  };
+}
+
+describe('a vision tower', () => {
+  it('runs in one operator between projections', async () => {
+    const model = towerModel();
+    const { record } = runPasses(model, 'fuse-attention');
+    expect(record.stats).toEqual({ attention: 1, caches: 0 });
+    expect(record.notes).toEqual([]);
+    expect([...model.graph.nodes()].map((node) => node.op)).toEqual([fused]);
+    const feeds = { x: randomInput([3, 5, width], 1), y: randomInput([3, 7, width], 2) };
+    expect(await difference(model, towerModel(), feeds)).toBeLessThan(1e-5);
+    await expect(printModel(model)).toMatchFileSnapshot('golden/fuse-attention-tower.txt');
+  });
+
+  it('takes the scale from the graph, and one where there is none', async () => {
+    const make = (scale: number | undefined): Model =>
+      buildModel((b) => {
+        const x = b.input('x', tensorType('float32', [2, heads, 5, headDim]));
+        const q = scale === undefined ? x : b.op('Mul', [b.scalar(scale), x]);
+        const keys = b.op('Transpose', [x], { attributes: { perm: [0, 1, 3, 2] } });
+        const weights = b.op('Softmax', [b.op('MatMul', [q, keys])]);
+        b.output('y', b.op('MatMul', [weights, x]));
+      });
+    const feeds = { x: randomInput([2, heads, 5, headDim], 1, 0.7) };
+    for (const scale of [undefined, 0.2]) {
+      const model = make(scale);
+      expect(runPasses(model, 'fuse-attention').record.stats.attention).toBe(1);
+      expect(await difference(model, make(scale), feeds)).toBeLessThan(1e-5);
+    }
+    expect(await difference(make(undefined), make(0.2), feeds)).toBeGreaterThan(0.1);
+  });
+});
+
+describe('a decoder', () => {
+  it.each([
+    ['prefill', 0, 6],
+    ['decode', 5, 1],
+    ['several tokens after a cache', 4, 3],
+  ])('%s: cache and mask go inside', async (_, past, now) => {
+    const model = decoderModel();
+    const { record } = runPasses(model, 'fuse-attention');
+    expect(record.stats).toEqual({ attention: 1, caches: 1 });
+    expect(countOps(model, 'Softmax') + countOps(model, 'Concat')).toBe(0);
+    expect(model.graph.outputs.map(({ name }) => name)).toEqual(['y', 'present.0.key', 'present.0.value']);
+    expect(model.graph.outputs[1]?.type).toEqual(decoderModel().graph.outputs[1]?.type);
+    expect(await difference(model, decoderModel(), decoderFeeds(past, now))).toBeLessThan(1e-5);
+    if (past === 0) await expect(printModel(model)).toMatchFileSnapshot('golden/fuse-attention-decoder.txt');
+  });
+
+  it('leaves the cache outside where the keys change after it', async () => {
+    const change = (b: GraphBuilder, k: Value): Value => b.op('Neg', [k]);
+    const model = decoderModel(change);
+    const { record } = runPasses(model, 'fuse-attention');
+    expect(record.stats).toEqual({ attention: 1, caches: 0 });
+    expect(countOps(model, 'Concat')).toBe(2);
+    expect(await difference(model, decoderModel(change), decoderFeeds(5, 2))).toBeLessThan(1e-5);
+  });
+
+  it('stays finite where a row sees nothing', async () => {
+    const model = decoderModel();
+    runPasses(model, 'fuse-attention');
+    const result = (await runModel(model, decoderFeeds(0, 4))).get('y');
+    expect(result?.data.every((value) => Number.isFinite(Number(value)))).toBe(true);
+  });
+});
+
+describe('what is not fused, and why', () => {
+  const masked = (shape: readonly (number | string)[]): Model =>
+    buildModel((b) => {
+      const x = b.input('x', tensorType('float32', [2, heads, 5, headDim]));
+      const mask = b.input('mask', tensorType('float32', shape));
+      b.output('y', attend(b, { q: x, k: x, v: x, heads, headDim, mask }));
+    });
+
+  it('a mask that attention_bias cannot be', () => {
+    const ranked = masked([5, 5]);
+    const { record } = runPasses(ranked, 'fuse-attention');
+    expect(record.changed).toBe(false);
+    expect(record.notes).toEqual([
+      'attention at 1 places, first MatMul_1, is not fused: the mask mask is float32[5,5], not of rank 4',
+    ]);
+    expect(runPasses(masked([2, 1, 1, 5]), 'fuse-attention').record.notes[0]).toMatch(
+      /broadcast over axis 2/,
+    );
+    expect(runPasses(masked([1, 1, 5, 5]), 'fuse-attention').record.stats.attention).toBe(1);
+  });
+
+  it('a softmax over another axis', () => {
+    const model = buildModel((b) => {
+      const x = b.input('x', tensorType('float32', [2, heads, 5, headDim]));
+      const keys = b.op('Transpose', [x], { attributes: { perm: [0, 1, 3, 2] } });
+      const weights = b.op('Softmax', [b.op('MatMul', [x, keys])], { attributes: { axis: 2 } });
+      b.output('y', b.op('MatMul', [weights, x]));
+    });
+    const { record } = runPasses(model, 'fuse-attention');
+    expect(record.notes).toEqual([
+      'attention at 1 places, first MatMul_1, is not fused: Softmax is not over the last axis',
+    ]);
+  });
+
+  it('weights that are read elsewhere, and a Softmax of nothing', () => {
+    const model = buildModel((b) => {
+      const x = b.input('x', tensorType('float32', [2, heads, 5, headDim]));
+      const keys = b.op('Transpose', [x], { attributes: { perm: [0, 1, 3, 2] } });
+      const weights = b.op('Softmax', [b.op('MatMul', [x, keys])]);
+      b.output('y', b.op('MatMul', [weights, x]));
+      b.output('weights', weights);
+    });
+    expect(runPasses(model, 'fuse-attention').record.notes[0]).toMatch(
+      /weights is also an output of the graph/,
+    );
+    const head = buildModel((b) => {
+      b.output('y', b.op('Softmax', [b.input('x', tensorType('float32', [2, 3]))]));
+    });
+    expect(runPasses(head, 'fuse-attention').record.notes).toEqual([
+      '1 Softmax, first Softmax, belong to no attention that is known',
+    ]);
+  });
+
+  it('a target without the operator', () => {
+    const without = { id: 'bare', title: 'Bare', support: {} };
+    const { record } = runPasses(towerModel(), 'fuse-attention', { targets: [...targets, without] });
+    expect(record.changed).toBe(false);
+    expect(record.notes[0]).toMatch(/MultiHeadAttention on bare: no kernel/);
+  });
+});

@@ -1,0 +1,145 @@
+/**
+ * Pipelines over the recorded cases of every registered family. What keeps the numbers (merging, resizing,
+ * folding, fusing) still gives the recorded outputs within 1e-4 of their standard deviation; what changes
+ * weights gives those of the plain graph with the values that the passes say the weights have.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { BuiltModel } from '../../src/architectures/architecture.ts';
+import { architectures, findArchitecture } from '../../src/architectures/registry.ts';
+import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
+import { cloneModel } from '../../src/graph/clone.ts';
+import type { PassRecord } from '../../src/pipeline/pass-manager.ts';
+import { runPipeline } from '../../src/pipeline/pass-manager.ts';
+import { parsePipeline } from '../../src/pipeline/pipeline-text.ts';
+import { toFloat32 } from '../../src/runtime/values.ts';
+import type { Target } from '../../src/targets/target.ts';
+import { deviation } from '../support/deviation.ts';
+import { caseOptions, type GoldenCase, goldenCase, goldenCases } from '../support/golden-cases.ts';
+import { casePixels } from '../support/pixel-values.ts';
+import { readIo } from '../support/read-io.ts';
+import { type RunResult, runRecipe } from '../support/run-recipe.ts';
+import { writeComponents } from '../support/write-models.ts';
+import { floatKernels } from './float-kernels.ts';
+import { substitute } from './run-pass.ts';
+
+const plainPasses = 'retarget-resolution,merge-lora,fold-constants,dead-code';
+
+interface Compiled {
+  readonly components: BuiltModel['components'];
+  /** The graphs after the plain passes, with the values that weights effectively have. */
+  readonly plain: BuiltModel['components'];
+  readonly records: readonly PassRecord[];
+}
+
+function compile(built: BuiltModel, first: string, second: string, targets?: readonly Target[]): Compiled {
+  const instrumentation = targets === undefined ? {} : { targets };
+  const compiled = built.components.map((component) => {
+    const model = cloneModel(component.model);
+    const before = runPipeline(model, parsePipeline(first), instrumentation);
+    const plain = cloneModel(model);
+    const after = runPipeline(model, parsePipeline(second), instrumentation);
+    substitute(plain, after.substitutes);
+    return {
+      component: { ...component, model },
+      plain: { ...component, model: plain },
+      records: [...before.records, ...after.records],
+    };
+  });
+  return {
+    components: compiled.map(({ component }) => component),
+    plain: compiled.map(({ plain }) => plain),
+    records: compiled.flatMap(({ records }) => records),
+  };
+}
+
+type Run = (components: BuiltModel['components']) => Promise<RunResult>;
+type Io = Awaited<ReturnType<typeof readIo>>;
+
+async function withCase(golden: GoldenCase, body: (built: BuiltModel, run: Run, io: Io) => Promise<void>) {
+  const checkpoint = await openCheckpoint(golden.checkpoint);
+  const folder = await mkdtemp(join(tmpdir(), 'vlm-passes-'));
+  try {
+    const architecture = findArchitecture(checkpoint.config, new Set(checkpoint.tensors.keys()));
+    const built = architecture.build(checkpoint, caseOptions(golden));
+    const io = await readIo(join(golden.folder, 'io.safetensors'));
+    const batch = io.get('in.input_ids').shape[0] ?? 0;
+    const ids = io.ints('out.decode_ids');
+    const steps = ids.length / batch;
+    await body(
+      built,
+      async (components) =>
+        runRecipe({
+          recipe: built.recipe,
+          files: await writeComponents(await mkdtemp(join(folder, 'run-')), components),
+          pixels: casePixels(golden),
+          inputIds: io.get('in.input_ids'),
+          attentionMask: io.get('in.attention_mask'),
+          decodeIds: Array.from({ length: batch }, (_, row) => ids.slice(row * steps, (row + 1) * steps)),
+        }),
+      io,
+    );
+  } finally {
+    await checkpoint.close();
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Rows of padding are not looked at. */
+function counted(io: Io, length: number) {
+  const mask = io.ints('in.attention_mask');
+  return { length, counts: (row: number) => mask[row] === 1 };
+}
+
+describe.each(goldenCases(architectures.map(({ id }) => id)))('$name', (golden) => {
+  it('gives the recorded outputs when merged, resized and fused', async () => {
+    await withCase(golden, async (built, run, io) => {
+      const { components, records } = compile(built, plainPasses, 'fuse-attention,dead-code');
+      expect(
+        records.flatMap(({ notes }) => notes).filter((note) => /not fused|no attention/.test(note)),
+      ).toEqual([]);
+      const ops = new Set(components.flatMap(({ model }) => [...model.graph.nodes()].map(({ op }) => op)));
+      expect([...ops].filter((op) => ['Resize', 'Softmax'].includes(op))).toEqual([]);
+      const caches = records
+        .filter(({ name }) => name === 'fuse-attention')
+        .map(({ stats }) => stats.caches ?? 0);
+      expect(Math.max(...caches)).toBe(built.recipe.decoder.layers);
+      const result = await run(components);
+      expect(deviation(toFloat32(result.imageFeatures), io.float32('out.image_features'))).toBeLessThan(1e-4);
+      const rows = counted(io, built.recipe.vocabSize);
+      expect(deviation(toFloat32(result.logits), io.float32('out.logits'), rows)).toBeLessThan(1e-4);
+    });
+  });
+});
+
+/** Merged, and with the adapters as branches; the last case is padded on the left. */
+const precisions: readonly (readonly [string, string, string, number])[] = [
+  ['monkey/tiny-896', plainPasses, 'fuse-attention,int4,dead-code', 1e-4],
+  ['monkey/tiny-896', plainPasses, 'fuse-attention,int8{symmetric=true},dead-code', 1e-4],
+  ['monkey/tiny-896', plainPasses, 'fuse-attention,float16,dead-code', 0.03],
+  ['monkey/tiny-1344x896', 'retarget-resolution', 'fuse-attention,int4{block=16},dead-code', 1e-4],
+  ['monkey/tiny-1344x896', 'retarget-resolution', 'fuse-attention,float16,dead-code', 0.03],
+  ['qwen-vl/batch-left-pad', plainPasses, 'float16', 0.03],
+  ['qwen-vl/batch-left-pad', plainPasses, 'fuse-attention,int4,float16', 0.03],
+];
+
+describe.each(precisions)('%s through %s, %s', (name, first, second, limit) => {
+  it('computes with the weights that it says it has', async () => {
+    await withCase(goldenCase(name), async (built, run, io) => {
+      const { components, plain } = compile(built, first, second, [floatKernels]);
+      const [found, expected] = [await run(components), await run(plain)];
+      const rows = counted(io, built.recipe.vocabSize);
+      expect(deviation(toFloat32(found.imageFeatures), toFloat32(expected.imageFeatures))).toBeLessThan(
+        limit,
+      );
+      expect(deviation(toFloat32(found.logits), toFloat32(expected.logits), rows)).toBeLessThan(limit);
+      for (const [step, logits] of found.decodeLogits.entries()) {
+        const reference = expected.decodeLogits[step];
+        if (reference === undefined) throw new Error(`no step ${step}`);
+        expect(deviation(toFloat32(logits), toFloat32(reference))).toBeLessThan(limit);
+      }
+    });
+  });
+});
