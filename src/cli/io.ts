@@ -16,8 +16,12 @@ export function processIo(): Io {
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
-    terminal: process.stdout.isTTY === true && process.env.TERM !== 'dumb' && process.env.CI === undefined,
-    columns: Math.min(process.stdout.columns ?? 100, 120),
+    terminal:
+      process.stdout.isTTY === true &&
+      process.stdout.columns > 0 &&
+      process.env.TERM !== 'dumb' &&
+      process.env.CI === undefined,
+    columns: Math.min(process.stdout.columns || 100, 120),
     cwd: process.cwd(),
     onInterrupt: (handler) => {
       for (const signal of interrupts) process.on(signal, handler);

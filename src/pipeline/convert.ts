@@ -135,13 +135,18 @@ async function produce(
   const { plan, components, sideFiles } = prepared;
   const graphs = join(staging.output, 'onnx');
   const memoryBytes = resolved.memory;
-  const models = await runStage(reporter, 'write', async (progress) => {
-    await mkdir(graphs);
-    return writeModels(
-      components.map(({ model, layout }) => ({ folder: graphs, model, layout })),
-      { memoryBytes, signal, onProgress: (done, total) => progress({ done, total, unit: 'bytes' }) },
-    );
-  });
+  const models = await runStage(
+    reporter,
+    'write',
+    async (progress) => {
+      await mkdir(graphs);
+      return writeModels(
+        components.map(({ model, layout }) => ({ folder: graphs, model, layout })),
+        { memoryBytes, signal, onProgress: (done, total) => progress({ done, total, unit: 'bytes' }) },
+      );
+    },
+    (written) => formatBytes(written.reduce((sum, file) => sum + file.bytes, 0)),
+  );
   const parity = resolved.parity
     ? await check(prepared, {
         outputGraphs: graphs,

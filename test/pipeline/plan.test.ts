@@ -1,0 +1,96 @@
+/** The plan: exact about files, honest about adapters, and made from headers alone. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { planConversion } from '../../src/pipeline/plan.ts';
+import { VlmError } from '../../src/report/diagnostics.ts';
+import type { ByteSource } from '../../src/tensor/byte-source.ts';
+import { fixtures } from '../golden-folders.ts';
+
+/** Ranges read from each source, by its name. */
+const reads = vi.hoisted(() => new Map<string, [number, number][]>());
+vi.mock('../../src/tensor/byte-source.ts', async (original) => {
+  const real = await original<typeof import('../../src/tensor/byte-source.ts')>();
+  return {
+    ...real,
+    fileSource: async (path: string, name: string): Promise<ByteSource> => {
+      const source = await real.fileSource(path, name);
+      const ranges: [number, number][] = [];
+      reads.set(name, ranges);
+      return {
+        name: source.name,
+        size: source.size,
+        read: (begin, end) => {
+          ranges.push([begin, end]);
+          return source.read(begin, end);
+        },
+        close: () => source.close(),
+      };
+    },
+  };
+});
+
+const monkey = join(fixtures, 'monkey/tiny-896/checkpoint');
+const out = join(fixtures, 'never-written');
+
+beforeEach(() => reads.clear());
+
+describe('the plan', () => {
+  it.each(['fp32', 'fp16', 'int4'] as const)('reads headers and nothing else (%s)', async (precision) => {
+    const { plan } = await planConversion({
+      checkpoint: monkey,
+      output: out,
+      resolution: { width: 1544, height: 896 },
+      precision,
+    });
+    expect(plan.bytes.output).toBeGreaterThan(0);
+    const file = readFileSync(join(monkey, 'model.safetensors'));
+    const header = 8 + Number(file.readBigUInt64LE(0));
+    const ranges = reads.get('model.safetensors') ?? [];
+    expect(ranges.length).toBeGreaterThan(0);
+    for (const [, end] of ranges) expect(end).toBeLessThanOrEqual(header);
+  });
+
+  it('counts one checkpoint in full and the same twice', async () => {
+    const options = { checkpoint: monkey, output: out, precision: 'int8' } as const;
+    const first = await planConversion(options);
+    expect(await planConversion(options)).toEqual(first);
+    expect(first.plan.checkpoint).toMatchObject({ name: 'checkpoint', tensors: 181, unusedTensors: [] });
+    expect(first.plan.image?.views).toHaveLength(5);
+    expect(first.plan.components.map(({ id, precision }) => [id, precision])).toEqual([
+      ['vision', 'int8'],
+      ['embed', 'int8'],
+      ['decoder', 'int8'],
+    ]);
+    expect(first.plan.warnings).toEqual([]);
+  });
+
+  it('accounts in its coverage for every weight byte that a component holds', async () => {
+    const { plan } = await planConversion({ checkpoint: monkey, output: out, precision: 'int4' });
+    const embed = plan.components.find(({ id }) => id === 'embed');
+    expect(embed?.coverage).toHaveLength(1);
+    // 504 rows of 128: four bits each, a float32 scale and half a byte of zero point per block of 32.
+    expect(embed?.coverage[0]).toMatchObject({
+      weights: 1,
+      bytesBefore: 504 * 128 * 4,
+      bytesAfter: 504 * (64 + 4 * 4 + 2),
+    });
+    expect(embed?.tensorBytes).toBe(504 * (64 + 4 * 4 + 2));
+  });
+
+  it('needs scratch and memory for a check only when there is one', async () => {
+    const options = { checkpoint: monkey, output: out } as const;
+    const checked = (await planConversion(options)).plan;
+    const unchecked = (await planConversion({ ...options, parity: false })).plan;
+    expect(checked.bytes.scratch).toBeGreaterThan(checked.checkpoint.tensorBytes);
+    expect(unchecked.bytes.scratch).toBe(0);
+    expect(unchecked.memory.parity).toBe(0);
+    expect(unchecked.bytes.output).toBe(checked.bytes.output);
+  });
+
+  it('names the component that an option gets wrong', async () => {
+    const refused = planConversion({ checkpoint: monkey, output: out, passes: { decodre: 'int4' } });
+    await expect(refused).rejects.toThrow(VlmError);
+    await expect(refused).rejects.toThrow(/VC4006[\s\S]*--passes[\s\S]*did you mean "decoder"/);
+  });
+});
