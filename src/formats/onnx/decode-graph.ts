@@ -13,6 +13,7 @@ import { checkSparse, decodeSparse } from './decode-sparse.ts';
 import { decodeTensor, type TensorSources } from './decode-tensor.ts';
 import { decodeType } from './decode-type.ts';
 import { docText } from './doc-string.ts';
+import { defaultDomain } from './domains.ts';
 import type {
   AttributeProto,
   FunctionProto,
@@ -186,7 +187,7 @@ export class GraphDecoder {
     if (new Set(names).size !== names.length) throw fail('VC2301', { where, found: names.join(', ') });
     const node = graph.addNode({
       op: proto.opType ?? '',
-      domain: proto.domain === 'ai.onnx' ? '' : (proto.domain ?? ''),
+      domain: defaultDomain(proto.domain),
       overload: proto.overload ?? '',
       name,
       inputs,

@@ -11,6 +11,7 @@ import { carry, type Rest, restOf } from './carry.ts';
 import { GraphDecoder } from './decode-graph.ts';
 import { isExternal } from './decode-tensor.ts';
 import { docText } from './doc-string.ts';
+import { defaultDomain } from './domains.ts';
 import { type ExternalFiles, externalRange } from './external-data.ts';
 import { toInt } from './int64.ts';
 import { newestIrVersion } from './ir-version.ts';
@@ -126,11 +127,6 @@ function decodeFunction(proto: FunctionProto, graphs: GraphDecoder, file: string
       ]),
     }),
   };
-}
-
-/** `ai.onnx` is another name of the default domain. */
-export function defaultDomain(domain: string | undefined): string {
-  return domain === 'ai.onnx' ? '' : (domain ?? '');
 }
 
 function decodeImports(

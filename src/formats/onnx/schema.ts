@@ -44,10 +44,7 @@ export function loadCodec(): Promise<Codec> {
 
 async function buildCodec(): Promise<Codec> {
   const { default: protobuf } = await import('protobufjs/light.js');
-  const root = protobuf.Root.fromJSON({
-    options: { features: { utf8_validation: 'VERIFY' } },
-    nested: descriptor(),
-  });
+  const root = protobuf.Root.fromJSON({ nested: descriptor() });
   const type = root.lookupType('ModelProto');
   return {
     decode: (bytes) => {
@@ -66,12 +63,21 @@ interface FieldDescriptor {
   options?: { packed: boolean };
 }
 
+interface MessageDescriptor {
+  /** Types in JSON are proto3 unless they say otherwise: a dimension of 0 would not be written. */
+  edition: 'proto2';
+  options: { features: { utf8_validation: 'VERIFY' } };
+  fields: Record<string, FieldDescriptor>;
+}
+
 /** messages.ts in protobufjs' JSON form. Oneofs are left out: they matter to nobody who writes one member. */
-function descriptor(): Record<string, { fields: Record<string, FieldDescriptor> }> {
+function descriptor(): Record<string, MessageDescriptor> {
   return Object.fromEntries(
     Object.entries(messages).map(([message, fields]) => [
       flat(message),
       {
+        edition: 'proto2',
+        options: { features: { utf8_validation: 'VERIFY' } },
         fields: {
           ...Object.fromEntries(
             Object.entries(fields).map(([name, spec]) => [camel(name), fieldOf(message, name, spec)]),

@@ -208,6 +208,75 @@ describe('unknown fields', () => {
   });
 });
 
+describe('types', () => {
+  const dims = async (...protos: onnx.TensorShapeProto.IDimension[]): Promise<Model> =>
+    decode(
+      modelBytes({
+        name: 'g',
+        input: [{ name: 'x', type: { tensorType: { elemType: 1, shape: { dim: protos } } } }],
+      }),
+    );
+
+  it('tell a dimension of 0 from an unknown one, and read negative ones as unknown', async () => {
+    const model = await dims({ dimValue: 0 }, {}, { dimValue: -1 }, { dimParam: 'n' }, { dimParam: '' });
+    expect(model.graph.inputs[0]?.type).toEqual({
+      kind: 'tensor',
+      dtype: 'float32',
+      shape: [0, null, null, 'n', null],
+    });
+  });
+
+  it('keep a dimension of 0 when they are written anew', async () => {
+    const model = await dims({ dimValue: 3 });
+    for (const x of model.graph.inputs) {
+      model.graph.setType(x, { kind: 'tensor', dtype: 'float32', shape: [0] });
+    }
+    const written = onnx.ModelProto.decode(await encode(model)).graph?.input?.[0]?.type?.tensorType;
+    const [dim] = written?.shape?.dim ?? [];
+    expect(dim !== undefined && Object.hasOwn(dim, 'dimValue')).toBe(true);
+  });
+
+  it('of an input stay when it has a default', async () => {
+    const model = await decode(
+      modelBytes({
+        name: 'g',
+        input: [{ name: 'x', type: { tensorType: { elemType: 2, shape: { dim: [{ dimParam: 'n' }] } } } }],
+        initializer: [{ name: 'x', dims: [2], dataType: 2, rawData: Uint8Array.of(1, 2) }],
+      }),
+    );
+    const x = model.graph.value('x');
+    expect(x?.isInput).toBe(true);
+    expect([...((await x?.initializer?.read(0, 2)) ?? [])]).toEqual([1, 2]);
+    expect(x?.type).toEqual({ kind: 'tensor', dtype: 'uint8', shape: ['n'] });
+  });
+});
+
+describe('models', () => {
+  const version = (domain: string, number: number): Buffer =>
+    field(8, field(1, Buffer.from(domain)), Buffer.from([16, number]));
+  const empty = Buffer.concat([Buffer.from([8, 8]), field(7, field(2, Buffer.from('g')))]);
+
+  it('may spell the default domain ai.onnx, but not import it in two versions', async () => {
+    const model = await decode(Buffer.concat([empty, version('ai.onnx', 17), version('', 17)]));
+    expect([...model.opsetImports]).toEqual([['', 17]]);
+    const both = Buffer.concat([empty, version('ai.onnx', 17), version('', 18)]);
+    await expect(decode(both)).rejects.toMatchObject({ code: 'VC2306' });
+  });
+
+  it('with training data in other files are refused: those files would be lost', async () => {
+    const tensor = field(5, Buffer.from([8, 1, 16, 2, 112, 1]), field(8, Buffer.from('w')));
+    const training = field(20, field(2, tensor));
+    await expect(decode(Buffer.concat([empty, training]))).rejects.toMatchObject({ code: 'VC2206' });
+  });
+
+  it('that nest groups without end are refused', async () => {
+    const groups = Buffer.alloc(2000, 0x0b);
+    await expect(decode(Buffer.concat([empty, field(900, groups), groups]))).rejects.toMatchObject({
+      code: 'VC2006',
+    });
+  });
+});
+
 describe('names', () => {
   const relu = (name: string, input: string, output: string): onnx.INodeProto => ({
     name,
@@ -228,8 +297,9 @@ describe('names', () => {
   });
 
   it('that are not UTF-8 are refused: mended ones could collide', async () => {
-    const graph = field(7, field(11, field(1, Buffer.of(0xff, 0x61))));
-    await expect(decode(graph)).rejects.toMatchObject({ code: 'VC2003' });
+    const named = (...bytes: number[]): Buffer => field(7, field(11, field(1, Buffer.of(...bytes))));
+    await expect(decode(named(0xff, 0x61))).rejects.toMatchObject({ code: 'VC2003' });
+    expect((await decode(named(0xc3, 0x9f))).graph.inputs[0]?.name).toBe('ß');
   });
 
   it('of doc strings survive whatever their bytes are', async () => {
@@ -308,6 +378,13 @@ describe('tensor data', () => {
     ['too few numbers', { dataType: 7, dims: [2], int64Data: [1] }],
   ])('refuses %s', async (_, tensor) => {
     await expect(tensorOf(tensor)).rejects.toMatchObject({ code: 'VC2103' });
+  });
+
+  it('takes no notice of segments, and does not write them', async () => {
+    const tensor = { dataType: 2, dims: [1], rawData: Uint8Array.of(3), segment: { begin: 0, end: 5 } };
+    expect([...(await tensorOf(tensor))]).toEqual([3]);
+    const model = await decode(modelBytes({ name: 'g', initializer: [{ name: 'w', ...tensor }] }));
+    expect(onnx.ModelProto.decode(await encode(model)).graph?.initializer?.[0]?.segment).toBeNull();
   });
 
   it('refuses numbers in the list of another type', async () => {

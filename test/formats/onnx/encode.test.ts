@@ -237,6 +237,18 @@ describe('encodeModel', () => {
     expect(await ir(newer)).toBe(11);
   });
 
+  it('writes a sparse initializer, and no dense type beside it', async () => {
+    const { model } = linear();
+    model.graph.addSparseInitializer('s', {
+      values: floatTensor([1], () => 5),
+      indices: inlineTensor('int64', [1], new Uint8Array(8)),
+      shape: [4],
+    });
+    const proto = onnx.ModelProto.decode(await encodeModel(model, layoutModel(model, { fileName: 'm' })));
+    expect(proto.graph?.sparseInitializer?.map((sparse) => sparse.values?.name)).toEqual(['s']);
+    expect(proto.graph?.valueInfo?.some((info) => info.name === 's')).toBe(false);
+  });
+
   it('refuses a node whose domain is not imported', async () => {
     const { model } = linear();
     const [first] = model.graph.nodes();
