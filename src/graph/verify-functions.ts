@@ -12,8 +12,11 @@ export function functionsByKey(model: Model): ReadonlyMap<string, ModelFunction>
   return new Map(model.functions.map((each) => [keyOf(each), each]));
 }
 
-export function verifyFunctions(model: Model, report: Report): void {
-  const byKey = functionsByKey(model);
+export function verifyFunctions(
+  model: Model,
+  byKey: ReadonlyMap<string, ModelFunction>,
+  report: Report,
+): void {
   const seen = new Set<string>();
   for (const each of model.functions) {
     const key = keyOf(each);

@@ -25,10 +25,11 @@ export function problemsOf(model: Model): readonly VlmError[] {
   const problems: VlmError[] = [];
   const report: Report = (code, detail) => problems.push(fail(code, detail));
   verifyImports('the model', model.opsetImports, report);
-  verifyFunctions(model, report);
-  new StructureCheck(model, model.opsetImports, report).check(model.graph);
+  const functions = functionsByKey(model);
+  verifyFunctions(model, functions, report);
+  new StructureCheck(functions, model.opsetImports, report).check(model.graph);
   for (const each of model.functions) {
-    new StructureCheck(model, each.opsetImports, report).check(each.body);
+    new StructureCheck(functions, each.opsetImports, report).check(each.body);
   }
   if (problems.length > 0) return problems;
 
@@ -39,7 +40,6 @@ export function problemsOf(model: Model): readonly VlmError[] {
     if (error instanceof VlmError) return [error];
     throw error;
   }
-  const functions = functionsByKey(model);
   for (const node of allNodes(model.graph)) {
     if (functions.has(functionKey(node.domain, node.opType, node.overload))) continue;
     verifyNodeTypes(
@@ -91,9 +91,13 @@ class StructureCheck {
   /** How many inputs read each value. */
   readonly #reads = new Map<Value, number>();
 
-  constructor(model: Model, imports: ReadonlyMap<string, number>, report: Report) {
+  constructor(
+    functions: ReadonlyMap<string, ModelFunction>,
+    imports: ReadonlyMap<string, number>,
+    report: Report,
+  ) {
     this.#imports = imports;
-    this.#functions = functionsByKey(model);
+    this.#functions = functions;
     this.#report = report;
   }
 
