@@ -65,6 +65,18 @@ export interface ImageGeometry {
   readonly summary: string;
 }
 
+/** Where image features go in a prompt, in its own order, picture after picture. */
+export type SpliceRule =
+  /** They replace the embeddings strictly between the two ids, which hold one `padId` per feature. */
+  | {
+      readonly rule: 'between-markers';
+      readonly startId: number;
+      readonly endId: number;
+      readonly padId: number;
+    }
+  /** They replace the embeddings of one id, which stands once per feature. */
+  | { readonly rule: 'image-token'; readonly tokenId: number };
+
 /** How the components work together, as data: what parity, golden tests and packagers run by. */
 export interface GenerationRecipe {
   readonly vision?: { readonly component: string; readonly input: string; readonly output: string };
@@ -77,13 +89,7 @@ export interface GenerationRecipe {
     /** Extra scalar inputs: `rope_length` is the number of slots of the prefill. */
     readonly scalars: readonly 'rope_length'[];
   };
-  /** `between-markers`: features replace the embeddings strictly between the two ids. */
-  readonly splice?: {
-    readonly rule: 'between-markers';
-    readonly startId: number;
-    readonly endId: number;
-    readonly padId: number;
-  };
+  readonly splice?: SpliceRule;
   readonly vocabSize: number;
   readonly hiddenSize: number;
   /** Ids below this are ordinary text, safe to draw prompts from. */

@@ -218,7 +218,7 @@ describe('findArchitecture', () => {
     expect(refused({ config: { model_type: 'monkeys' } })).toMatchObject({
       code: 'VC1231',
       found: '"monkeys"',
-      expected: 'one of "qwen", "monkey"',
+      expected: 'one of "qwen", "monkey", "llava"',
       hint: 'did you mean "monkey"?',
     });
   });

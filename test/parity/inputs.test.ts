@@ -7,8 +7,8 @@ import type { GenerationRecipe } from '../../src/architectures/architecture.ts';
 import { drawPicture, normalise } from '../../src/parity/inputs/picture.ts';
 import { Random } from '../../src/parity/inputs/random.ts';
 import { drawSample } from '../../src/parity/inputs/sample.ts';
-import { goldenCases } from '../support/golden-cases.ts';
-import { image, recipe } from './tiny-vlm.ts';
+import { goldenCases, pixelFormula } from '../support/golden-cases.ts';
+import { image, markers, recipe } from './tiny-vlm.ts';
 
 const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
@@ -79,10 +79,10 @@ describe('normalise', () => {
 describe('normalise against recorded pictures', () => {
   const cases = goldenCases(['qwen-vl']);
 
-  it.each(cases)('gives the pixel values of $name bit for bit', ({ folder, json }) => {
-    const { stored_as, mean, std, sha256_of_fp32_little_endian_chw: digests } = json.pixel_values;
+  it.each(cases)('gives the pixel values of $name bit for bit', (golden) => {
+    const { stored_as, mean, std, sha256_of_fp32_little_endian_chw: digests } = pixelFormula(golden);
     for (const [index, name] of stored_as.entries()) {
-      const { width, height, data } = PNG.sync.read(readFileSync(join(folder, name)));
+      const { width, height, data } = PNG.sync.read(readFileSync(join(golden.folder, name)));
       const picture = { width, height, rgb: data.filter((_, at) => at % 4 !== 3) };
       expect(digest(new Uint8Array(normalise(picture, mean, std).buffer))).toBe(digests[index]);
     }
@@ -96,8 +96,6 @@ describe('normalise against recorded pictures', () => {
 describe('drawSample', () => {
   it('puts the span between its markers and draws text from ordinary ids only', () => {
     const sample = drawSample(recipe, image, 3);
-    const { splice } = recipe;
-    if (splice === undefined) throw new Error('the recipe has a splice rule');
     const lengths = sample.prompts.map((prompt) => prompt.ids.length);
     expect(new Set(lengths).size).toBe(lengths.length);
     expect(sample.prompts.some((prompt) => prompt.span === undefined)).toBe(true);
@@ -109,12 +107,27 @@ describe('drawSample', () => {
         continue;
       }
       expect(span.count).toBe(image.tokens);
-      expect(special[0]).toEqual([span.first - 1, splice.startId]);
-      expect(special.at(-1)).toEqual([span.first + span.count, splice.endId]);
-      expect(special.slice(1, -1).map(([, id]) => id)).toEqual(Array(image.tokens).fill(splice.padId));
+      expect(special[0]).toEqual([span.first - 1, markers.startId]);
+      expect(special.at(-1)).toEqual([span.first + span.count, markers.endId]);
+      expect(special.slice(1, -1).map(([, id]) => id)).toEqual(Array(image.tokens).fill(markers.padId));
     }
     expect(sample.pixels?.shape).toEqual([1, 3, 28, 28]);
     expect(drawSample(recipe, image, 3)).toEqual(sample);
+  });
+
+  it('repeats the image token once per feature, and nowhere else', () => {
+    const tokenId = recipe.textIds;
+    const sample = drawSample({ ...recipe, splice: { rule: 'image-token', tokenId } }, image, 3);
+    for (const { ids, span } of sample.prompts) {
+      const places = ids.flatMap((id, at) => (id >= recipe.textIds ? [[at, id]] : []));
+      const expected = Array.from({ length: span?.count ?? 0 }, (_, i) => [(span?.first ?? 0) + i, tokenId]);
+      expect(places).toEqual(expected);
+    }
+    expect(sample.prompts.map(({ span }) => span)).toEqual([
+      { first: 0, count: image.tokens },
+      { first: 5, count: image.tokens },
+      undefined,
+    ]);
   });
 
   it('draws text alone for a model without a vision part', () => {

@@ -13,7 +13,7 @@ import type { ParityReport } from '../../src/parity/report/report.ts';
 import { type ParityRequest, parityFailure, runParity } from '../../src/parity/run-parity.ts';
 import type { Progress } from '../../src/report/progress.ts';
 import { inlineTensor } from '../../src/tensor/tensor.ts';
-import { type Build, image, type Packed, recipe, writeModelFile, writeTinyVlm } from './tiny-vlm.ts';
+import { type Build, image, markers, type Packed, recipe, writeModelFile, writeTinyVlm } from './tiny-vlm.ts';
 
 let folder = '';
 let reference: ComponentFiles = {};
@@ -161,11 +161,10 @@ describe('planted faults in float32', () => {
     const worst = (report: ParityReport, output: string) =>
       report.levels[0]?.outputs.find((result) => result.output === output)?.metrics;
     expect(worst(global, 'features')?.worstCosine.where).toMatch(/^global view, token \d$/);
-    const start = recipe.splice?.startId ?? 0;
     const marker = await runParity(
       request(
         'fp32',
-        await write({ alter: (name, w) => name === 'embed.table' && scale(w, start * 64, 64, 2) }),
+        await write({ alter: (name, w) => name === 'embed.table' && scale(w, markers.startId * 64, 64, 2) }),
       ),
     );
     expect(worst(marker, 'embeds')?.maxAbs.where).toMatch(/^prompt [01], position [05] \(text\), channel/);

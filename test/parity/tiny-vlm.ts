@@ -5,7 +5,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { GenerationRecipe, ImageGeometry } from '../../src/architectures/architecture.ts';
+import type { GenerationRecipe, ImageGeometry, SpliceRule } from '../../src/architectures/architecture.ts';
 import { encodeModel } from '../../src/formats/onnx/encode.ts';
 import { layoutModel } from '../../src/formats/onnx/layout.ts';
 import { float } from '../../src/graph/attribute.ts';
@@ -25,11 +25,18 @@ export const dims = { patch: 14, side: 28, hidden: 64, heads: 4, headDim: 16, la
 const { patch, side, hidden, heads, headDim, layers, vocab } = dims;
 const patches = (side / patch) ** 2;
 
+export const markers = {
+  rule: 'between-markers',
+  startId: vocab - 3,
+  endId: vocab - 2,
+  padId: vocab - 1,
+} as const satisfies SpliceRule;
+
 export const recipe: GenerationRecipe = {
   vision: { component: 'vision', input: 'pixel_values', output: 'image_features' },
   embed: { component: 'embed' },
   decoder: { component: 'decoder', layers, kvHeads: heads, headDim, scalars: ['rope_length'] },
-  splice: { rule: 'between-markers', startId: vocab - 3, endId: vocab - 2, padId: vocab - 1 },
+  splice: markers,
   vocabSize: vocab,
   hiddenSize: hidden,
   textIds: vocab - 8,

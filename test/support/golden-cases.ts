@@ -10,15 +10,23 @@ import { goldenFolders } from '../golden-folders.ts';
 export interface CaseJson {
   readonly name: string;
   readonly family: string;
-  readonly checkpoint: string;
-  readonly resolution: { readonly width: number; readonly height: number; readonly from: string };
-  readonly pixel_values: {
-    readonly stored_as: readonly string[];
-    readonly mean: readonly number[];
-    readonly std: readonly number[];
-    readonly sha256_of_fp32_little_endian_chw: readonly string[];
-  };
-  readonly text: { readonly image_start_id: number; readonly IMG_TOKEN_SPAN: number };
+  /** `checkpoint` where left out. */
+  readonly checkpoint?: string;
+  readonly resolution?: { readonly width: number; readonly height: number; readonly from: string };
+  /** Left out where the values themselves are recorded. */
+  readonly pixel_values?: PixelFormula;
+  readonly dims?: { readonly image_tokens?: number };
+  readonly text: { readonly IMG_TOKEN_SPAN?: number };
+  /** Tensors that move no recorded output. */
+  readonly unused?: readonly string[];
+}
+
+/** How to make pixel values of pictures that were resized already. */
+export interface PixelFormula {
+  readonly stored_as: readonly string[];
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  readonly sha256_of_fp32_little_endian_chw: readonly string[];
 }
 
 export interface GoldenCase {
@@ -30,6 +38,9 @@ export interface GoldenCase {
   readonly json: CaseJson;
 }
 
+/** Checkpoints in a layout that is refused: nothing to compare. */
+const refused = /^llava\/original-/;
+
 /** The cases of some families, each name once, in the order of the names. */
 export function goldenCases(families: readonly string[]): GoldenCase[] {
   const found = new Map<string, GoldenCase>();
@@ -40,9 +51,15 @@ export function goldenCases(families: readonly string[]): GoldenCase[] {
       for (const entry of readdirSync(home).sort()) {
         const folder = join(home, entry);
         const name = `${family}/${entry}`;
-        if (found.has(name) || !existsSync(join(folder, 'case.json'))) continue;
+        if (found.has(name) || refused.test(name) || !existsSync(join(folder, 'case.json'))) continue;
         const json = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as CaseJson;
-        found.set(name, { name, family, folder, checkpoint: join(folder, json.checkpoint), json });
+        found.set(name, {
+          name,
+          family,
+          folder,
+          checkpoint: join(folder, json.checkpoint ?? 'checkpoint'),
+          json,
+        });
       }
     }
   }
@@ -59,7 +76,14 @@ export function goldenCase(name: string): GoldenCase {
 
 /** How the reference ran a case: at the checkpoint's own size, or fed another one. */
 export function caseOptions({ json }: GoldenCase): BuildOptions {
-  const { width, height, from } = json.resolution;
   const common = { tiling: 'crop', loraTiles: 'error' } as const;
-  return from === 'override' ? { ...common, resolution: { width, height } } : common;
+  if (json.resolution?.from !== 'override') return common;
+  const { width, height } = json.resolution;
+  return { ...common, resolution: { width, height } };
+}
+
+/** Throws where a case has its pixel values recorded, and no formula. */
+export function pixelFormula({ name, json }: GoldenCase): PixelFormula {
+  if (json.pixel_values === undefined) throw new Error(`${name} has no formula of its pixel values`);
+  return json.pixel_values;
 }

@@ -4,13 +4,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import { float32Value, type RunTensor } from '../../src/runtime/values.ts';
-import type { GoldenCase } from './golden-cases.ts';
+import { type GoldenCase, pixelFormula } from './golden-cases.ts';
 
 /** float32 [images, 3, H, W] from the case's resized pictures; throws where their digests are not those recorded. */
-export function casePixels({ folder, json }: GoldenCase): RunTensor {
-  const { stored_as, mean, std, sha256_of_fp32_little_endian_chw } = json.pixel_values;
+export function casePixels(golden: GoldenCase): RunTensor {
+  const { stored_as, mean, std, sha256_of_fp32_little_endian_chw } = pixelFormula(golden);
   return picturePixels(
-    stored_as.map((name) => join(folder, name)),
+    stored_as.map((name) => join(golden.folder, name)),
     mean,
     std,
     sha256_of_fp32_little_endian_chw,

@@ -2,7 +2,7 @@
  * Runs the components of a model through onnxruntime as a recipe says, a batch at a time: vision, embedding,
  * splice, prefill, and decoding on given ids with the cache. It shares no code with the runner of parity.
  */
-import type { GenerationRecipe } from '../../src/architectures/architecture.ts';
+import type { GenerationRecipe, SpliceRule } from '../../src/architectures/architecture.ts';
 import { openSession, type Session } from '../../src/runtime/session.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../src/runtime/values.ts';
 import type { ComponentFiles } from './write-models.ts';
@@ -116,24 +116,29 @@ function decoderFeeds(
   return feeds;
 }
 
-/** Features take the place of the embeddings strictly between the markers, image after image. */
+/** Features take the place of the embeddings where the rule puts them, image after image. */
 function splice(recipe: GenerationRecipe, ids: RunTensor, embeds: RunTensor, features: RunTensor): RunTensor {
   if (recipe.splice === undefined) throw new Error('the recipe has no splice rule');
-  const { startId, endId } = recipe.splice;
-  const data = Float32Array.from(toFloat32(embeds));
   const [images = 0, tokens = 0, hidden = 0] = features.shape;
-  const flat = Array.from(ids.data, Number);
-  let image = 0;
-  for (const [position, id] of flat.entries()) {
-    if (id !== startId) continue;
-    const end = flat.indexOf(endId, position);
-    if (end - position - 1 !== tokens) throw new Error(`a span of ${end - position - 1}, ${tokens} features`);
-    const from = image * tokens * hidden;
-    data.set(toFloat32(features).subarray(from, from + tokens * hidden), (position + 1) * hidden);
-    image += 1;
+  const places = featurePlaces(recipe.splice, Array.from(ids.data, Number), tokens);
+  if (places.length !== images * tokens) throw new Error(`${places.length} places, ${images} x ${tokens}`);
+  const data = Float32Array.from(toFloat32(embeds));
+  const rows = toFloat32(features);
+  for (const [row, place] of places.entries()) {
+    data.set(rows.subarray(row * hidden, (row + 1) * hidden), place * hidden);
   }
-  if (image !== images) throw new Error(`${image} spans for ${images} images`);
   return float32Value(embeds.shape, data);
+}
+
+/** Positions over the whole batch that take a feature each, in order. */
+function featurePlaces(rule: SpliceRule, ids: readonly number[], tokens: number): number[] {
+  return ids.flatMap((id, position) => {
+    if (rule.rule === 'image-token') return id === rule.tokenId ? [position] : [];
+    if (id !== rule.startId) return [];
+    const count = ids.indexOf(rule.endId, position) - position - 1;
+    if (count !== tokens) throw new Error(`a span of ${count}, ${tokens} features`);
+    return Array.from({ length: count }, (_, i) => position + 1 + i);
+  });
 }
 
 /** One more slot that counts, for every row. */

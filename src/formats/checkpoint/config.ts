@@ -80,6 +80,25 @@ export class ConfigReader {
     return value.map((item: JsonValue, i) => this.#int(`${key}[${i}]`, item, options));
   }
 
+  /** A list of so many finite numbers. `above` is an exclusive lower bound. */
+  numbers(
+    key: string,
+    options: Fallback<readonly number[]> & { readonly length: number; readonly above?: number },
+  ): readonly number[] {
+    const { length, above = Number.NEGATIVE_INFINITY } = options;
+    const expected = `a list of ${length} numbers${above > Number.NEGATIVE_INFINITY ? ` above ${above}` : ''}`;
+    const value = this.value(key) ?? options.default;
+    if (value === undefined) throw this.#absent(key, expected);
+    const numbers = Array.isArray(value) ? value.filter((item) => typeof item === 'number') : [];
+    if (!Array.isArray(value) || numbers.length !== value.length) {
+      throw this.#wrong('VC1202', key, value, expected);
+    }
+    if (numbers.length !== length || numbers.some((item) => item <= above)) {
+      throw this.#wrong('VC1203', key, value, expected);
+    }
+    return numbers;
+  }
+
   /** A finite number; any where the range leaves a side open. `above` is an exclusive lower bound. */
   number(key: string, options: Range & Fallback<number> & { readonly above?: number } = {}): number {
     const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, above } = options;
@@ -135,6 +154,11 @@ export class ConfigReader {
     return this.has(key) ? this.object(key) : undefined;
   }
 
+  /** Where a key is, for messages of the reader's own: `config.json: visual.width`. */
+  place(key: string): string {
+    return `${this.#file}: ${this.#at(key)}`;
+  }
+
   /** The error for values that are fine one by one and not together: `throw reader.conflict(['hidden_size', …])`. */
   conflict(keys: readonly string[], found: string, expected: string): VlmError {
     return fail('VC1204', {
@@ -171,7 +195,6 @@ export class ConfigReader {
     hint?: string,
     found = show(value),
   ): VlmError {
-    const where = `${this.#file}: ${this.#at(key)}`;
-    return fail(code, { where, found, expected, ...(hint === undefined ? {} : { hint }) });
+    return fail(code, { where: this.place(key), found, expected, ...(hint === undefined ? {} : { hint }) });
   }
 }

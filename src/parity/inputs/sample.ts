@@ -3,7 +3,7 @@
  * different lengths. Everything follows from the seed.
  */
 import { createHash } from 'node:crypto';
-import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+import type { GenerationRecipe, ImageGeometry, SpliceRule } from '../../architectures/architecture.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { float32Value, type RunTensor } from '../../runtime/values.ts';
 import { drawPicture, normalise } from './picture.ts';
@@ -11,7 +11,7 @@ import { Random } from './random.ts';
 
 export interface Prompt {
   readonly ids: readonly number[];
-  /** Positions that image features take: strictly between the markers. */
+  /** Positions that image features take. */
   readonly span?: { readonly first: number; readonly count: number };
 }
 
@@ -69,9 +69,20 @@ function drawPrompt(
   const after = text(shape.after);
   const { splice } = recipe;
   if (tokens === 0 || splice === undefined) return { ids: [...before, ...after] };
-  const pads = Array.from({ length: tokens }, () => splice.padId);
+  const picture = pictureIds(splice, tokens);
   return {
-    ids: [...before, splice.startId, ...pads, splice.endId, ...after],
-    span: { first: before.length + 1, count: tokens },
+    ids: [...before, ...picture.ids, ...after],
+    span: { first: before.length + picture.first, count: tokens },
   };
+}
+
+/** What stands for a picture in a prompt, and where in it the features begin. */
+function pictureIds(splice: SpliceRule, tokens: number): { ids: readonly number[]; first: number } {
+  const repeat = (id: number): number[] => Array.from({ length: tokens }, () => id);
+  switch (splice.rule) {
+    case 'between-markers':
+      return { ids: [splice.startId, ...repeat(splice.padId), splice.endId], first: 1 };
+    case 'image-token':
+      return { ids: repeat(splice.tokenId), first: 0 };
+  }
 }

@@ -13,7 +13,7 @@ import { openCheckpoint } from '../../../src/formats/checkpoint/open.ts';
 import { type RunTensor, toFloat32 } from '../../../src/runtime/values.ts';
 import { unstack } from '../../../src/tensor/derived/join.ts';
 import { deviation } from '../../support/deviation.ts';
-import { goldenCase } from '../../support/golden-cases.ts';
+import { goldenCase, pixelFormula } from '../../support/golden-cases.ts';
 import { picturePixels } from '../../support/pixel-values.ts';
 import { type Recorded, readIo } from '../../support/read-io.ts';
 import { get, withSession } from '../../support/run-recipe.ts';
@@ -32,7 +32,7 @@ let pixels: RunTensor;
 beforeAll(async () => {
   checkpoint = await openCheckpoint(golden.checkpoint);
   io = await readIo(join(golden.folder, 'io-1544x896.safetensors'));
-  const { mean, std } = golden.json.pixel_values;
+  const { mean, std } = pixelFormula(golden);
   pixels = picturePixels([join(golden.folder, 'image.resized-1544x896.png')], mean, std, [
     '2d31c9c2a45ee600d7460d361962ac5789da3a50286f2874d8d5476c5674863f',
   ]);

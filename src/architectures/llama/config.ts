@@ -1,0 +1,95 @@
+/**
+ * What a Llama language model says in its config, validated. Absent keys mean the defaults of transformers'
+ * LlamaConfig, which released files rely on. Rotary frequencies are unscaled: other `rope_type`s are refused.
+ */
+import { type ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
+import type { JsonValue } from '../../tensor/tensor.ts';
+import { type Activation, readActivation } from '../blocks/activation.ts';
+import { requireVariant } from '../variants.ts';
+
+export interface LlamaConfig {
+  readonly hidden: number;
+  readonly layers: number;
+  readonly heads: number;
+  /** Divides `heads`: each key-value head serves heads / kvHeads query heads. */
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly mlpWidth: number;
+  readonly activation: Activation;
+  readonly vocab: number;
+  /** max_position_embeddings: the trained length. */
+  readonly maxPositions: number;
+  readonly epsilon: number;
+  readonly ropeBase: number;
+  /** Biases on q, k, v and o. */
+  readonly attentionBias: boolean;
+  readonly mlpBias: boolean;
+  readonly tied: boolean;
+  readonly endOfTextId: number | undefined;
+}
+
+/** @throws VlmError VC1201 to VC1204, VC1232 for another model_type or rope_type */
+export function readLlamaConfig(reader: ConfigReader): LlamaConfig {
+  requireVariant(reader, 'model_type', ['llama'], 'llama');
+  const hidden = reader.int('hidden_size', { min: 1, max: configLimits.width, default: 4096 });
+  const heads = reader.int('num_attention_heads', { min: 1, max: configLimits.heads, default: 32 });
+  const kvHeads = reader.int('num_key_value_heads', { min: 1, max: configLimits.heads, default: heads });
+  if (heads % kvHeads !== 0) {
+    throw reader.conflict(
+      ['num_attention_heads', 'num_key_value_heads'],
+      `${heads} and ${kvHeads}`,
+      'key-value heads that divide the heads',
+    );
+  }
+  return {
+    hidden,
+    heads,
+    kvHeads,
+    headDim: readHeadDim(reader, hidden, heads),
+    layers: reader.int('num_hidden_layers', { min: 1, max: configLimits.layers, default: 32 }),
+    mlpWidth: reader.int('intermediate_size', { min: 1, max: configLimits.width, default: 11008 }),
+    activation: readActivation(reader, 'hidden_act', 'silu'),
+    vocab: reader.int('vocab_size', { min: 1, max: configLimits.vocab, default: 32000 }),
+    maxPositions: reader.int('max_position_embeddings', { min: 1, max: configLimits.slots, default: 2048 }),
+    epsilon: reader.number('rms_norm_eps', { above: 0, max: 1, default: 1e-6 }),
+    ropeBase: readRopeBase(reader),
+    attentionBias: reader.bool('attention_bias', { default: false }),
+    mlpBias: reader.bool('mlp_bias', { default: false }),
+    tied: reader.bool('tie_word_embeddings', { default: false }),
+    endOfTextId: firstId(reader.value('eos_token_id') ?? 2),
+  };
+}
+
+function readHeadDim(reader: ConfigReader, hidden: number, heads: number): number {
+  if (!reader.has('head_dim') && hidden % heads !== 0) {
+    throw reader.conflict(
+      ['hidden_size', 'num_attention_heads'],
+      `${hidden} and ${heads}`,
+      'heads that divide the hidden size',
+    );
+  }
+  const headDim = reader.int('head_dim', { min: 2, max: configLimits.width, default: hidden / heads });
+  if (headDim % 2 !== 0) {
+    throw reader.conflict(['head_dim'], `${headDim}`, 'an even number: rotary turns channels in pairs');
+  }
+  return headDim;
+}
+
+/** Today's files say `rope_parameters.rope_theta`, older ones `rope_theta` and perhaps `rope_scaling`. */
+function readRopeBase(reader: ConfigReader): number {
+  const range = { above: 0, max: 1e12 };
+  const base = reader.number('rope_theta', { ...range, default: 10000 });
+  for (const key of ['rope_parameters', 'rope_scaling']) {
+    const parameters = reader.optionalObject(key);
+    if (parameters === undefined) continue;
+    requireVariant(parameters, parameters.has('type') ? 'type' : 'rope_type', ['default'], 'default');
+    if (parameters.has('rope_theta')) return parameters.number('rope_theta', range);
+  }
+  return base;
+}
+
+/** Configs name one end of text or several; nothing depends on it but generation. */
+function firstId(value: JsonValue): number | undefined {
+  const id = Array.isArray(value) ? value[0] : value;
+  return typeof id === 'number' && Number.isSafeInteger(id) && id >= 0 ? id : undefined;
+}

@@ -1,0 +1,78 @@
+/**
+ * What a LLaVA checkpoint in the Hugging Face layout says in config.json, validated. Absent keys mean the
+ * defaults of transformers' LlavaConfig.
+ */
+import type { JsonObject } from '../../formats/checkpoint/checkpoint.ts';
+import { ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
+import { fail } from '../../report/diagnostics.ts';
+import { type Activation, readActivation } from '../blocks/activation.ts';
+import { type ClipVisionConfig, readClipVisionConfig } from '../clip/config.ts';
+import { type LlamaConfig, readLlamaConfig } from '../llama/config.ts';
+
+export interface LlavaConfig {
+  readonly text: LlamaConfig;
+  readonly vision: ClipVisionConfig;
+  /** Hidden states of the tower that the projector reads, joined on channels; 0 is before the first block. */
+  readonly featureStates: readonly number[];
+  /** Whether the class token is a feature, too (`vision_feature_select_strategy: full`). */
+  readonly keepsClassToken: boolean;
+  readonly projectorActivation: Activation;
+  readonly projectorBias: boolean;
+  /** Id of `<image>`, repeated once per feature. */
+  readonly imageTokenId: number;
+}
+
+/** @throws VlmError VC12xx naming the key, what was found and what was expected */
+export function readLlavaConfig(config: JsonObject): LlavaConfig {
+  refuseOriginalLayout(config);
+  const root = new ConfigReader(config);
+  const vision = readClipVisionConfig(root.object('vision_config'));
+  const text = readLlamaConfig(root.object('text_config'));
+  const idKey = root.has('image_token_id') ? 'image_token_id' : 'image_token_index';
+  const imageTokenId = root.int(idKey, { min: 1, max: configLimits.vocab, default: 32000 });
+  if (imageTokenId >= text.vocab) {
+    throw root.conflict(
+      [idKey, 'text_config.vocab_size'],
+      `${imageTokenId} and ${text.vocab}`,
+      'an id inside the vocabulary',
+    );
+  }
+  return {
+    vision,
+    // Either config may say that the head is the embedding table.
+    text: { ...text, tied: text.tied || root.bool('tie_word_embeddings', { default: false }) },
+    featureStates: readFeatureStates(root, vision.layers),
+    keepsClassToken:
+      root.oneOf('vision_feature_select_strategy', ['default', 'full'], { default: 'default' }) === 'full',
+    projectorActivation: readActivation(root, 'projector_hidden_act', 'gelu'),
+    projectorBias: root.bool('multimodal_projector_bias', { default: true }),
+    imageTokenId,
+  };
+}
+
+/** One index into the tower's hidden states or a list of them; negative ones count from the end. */
+function readFeatureStates(root: ConfigReader, layers: number): readonly number[] {
+  const key = 'vision_feature_layer';
+  const range = { min: -(layers + 1), max: layers };
+  const chosen = Array.isArray(root.value(key))
+    ? root.ints(key, range)
+    : [root.int(key, { ...range, default: -2 })];
+  return chosen.map((index) => (index < 0 ? layers + 1 + index : index));
+}
+
+/** The original code's layout has the same model_type, a flat config, and the tower in another checkpoint. */
+function refuseOriginalLayout(config: JsonObject): void {
+  const { architectures } = config;
+  const names = Array.isArray(architectures) ? architectures : [];
+  const marks = [
+    ...names.filter((name) => name === 'LlavaLlamaForCausalLM').map((name) => `architectures: ["${name}"]`),
+    ...['mm_vision_tower', 'mm_projector_type'].filter((key) => config[key] !== undefined),
+  ];
+  if (marks.length === 0) return;
+  throw fail('VC1232', {
+    where: 'config.json',
+    found: `${marks.join(', ')}: LLaVA in the layout of its original code`,
+    expected: 'the Hugging Face layout: LlavaForConditionalGeneration with vision_config and text_config',
+    hint: 'use the llava-hf release of the model, or convert it with convert_llava_weights_to_hf.py of transformers',
+  });
+}

@@ -1,0 +1,71 @@
+/**
+ * Where a LLaVA checkpoint keeps its modules. Every version of transformers saved them under other prefixes;
+ * the tensors inside a module are named alike in all of them.
+ */
+import type { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
+import { WeightReader } from '../blocks/weights.ts';
+
+export interface LlavaWeights {
+  /** CLIP's vision model: `embeddings`, `pre_layrnorm`, `encoder`. */
+  readonly tower: WeightReader;
+  /** `linear_1`, `linear_2` */
+  readonly projector: WeightReader;
+  /** Llama's `embed_tokens`, `layers`, `norm`. */
+  readonly text: WeightReader;
+  /** The language model's head: `weight`. */
+  readonly head: WeightReader;
+}
+
+interface ModuleNames {
+  /** In the order of preference; the first also names what is missing where none is there. */
+  readonly prefixes: readonly string[];
+  /** What tells that a prefix is in use: names in the module begin with one of these. */
+  readonly contents: readonly string[];
+}
+
+const modules: Readonly<Record<keyof LlavaWeights, ModuleNames>> = {
+  tower: {
+    prefixes: [
+      'vision_tower.vision_model',
+      'model.vision_tower.vision_model',
+      'vision_tower',
+      'model.vision_tower',
+    ],
+    contents: ['embeddings.', 'encoder.'],
+  },
+  projector: {
+    prefixes: ['multi_modal_projector', 'model.multi_modal_projector'],
+    contents: ['linear_1.', 'linear_2.'],
+  },
+  text: {
+    prefixes: [
+      'language_model.model',
+      'model.language_model',
+      'model.language_model.model',
+      'language_model',
+    ],
+    contents: ['layers.', 'embed_tokens.'],
+  },
+  head: {
+    prefixes: ['lm_head', 'language_model.lm_head', 'model.lm_head', 'model.language_model.lm_head'],
+    contents: ['weight'],
+  },
+};
+
+export function findModules(table: TensorTable): LlavaWeights {
+  const names = table.names();
+  const find = ({ prefixes, contents }: ModuleNames): WeightReader => {
+    const used = prefixes.find((prefix) =>
+      names.some((name) => contents.some((content) => name.startsWith(`${prefix}.${content}`))),
+    );
+    const prefix = used ?? prefixes[0];
+    if (prefix === undefined) throw new RangeError('a module without names');
+    return new WeightReader(table).at(prefix);
+  };
+  return {
+    tower: find(modules.tower),
+    projector: find(modules.projector),
+    text: find(modules.text),
+    head: find(modules.head),
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * LLaVA-1.5 in the Hugging Face layout: CLIP's vision tower over one view, a two-layer projector, Llama as
+ * language model. At another size than the checkpoint's own, the tower's positions are resized to the patch
+ * grid, and every patch is a token.
+ */
+import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
+import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
+import type { GraphBuilder } from '../../graph/builder.ts';
+import type { Value } from '../../graph/value.ts';
+import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../architecture.ts';
+import { activate } from '../blocks/activation.ts';
+import { fitPicture } from '../blocks/image-views.ts';
+import { linear, readLinear } from '../blocks/linear.ts';
+import type { Grid } from '../blocks/resize.ts';
+import { clipTower } from '../clip/tower.ts';
+import { embeddingModel, visionLanguageComponents, visionModel } from '../components.ts';
+import { spanWarning } from '../image-span.ts';
+import { buildLlamaDecoder } from '../llama/decoder.ts';
+import { patchPicture } from '../patch-geometry.ts';
+import { type LlavaConfig, readLlavaConfig } from './config.ts';
+import { findModules, type LlavaWeights } from './layout.ts';
+import { llavaRecipe } from './recipe.ts';
+import { llavaSideFiles, readNormalisation } from './side-files.ts';
+
+function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
+  const config = readLlavaConfig(checkpoint.config);
+  const { text, vision } = config;
+  const table = new TensorTable(checkpoint.tensors);
+  const weights = findModules(table);
+  const own = { width: vision.imageSize, height: vision.imageSize };
+  const picture = patchPicture(
+    options.resolution,
+    own,
+    options.tiling,
+    vision.patch,
+    'vision_config.image_size',
+  );
+  const tokens = picture.grid.rows * picture.grid.columns + (config.keepsClassToken ? 1 : 0);
+  const geometry: ImageGeometry = {
+    requested: picture.requested,
+    input: picture.input,
+    views: [{ kind: 'global' }],
+    tokensPerView: tokens,
+    tokens,
+    ...readNormalisation(checkpoint),
+    summary: picture.summary,
+  };
+  const components = visionLanguageComponents({
+    vision: visionModel(geometry, text.hidden, (b, pixels) => {
+      const covered = fitPicture(b, pixels, picture.input, picture.covered);
+      return imageFeatures(b, covered, weights, config, picture.grid);
+    }),
+    embed: embeddingModel(weights.text.at('embed_tokens').take('weight', [text.vocab, text.hidden])),
+    decoder: buildLlamaDecoder({ model: weights.text, head: weights.head }, text),
+  });
+  return {
+    architecture: llava.id,
+    components,
+    image: geometry,
+    recipe: llavaRecipe(config),
+    sideFiles: llavaSideFiles(checkpoint, geometry, picture.tiling),
+    warnings: spanWarning(tokens, 'max_position_embeddings', text.maxPositions),
+    unusedTensors: table.unused(),
+  };
+}
+
+/** pixels [N, 3, H, W] → [N, tokens, hidden] */
+function imageFeatures(
+  b: GraphBuilder,
+  pixels: Value,
+  { tower, projector }: LlavaWeights,
+  config: LlavaConfig,
+  grid: Grid,
+): Value {
+  const { vision, featureStates: states, projectorBias: bias } = config;
+  const found = clipTower(b, pixels, tower, { config: vision, grid, states });
+  return b.scope('projector', () => {
+    const [only = pixels, ...more] = found;
+    const joined = more.length === 0 ? only : b.op('Concat', found, { attributes: { axis: -1 } });
+    const all = grid.rows * grid.columns + 1;
+    const selected = config.keepsClassToken
+      ? joined
+      : b.op('Slice', [joined, b.int64([1]), b.int64([all]), b.int64([1])]);
+    const { hidden } = config.text;
+    const width = vision.width * states.length;
+    const up = linear(b, selected, readLinear(projector.at('linear_1'), width, hidden, { bias }));
+    const bent = activate(b, up, config.projectorActivation);
+    return linear(b, bent, readLinear(projector.at('linear_2'), hidden, hidden, { bias }));
+  });
+}
+
+export const llava: Architecture = {
+  id: 'llava',
+  title: 'LLaVA-1.5 (Hugging Face layout)',
+  modelTypes: ['llava'],
+  // The original code's checkpoints are taken, too, to be refused with a hint at what would work.
+  recognises: ({ model_type }) => model_type === 'llava' || model_type === 'llava_llama',
+  build,
+};

@@ -1,0 +1,23 @@
+/** How the graphs of a LLaVA checkpoint work together. */
+import type { GenerationRecipe } from '../architecture.ts';
+import type { LlavaConfig } from './config.ts';
+
+export function llavaRecipe({ text, imageTokenId }: LlavaConfig): GenerationRecipe {
+  return {
+    vision: { component: 'vision', input: 'pixel_values', output: 'image_features' },
+    embed: { component: 'embed' },
+    decoder: {
+      component: 'decoder',
+      layers: text.layers,
+      kvHeads: text.kvHeads,
+      headDim: text.headDim,
+      scalars: [],
+    },
+    splice: { rule: 'image-token', tokenId: imageTokenId },
+    vocabSize: text.vocab,
+    hiddenSize: text.hidden,
+    // <image> is added to Llama's own vocabulary, behind it.
+    textIds: imageTokenId,
+    ...(text.endOfTextId === undefined ? {} : { endOfTextId: text.endOfTextId }),
+  };
+}

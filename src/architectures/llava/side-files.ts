@@ -1,0 +1,107 @@
+/**
+ * The JSON files of the output folder, moved to the resolution that was built: model config and image processor.
+ * What they do not concern is kept as the publisher wrote it.
+ */
+import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
+import { ConfigReader } from '../../formats/checkpoint/config.ts';
+import { isJsonObject } from '../../formats/json.ts';
+import type { JsonValue } from '../../tensor/tensor.ts';
+import type { ImageGeometry, SideFile, Size, Tiling } from '../architecture.ts';
+import { clipMean, clipStd } from '../clip/pixels.ts';
+import { copiedFiles } from '../side-files.ts';
+
+/** Where image processor settings are: today's transformers nests them in the processor's file. */
+interface ProcessorSettings {
+  readonly file: string;
+  readonly path: string;
+  readonly settings: JsonObject;
+}
+
+function findSettings({ json }: Checkpoint): ProcessorSettings {
+  const nested = objectOf(json.get('processor_config.json')).image_processor;
+  const own = json.get('preprocessor_config.json');
+  if (own === undefined && isJsonObject(nested)) {
+    return { file: 'processor_config.json', path: 'image_processor', settings: nested };
+  }
+  return { file: 'preprocessor_config.json', path: '', settings: objectOf(own) };
+}
+
+/** Mean and standard deviation per channel as the checkpoint's preprocessor has them, CLIP's where it has none. */
+export function readNormalisation(checkpoint: Checkpoint): Pick<ImageGeometry, 'mean' | 'std'> {
+  const { file, path, settings } = findSettings(checkpoint);
+  const reader = new ConfigReader(settings, file, path);
+  return {
+    mean: reader.numbers('image_mean', { length: 3, default: clipMean }),
+    std: reader.numbers('image_std', { length: 3, above: 0, default: clipStd }),
+  };
+}
+
+export function llavaSideFiles(
+  checkpoint: Checkpoint,
+  geometry: ImageGeometry,
+  tiling: Tiling,
+): readonly SideFile[] {
+  const settings = processorSettings(findSettings(checkpoint).settings, geometry, tiling);
+  const processor = objectOf(checkpoint.json.get('processor_config.json'));
+  const written: Readonly<Record<string, JsonValue>> = {
+    'config.json': modelConfig(checkpoint.config, geometry),
+    'preprocessor_config.json': settings,
+    // A processor reads its own copy of the settings before the file beside it.
+    ...(isJsonObject(processor.image_processor)
+      ? { 'processor_config.json': { ...processor, image_processor: settings } }
+      : {}),
+  };
+  const kept = ['processor_config.json', 'tokenizer_config.json'].filter(
+    (name) => checkpoint.files.includes(name) && written[name] === undefined,
+  );
+  return [
+    ...Object.entries(written).map(([name, value]): SideFile => ({ name, kind: 'json', value })),
+    ...kept.map((name): SideFile => ({ name, kind: 'copy', from: name })),
+    ...copiedFiles(checkpoint.files),
+  ];
+}
+
+function modelConfig(config: JsonObject, { input: { width, height }, tokens }: ImageGeometry): JsonValue {
+  return {
+    ...config,
+    image_seq_length: tokens,
+    vision_config: {
+      ...objectOf(config.vision_config),
+      image_size: width === height ? width : [height, width],
+    },
+  };
+}
+
+/**
+ * A square keeps CLIP's way: shortest edge to its side, centre crop. Another shape has no shortest edge that
+ * would keep the picture whole, so it is resized to the shape itself.
+ */
+function processorSettings(settings: JsonObject, geometry: ImageGeometry, tiling: Tiling): JsonObject {
+  const { width, height }: Size = geometry.input;
+  const square = width === height;
+  return {
+    do_convert_rgb: true,
+    do_resize: true,
+    do_center_crop: true,
+    // PIL's code of bicubic resampling.
+    resample: 3,
+    do_rescale: true,
+    rescale_factor: 1 / 255,
+    do_normalize: true,
+    ...settings,
+    size: square ? { shortest_edge: width } : { height, width },
+    crop_size: { height, width },
+    image_mean: geometry.mean,
+    image_std: geometry.std,
+    vlm_convert: {
+      requested: { height: geometry.requested.height, width: geometry.requested.width },
+      keep_aspect_ratio: square,
+      tiling,
+      image_token_span: geometry.tokens,
+    },
+  };
+}
+
+function objectOf(value: JsonValue | undefined): JsonObject {
+  return isJsonObject(value) ? value : {};
+}

@@ -1,0 +1,47 @@
+/** What a recorded case feeds, and what it says of the picture, whichever way its family recorded it. */
+import type { Size } from '../../src/architectures/architecture.ts';
+import { int64Value, type RunTensor } from '../../src/runtime/values.ts';
+import type { GoldenCase } from './golden-cases.ts';
+import { casePixels } from './pixel-values.ts';
+import type { Recorded } from './read-io.ts';
+
+export interface CaseInputs {
+  /** float32 [images, 3, H, W] */
+  readonly pixels: RunTensor;
+  /** int64 [batch, tokens] */
+  readonly inputIds: RunTensor;
+  /** int64 [batch, tokens], all ones where the case has no padding */
+  readonly attentionMask: RunTensor;
+  /** Per row, the ids that were decoded. */
+  readonly decodeIds: readonly (readonly number[])[];
+}
+
+export function caseInputs(golden: GoldenCase, io: Recorded): CaseInputs {
+  const inputIds = io.get('in.input_ids');
+  const [batch = 0, tokens = 0] = inputIds.shape;
+  const ids = io.ints('out.decode_ids');
+  const steps = ids.length / batch;
+  return {
+    pixels: golden.json.pixel_values === undefined ? io.get('in.pixel_values') : casePixels(golden),
+    inputIds,
+    attentionMask: io.has('in.attention_mask')
+      ? io.get('in.attention_mask')
+      : int64Value(
+          [batch, tokens],
+          Array.from({ length: batch * tokens }, () => 1),
+        ),
+    decodeIds: Array.from({ length: batch }, (_, row) => ids.slice(row * steps, (row + 1) * steps)),
+  };
+}
+
+/** Rows of `length` elements that are compared: those of tokens, not of padding. */
+export function countedRows({ attentionMask }: CaseInputs, length: number) {
+  const mask = Array.from(attentionMask.data, Number);
+  return { length, counts: (row: number): boolean => mask[row] === 1 };
+}
+
+/** The size of `pixel_values` and the tokens that a picture becomes, as recorded. */
+export function recordedPicture({ json }: GoldenCase, { pixels }: CaseInputs): Size & { tokens: number } {
+  const [, , height = 0, width = 0] = pixels.shape;
+  return { width, height, tokens: json.text.IMG_TOKEN_SPAN ?? json.dims?.image_tokens ?? 0 };
+}
