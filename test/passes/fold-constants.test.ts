@@ -21,7 +21,7 @@ const cases: readonly (readonly [string, Make, readonly string[]])[] = [
   ['Identity', (b, x) => b.op('Neg', [b.op('Identity', [x])]), ['Neg']],
   ['Cast to the same type', (b, x) => b.op('Neg', [b.op('Cast', [x], { attributes: { to: 1 } })]), ['Neg']],
   ['times one', (b, x) => b.op('Neg', [b.op('Div', [b.op('Mul', [b.scalar(1), x]), b.scalar(1)])]), ['Neg']],
-  ['one by x stays', (b, x) => b.op('Div', [b.scalar(1), x]), ['Div']],
+  ['one by x stays', (b, x) => b.op('Neg', [b.op('Div', [b.scalar(1), x])]), ['Div', 'Neg']],
   [
     'times one that broadcasts stays',
     (b, x) => b.op('Neg', [b.op('Mul', [x, b.float32([1], [1, 1, 1, 1])])]),

@@ -122,6 +122,16 @@ describe('a decoder', () => {
     expect(await difference(model, decoderModel(change), decoderFeeds(5, 2))).toBeLessThan(1e-5);
   });
 
+  it('leaves the cache outside where something else reads it first', async () => {
+    const change = (b: GraphBuilder, k: Value): Value => {
+      b.output('seen', b.op('Neg', [k]));
+      return k;
+    };
+    const model = decoderModel(change);
+    expect(runPasses(model, 'fuse-attention').record.stats).toEqual({ attention: 1, caches: 0 });
+    expect(await difference(model, decoderModel(change), decoderFeeds(5, 2))).toBeLessThan(1e-5);
+  });
+
   it('stays finite where a row sees nothing', async () => {
     const model = decoderModel();
     runPasses(model, 'fuse-attention');

@@ -81,6 +81,17 @@ describe('runPipeline', () => {
     expect(reproducers[0]?.error).toBeInstanceOf(VlmError);
   });
 
+  it('types what a pass added without a type', () => {
+    const untyped = stepOf(({ graph }) => {
+      const [output] = graph.outputs;
+      graph.setOutputs([graph.addNode({ op: 'Transpose', inputs: [output ?? null] }).output]);
+      return { changed: true, stats: {} };
+    });
+    const changed = model();
+    runPipeline(changed, [untyped]);
+    expect(changed.graph.outputs[0]?.type).toEqual(tensorType('float32', [3, 2]));
+  });
+
   it('verifies also what inference does not see: an internal operator that is left behind', () => {
     const leftBehind = stepOf(({ graph }) => {
       const [output] = graph.outputs;

@@ -59,6 +59,28 @@ describe('applyRules', () => {
     expect(only?.metadata.get('vlm-convert.from')).toBe('tower/Neg_1 tower/Neg');
   });
 
+  it('comes back to nodes whose inputs changed', () => {
+    const model = buildModel((b) => {
+      const x = b.input('x', tensorType('float32', [2]));
+      b.output('y', b.op('Exp', [b.op('Neg', [x])]));
+    });
+    const become = (from: string, to: string) =>
+      rule({
+        name: `${from}-to-${to}`,
+        pattern: op(from, [any('x')]),
+        refine: (match) => ({ x: match.value('x'), output: match.root.output }),
+        rewrite: ({ x, output }, rewriter) => rewriter.replace(output, rewriter.op(to, [x])),
+      });
+    const late = rule({
+      name: 'late',
+      pattern: op('Exp', [op('Relu', [any('x')])]),
+      refine: (match) => ({ x: match.value('x'), output: match.root.output }),
+      rewrite: ({ x, output }, rewriter) => rewriter.replace(output, rewriter.op('Sqrt', [x])),
+    });
+    applyRules(model.graph, [become('Neg', 'Abs'), become('Abs', 'Relu'), late], inferNode);
+    expect([...model.graph.nodes()].map((node) => node.op)).toEqual(['Sqrt']);
+  });
+
   it('keeps an output that is an input by way of an Identity', async () => {
     const model = chain(2);
     const cancel = rule({
