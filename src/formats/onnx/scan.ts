@@ -12,7 +12,7 @@ import { cutField, packedTensorFields } from './schema.ts';
 import { depthLimit, type Field, fieldHead, type Walk, WireReader, wireTypes } from './wire.ts';
 
 /** raw_data of more bytes stays on disk. */
-export const residentLimit = 64 * 1024;
+const residentLimit = 64 * 1024;
 
 /** A protobuf message must stay below 2 GiB. */
 const skeletonLimit = 2 ** 31 - 1;
