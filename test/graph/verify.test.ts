@@ -46,6 +46,12 @@ describe('what passes may break', () => {
     const node = [...stray.graph.nodes()][0] as Node;
     (node.output.uses as Set<Use>).add({ node, index: 0 });
     expect(codes(stray)).toEqual(['VC3003']);
+    const wrong = single({ op: 'Relu' });
+    const uses = wrong.graph.value('x')?.uses as Set<Use>;
+    const [use] = uses;
+    uses.clear();
+    uses.add({ node: use?.node ?? node, index: 1 });
+    expect(codes(wrong)).toEqual(['VC3003']);
   });
 
   test('a name that a body has comes into being around it', () => {

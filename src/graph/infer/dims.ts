@@ -55,9 +55,9 @@ export function divideDims(a: Dim, b: Dim): Dim {
       if (at < 0) return null;
       left.splice(at, 1);
     }
-    if (value % coefficient !== 0) return null;
     result.set(left.join(separator), value / coefficient);
   }
+  // A coefficient that is no integer prints as unknown.
   return print(result);
 }
 

@@ -142,6 +142,7 @@ describe('rearranging', () => {
     expect(infer('Slice', ['float32[10,b]', [2], [max], [0]])).toBe('float32[8,b]');
     expect(infer('Slice', ['float32[10,b]', [-3], [max], [0]])).toBe('float32[3,b]');
     expect(infer('Slice', ['float32[10,b]', [9], [-100], [0], [-2]])).toBe('float32[5,b]');
+    expect(infer('Slice', ['float32[10,b]', [9], [-100], [0], [-3]])).toBe('float32[4,b]');
     expect(infer('Slice', ['float32[10,b]', [0], [max], [1]])).toBe('float32[10,b]');
     expect(infer('Slice', ['float32[10,b]', [1], [max], [1]])).toBe('float32[10,?]');
     expect(() => infer('Slice', ['float32[10]', [0], [1], [1]])).toThrow('VC3101');
