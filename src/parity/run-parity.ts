@@ -38,7 +38,7 @@ export interface ParityRequest {
   };
   /** Limits that replace the defaults; see `parseGates`. */
   readonly gates?: readonly GateOverride[];
-  /** Default cpu. */
+  /** Runs the converted model; the references run on the CPU. Default cpu. */
   readonly device?: Device;
   /** Of picture and prompts; default 1. */
   readonly seed?: number;
@@ -120,7 +120,7 @@ export function parityFailure(report: ParityReport): VlmError | undefined {
 
 function deviceNotes(device: Device, subject: Subject): string[] {
   const notes = [
-    `Execution providers asked for: ${device}. Nodes without a kernel there run on the CPU; which did is not measured here.`,
+    `Execution providers asked for: ${device}, for the references cpu. Nodes without a kernel there run on the CPU; which did is not measured here.`,
   ];
   const used = Object.values(subject.precision);
   if (device === 'cpu' && used.includes('fp16')) {

@@ -56,6 +56,7 @@ export interface PairRequest {
   readonly sample: Sample;
   readonly reference: ComponentFiles;
   readonly converted: ComponentFiles;
+  /** Runs the second build; the first one always runs on the CPU. */
   readonly device: Device;
   readonly feeds: readonly Feed[];
   readonly decodeSteps: number;
@@ -63,6 +64,9 @@ export interface PairRequest {
   readonly onStep: (step: string) => void;
   readonly signal: AbortSignal | undefined;
 }
+
+/** What defines right must not depend on a driver. */
+const referenceDevice: Device = 'cpu';
 
 /** Number of `onStep` calls that a pair makes. */
 export function pairSteps(recipe: GenerationRecipe, prompts: number, feeds: readonly Feed[]): number {
@@ -107,14 +111,14 @@ async function compareVision(request: PairRequest): Promise<
   if (vision === undefined) return undefined;
   const { pixels } = sample;
   if (pixels === undefined || image === undefined) throw fail('VC6103', { where: 'the picture' });
-  const run = (files: ComponentFiles, which: string) => {
+  const run = (files: ComponentFiles, device: Device, which: string) => {
     begin(request, `vision, ${which}`);
-    return withSession(files, vision.component, request.device, (session) =>
+    return withSession(files, vision.component, device, (session) =>
       session.run(new Map([[vision.input, pixels]])),
     );
   };
-  const reference = await run(request.reference, 'reference');
-  const converted = await run(request.converted, 'converted');
+  const reference = await run(request.reference, referenceDevice, 'reference');
+  const converted = await run(request.converted, request.device, 'converted');
   checkNames(vision.component, [...reference.keys()], [...converted.keys()]);
   const results = [...reference].map(([name, value]) => {
     const comparison = new Comparison({ logits: false });
@@ -133,9 +137,9 @@ async function traceReference(
   request: PairRequest,
   features: RunTensor | undefined,
 ): Promise<readonly Trace[]> {
-  const { recipe, reference, device, sample } = request;
-  return withSession(reference, recipe.embed.component, device, (embed) =>
-    withSession(reference, recipe.decoder.component, device, async (decoder) => {
+  const { recipe, reference, sample } = request;
+  return withSession(reference, recipe.embed.component, referenceDevice, (embed) =>
+    withSession(reference, recipe.decoder.component, referenceDevice, async (decoder) => {
       checkDecoder(recipe, decoder);
       const traces: Trace[] = [];
       for (const [index, prompt] of sample.prompts.entries()) {

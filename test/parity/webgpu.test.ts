@@ -1,0 +1,58 @@
+/**
+ * Parity with the converted model on WebGPU. Needs a Vulkan driver: a GPU's own, or SwiftShader (Debian's
+ * chromium: VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json, LD_LIBRARY_PATH to its libvulkan.so.1).
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { runParity } from '../../src/parity/run-parity.ts';
+import { VlmError } from '../../src/report/diagnostics.ts';
+import { openSession } from '../../src/runtime/session.ts';
+import { image, recipe, writeTinyVlm } from './tiny-vlm.ts';
+
+/** Undefined where WebGPU runs, else why it does not. */
+async function missing(path: string): Promise<string | undefined> {
+  try {
+    const session = await openSession(path, { device: 'webgpu' });
+    await session.release();
+    return undefined;
+  } catch (error) {
+    if (error instanceof VlmError && error.code === 'VC6002') return error.record.found ?? error.message;
+    throw error;
+  }
+}
+
+it('passes on WebGPU what passes on the CPU, or says that there is no driver', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'vlm-webgpu-'));
+  try {
+    const reference = await writeTinyVlm(join(folder, 'reference'));
+    const plain = await writeTinyVlm(join(folder, 'plain'), { bits: 4, dequantized: true });
+    const converted = await writeTinyVlm(join(folder, 'converted'), { bits: 4 });
+    const reason = await missing(converted.vision ?? '');
+    context.skip(reason !== undefined, `no WebGPU: ${reason}`);
+    const report = await runParity({
+      subject: {
+        tool: { name: 'vlm-convert', version: '0.0.0' },
+        model: { name: 'tiny' },
+        options: {},
+        precision: { vision: 'int4', embed: 'fp32', decoder: 'int4' },
+        passes: [],
+        coverage: [],
+        warnings: [],
+      },
+      recipe,
+      image,
+      fidelity: { reference, converted },
+      implementation: { reference: plain, converted },
+      device: 'webgpu',
+    });
+    expect(report.gates.filter((gate) => !gate.passed)).toEqual([]);
+    expect(report.runtime.providers).toEqual(['webgpu']);
+    // Another machine than the CPU: its sums are not the CPU's to the last bit.
+    const features = report.levels[0]?.outputs.find(({ output }) => output === 'features');
+    expect(features?.metrics.maxAbs.value).toBeGreaterThan(0);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
