@@ -53,7 +53,7 @@ describe('a conversion', () => {
     const ran = await runMain([monkey, out, '--resolution', '1544x896', '--precision', 'int4']);
     expect(ran.err).toContain('warning VC4301');
     expect(ran.err.match(/VC4301/g)).toHaveLength(1);
-    expect(ran.err).not.toContain('error');
+    expect(ran.err).not.toMatch(/^error/m);
     expect(ran.code).toBe(0);
     expect(ran.out).toMatch(/all \d+ gates passed/);
     expect(readdirSync(root)).toEqual(['out']);
@@ -99,16 +99,16 @@ describe('a conversion', () => {
     expect(readFileSync(join(out, 'parity-report.md'), 'utf8')).toContain('FAIL');
   });
 
-  it('writes the same bytes whatever the memory, and nothing when told to be quiet', async () => {
-    const runs = ['1MiB', '1GiB'].map(async (memory) => {
+  it('writes the same bytes whatever the memory, report included, and says nothing when told so', async () => {
+    const run = async (memory: string): Promise<Record<string, string>> => {
       const out = join(root, memory);
-      const ran = await runMain([monkey, out, ...quick, '--memory', memory, '--quiet']);
+      const ran = await runMain([monkey, out, '--precision', 'int4', '--memory', memory, '--quiet']);
       expect(ran).toEqual({ code: 0, out: '', err: '' });
       return digests(out);
-    });
-    const [small, large] = await Promise.all(runs);
-    expect(small).toEqual(large);
-    expect(Object.keys(small ?? {}).length).toBeGreaterThan(8);
+    };
+    const small = await run('1MiB');
+    expect(await run('1GiB')).toEqual(small);
+    expect(Object.keys(small)).toContain('parity-report.json');
   });
 
   it('runs inside a checkpoint, takes the config file there, and lets flags win', async () => {
