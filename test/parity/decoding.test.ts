@@ -1,0 +1,99 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type ComponentFiles,
+  embedIds,
+  runDecoder,
+  splice,
+  withSession,
+} from '../../src/parity/components.ts';
+import { decode } from '../../src/parity/decoding.ts';
+import { argMax } from '../../src/parity/metrics.ts';
+import { evenly, sampledRows } from '../../src/parity/places.ts';
+import { float32Value, toFloat32 } from '../../src/runtime/values.ts';
+import { dims, recipe, writeTinyVlm } from './tiny-vlm.ts';
+
+let folder = '';
+let files: ComponentFiles = {};
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'vlm-decoding-'));
+  files = await writeTinyVlm(folder);
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('decode', () => {
+  it('gives with the cache what one prefill over all tokens gives, and picks greedily', async () => {
+    const { vocab } = dims;
+    const prompt = [3, 14, 15, 9, 2, 6, 5];
+    const steps = 4;
+    await withSession(files, 'embed', 'cpu', (embed) =>
+      withSession(files, 'decoder', 'cpu', async (decoder) => {
+        const run = await decode(decoder, recipe, await embedIds(embed, prompt), steps, (pick) =>
+          embedIds(embed, [pick]),
+        );
+        // The oracle: no cache, all tokens at once, the length of the prompt as the prefill's.
+        const all = await embedIds(embed, [...prompt, ...run.picks.slice(0, steps)]);
+        const whole = toFloat32((await runDecoder(decoder, recipe, all, null, prompt.length)).logits);
+        expect(run.positions).toEqual(Array.from({ length: prompt.length + steps }, (_, at) => at));
+        expect(run.logits.length).toBe(whole.length);
+        for (const [at, value] of whole.entries()) expect(run.logits[at]).toBeCloseTo(value, 4);
+        const row = (at: number) => whole.subarray(at * vocab, (at + 1) * vocab);
+        expect(run.picks).toEqual(
+          Array.from({ length: steps + 1 }, (_, at) => argMax(row(prompt.length - 1 + at))),
+        );
+        expect([...run.cache.keys()]).toEqual([
+          'present.0.key',
+          'present.0.value',
+          'present.1.key',
+          'present.1.value',
+        ]);
+        expect(run.cache.get('present.1.value')?.shape[2]).toBe(prompt.length + steps);
+        // The oracle sees the length at all: another one gives other logits.
+        const other = toFloat32((await runDecoder(decoder, recipe, all, null, prompt.length + 1)).logits);
+        expect(Math.abs((other[0] ?? 0) - (whole[0] ?? 0))).toBeLessThan(1e-5);
+        expect(Math.abs((other.at(-1) ?? 0) - (whole.at(-1) ?? 0))).toBeGreaterThan(1e-4);
+      }),
+    );
+  });
+});
+
+describe('splice', () => {
+  const embeds = float32Value([1, 4, 2], Float32Array.of(0, 1, 2, 3, 4, 5, 6, 7));
+  const prompt = { ids: [1, 2, 3, 4], span: { first: 1, count: 2 } };
+
+  it('puts the features over the span and nothing else', () => {
+    const features = float32Value([1, 2, 2], Float32Array.of(-1, -2, -3, -4));
+    expect([...toFloat32(splice(embeds, prompt, features))]).toEqual([0, 1, -1, -2, -3, -4, 6, 7]);
+    expect([...toFloat32(embeds)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  it('leaves a prompt without a picture as it is', () => {
+    expect(splice(embeds, { ids: [1, 2, 3, 4] }, undefined)).toBe(embeds);
+  });
+
+  it('refuses features that do not fill the span', () => {
+    expect(() => splice(embeds, prompt, float32Value([1, 1, 2], Float32Array.of(1, 2)))).toThrow('VC6102');
+    expect(() => splice(embeds, prompt, undefined)).toThrow('VC6102');
+  });
+});
+
+describe('samples of large outputs', () => {
+  it('keep the first and the last, evenly spaced', () => {
+    expect(evenly(5, 9)).toEqual([0, 1, 2, 3, 4]);
+    expect(evenly(9, 3)).toEqual([0, 4, 8]);
+    expect(evenly(3, 1)).toEqual([2]);
+    expect(evenly(0, 3)).toEqual([]);
+  });
+
+  it('bound the logits that are kept, and never keep fewer than two rows', () => {
+    const rows = sampledRows(1800, 151_936);
+    expect(rows.length * 151_936).toBeLessThanOrEqual(2 ** 25);
+    expect(rows.length).toBeGreaterThan(200);
+    expect(rows.at(-1)).toBe(1799);
+    expect(sampledRows(1800, 2 ** 30)).toEqual([0, 1799]);
+  });
+});
