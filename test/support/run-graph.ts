@@ -6,7 +6,7 @@ import { inferNode } from '../../src/graph/infer/infer.ts';
 import { createModel } from '../../src/graph/model.ts';
 import { tensorType } from '../../src/graph/types.ts';
 import type { Value } from '../../src/graph/value.ts';
-import { openSession } from '../../src/runtime/session.ts';
+import { type Device, openSession } from '../../src/runtime/session.ts';
 import type { RunTensor } from '../../src/runtime/values.ts';
 
 /**
@@ -16,7 +16,7 @@ import type { RunTensor } from '../../src/runtime/values.ts';
 export async function runGraph<K extends string>(
   inputs: Readonly<Record<string, RunTensor>>,
   body: (b: GraphBuilder, inputs: Readonly<Record<string, Value>>) => Readonly<Record<K, Value>>,
-  options: { readonly batched?: boolean } = {},
+  options: { readonly batched?: boolean; readonly device?: Device } = {},
 ): Promise<Readonly<Record<K, RunTensor>>> {
   const b = new GraphBuilder('test', inferNode);
   const values: Record<string, Value> = {};
@@ -31,7 +31,7 @@ export async function runGraph<K extends string>(
     model,
     layoutModel(model, { fileName: 'test', inlineLimit: Number.MAX_SAFE_INTEGER }),
   );
-  const session = await openSession({ bytes }, { device: 'cpu' });
+  const session = await openSession({ bytes }, { device: options.device ?? 'cpu' });
   try {
     const outputs = await session.run(new Map(Object.entries(inputs)));
     return Object.fromEntries(

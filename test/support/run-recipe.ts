@@ -3,7 +3,7 @@
  * splice, prefill, and decoding on given ids with the cache. It shares no code with the runner of parity.
  */
 import type { GenerationRecipe, SpliceRule } from '../../src/architectures/architecture.ts';
-import { openSession, type Session } from '../../src/runtime/session.ts';
+import { type Device, openSession, type Session } from '../../src/runtime/session.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../src/runtime/values.ts';
 import type { ComponentFiles } from './write-models.ts';
 
@@ -18,6 +18,8 @@ export interface RunRequest {
   readonly attentionMask: RunTensor;
   /** Per row, the ids to feed one by one after the prefill. */
   readonly decodeIds: readonly (readonly number[])[];
+  /** Default cpu. */
+  readonly device?: Device;
 }
 
 export interface RunResult {
@@ -36,14 +38,14 @@ export interface RunResult {
 type Values = ReadonlyMap<string, RunTensor>;
 
 export async function runRecipe(request: RunRequest): Promise<RunResult> {
-  const { recipe, files, pixels, inputIds } = request;
+  const { recipe, files, pixels, inputIds, device = 'cpu' } = request;
   if (recipe.vision === undefined) throw new Error('the recipe has no vision component');
   const { component, input, output } = recipe.vision;
-  const imageFeatures = await withSession(files, component, async (session) =>
+  const imageFeatures = await withSession(files, component, device, async (session) =>
     get(await session.run(new Map([[input, pixels]])), output),
   );
   const embedAll = (ids: readonly RunTensor[]): Promise<RunTensor[]> =>
-    withSession(files, recipe.embed.component, async (session) => {
+    withSession(files, recipe.embed.component, device, async (session) => {
       const found: RunTensor[] = [];
       for (const each of ids) {
         found.push(get(await session.run(new Map([['input_ids', each]])), 'inputs_embeds'));
@@ -62,7 +64,7 @@ export async function runRecipe(request: RunRequest): Promise<RunResult> {
   if (prefill === undefined) throw new Error('no embeddings');
   const inputsEmbeds = splice(recipe, inputIds, prefill, imageFeatures);
 
-  return withSession(files, recipe.decoder.component, async (session) => {
+  return withSession(files, recipe.decoder.component, device, async (session) => {
     const slots = inputIds.shape[1] ?? 0;
     let mask = request.attentionMask;
     let outputs = await session.run(decoderFeeds(recipe, inputsEmbeds, mask, slots, undefined));
@@ -81,9 +83,10 @@ export async function runRecipe(request: RunRequest): Promise<RunResult> {
 export async function withSession<T>(
   files: ComponentFiles,
   component: string,
+  device: Device,
   body: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const session = await openSession(files[component] ?? component, { device: 'cpu' });
+  const session = await openSession(files[component] ?? component, { device });
   try {
     return await body(session);
   } finally {

@@ -33,6 +33,7 @@ export function readLlamaConfig(reader: ConfigReader): LlamaConfig {
   requireVariant(reader, 'model_type', ['llama'], 'llama');
   const hidden = reader.int('hidden_size', { min: 1, max: configLimits.width, default: 4096 });
   const heads = reader.int('num_attention_heads', { min: 1, max: configLimits.heads, default: 32 });
+  const headDim = readHeadDim(reader, hidden, heads);
   const kvHeads = reader.int('num_key_value_heads', { min: 1, max: configLimits.heads, default: heads });
   if (heads % kvHeads !== 0) {
     throw reader.conflict(
@@ -45,7 +46,7 @@ export function readLlamaConfig(reader: ConfigReader): LlamaConfig {
     hidden,
     heads,
     kvHeads,
-    headDim: readHeadDim(reader, hidden, heads),
+    headDim,
     layers: reader.int('num_hidden_layers', { min: 1, max: configLimits.layers, default: 32 }),
     mlpWidth: reader.int('intermediate_size', { min: 1, max: configLimits.width, default: 11008 }),
     activation: readActivation(reader, 'hidden_act', 'silu'),

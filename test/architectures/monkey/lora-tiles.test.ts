@@ -65,7 +65,7 @@ describe.each([
     const folder = await mkdtemp(join(tmpdir(), 'vlm-tiles-'));
     try {
       const path = await writeModel(folder, vision.fileName, vision.model);
-      const features = await withSession({}, path, async (session) =>
+      const features = await withSession({}, path, 'cpu', async (session) =>
         toFloat32(get(await session.run(new Map([['pixel_values', pixels]])), 'image_features')),
       );
       const size = tokens * hidden;

@@ -154,7 +154,7 @@ describe('graphs', () => {
     inFolder(async (folder) => {
       const vision = component(qwenVl.build(checkpoint, { ...options, ...extra }), 'vision');
       const path = await writeModel(folder, vision.fileName, vision.model);
-      return withSession({}, path, async (session) =>
+      return withSession({}, path, 'cpu', async (session) =>
         get(await session.run(new Map([['pixel_values', pixels]])), 'image_features'),
       );
     });

@@ -1,0 +1,62 @@
+/**
+ * What a case recorded against what graphs give on the recorded inputs: per output the worst element's error, in
+ * standard deviations of the recorded one. Rows that the attention mask leaves out do not count.
+ */
+import type { GenerationRecipe } from '../../src/architectures/architecture.ts';
+import type { Device } from '../../src/runtime/session.ts';
+import { toFloat32 } from '../../src/runtime/values.ts';
+import { type CaseInputs, countedRows } from './case-inputs.ts';
+import { deviation } from './deviation.ts';
+import type { Recorded } from './read-io.ts';
+import { get, runRecipe } from './run-recipe.ts';
+import type { ComponentFiles } from './write-models.ts';
+
+export interface GoldenRun {
+  readonly recipe: GenerationRecipe;
+  readonly files: ComponentFiles;
+  readonly inputs: CaseInputs;
+  readonly io: Recorded;
+  /** Default cpu. */
+  readonly device?: Device;
+}
+
+/** `features`, `logits`, `decode`, and `embeds`, `key`, `value` where the case recorded them. */
+export async function goldenDeviations(request: GoldenRun): Promise<Readonly<Record<string, number>>> {
+  const { recipe, files, inputs, io, device } = request;
+  const run = await runRecipe({ recipe, files, ...inputs, ...(device === undefined ? {} : { device }) });
+  const batch = inputs.decodeIds.length;
+  const counted = (length: number) => countedRows(inputs, length);
+  const deviations: Record<string, number> = {
+    features: deviation(toFloat32(run.imageFeatures), io.float32('out.image_features')),
+    logits: deviation(toFloat32(run.logits), io.float32('out.logits'), counted(recipe.vocabSize)),
+    decode: deviation(joinSteps(run.decodeLogits.map(toFloat32), batch), io.float32('out.decode_logits')),
+  };
+  if (io.has('mid.inputs_embeds')) {
+    const recorded = io.float32('mid.inputs_embeds');
+    deviations.embeds = deviation(toFloat32(run.inputsEmbeds), recorded, counted(recipe.hiddenSize));
+  }
+  // Padded slots keep keys too, rotated like all others.
+  for (const part of batch === 1 ? ['key', 'value'] : []) {
+    if (!io.has(`mid.present.0.${part}`)) continue;
+    const found = toFloat32(get(run.present, `present.0.${part}`));
+    deviations[part] = deviation(found, io.float32(`mid.present.0.${part}`));
+  }
+  return deviations;
+}
+
+/** The outputs that are further off than `limit`, as a test wants them: none. */
+export function beyond(limit: number, deviations: Readonly<Record<string, number>>): [string, number][] {
+  return Object.entries(deviations).filter(([, worst]) => !(worst <= limit));
+}
+
+/** Steps of [batch, 1, vocab] as recorded: [batch, steps, vocab]. */
+function joinSteps(steps: readonly Float32Array[], batch: number): Float32Array {
+  const size = (steps[0]?.length ?? 0) / batch;
+  const joined = new Float32Array(steps.length * batch * size);
+  for (const [step, logits] of steps.entries()) {
+    for (let row = 0; row < batch; row += 1) {
+      joined.set(logits.subarray(row * size, (row + 1) * size), (row * steps.length + step) * size);
+    }
+  }
+  return joined;
+}
