@@ -21,12 +21,16 @@ function tableModel(): Model {
   });
 }
 
+/**
+ * Scales of 1.25 and 2.5, at which every source position is exact: onnxruntime rounds positions otherwise than
+ * torch, whose rounding ours is (test/kernels/bicubic-recorded.test.ts).
+ */
 function pictureModel(batch: number | string): Model {
   return buildModel((b) => {
     const x = b.input('pixel_values', tensorType('float32', [batch, 3, 20, 30]));
     b.output(
       'y',
-      b.scope('global', () => bicubic(b, x, { rows: 14, columns: 11 })),
+      b.scope('global', () => bicubic(b, x, { rows: 16, columns: 12 })),
     );
   });
 }
@@ -70,7 +74,7 @@ describe('an activation', () => {
     for (const node of model.graph.nodes())
       expect(node.metadata.get('vlm-convert.precision')).toBe('float32');
     const feeds = { pixel_values: randomInput([2, 3, 20, 30], 4) };
-    expect(await difference(model, pictureModel(batch), feeds)).toBeLessThan(1e-5);
+    expect(await difference(model, pictureModel(batch), feeds)).toBeLessThan(2e-6);
     if (batch === 'batch') await expect(printModel(model)).toMatchFileSnapshot('golden/retarget-picture.txt');
   });
 

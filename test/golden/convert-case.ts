@@ -1,0 +1,55 @@
+/** Converts a recorded case by the library's own entry, as a user would, and gives what a test runs. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { GenerationRecipe } from '../../src/architectures/architecture.ts';
+import { architectures, findArchitecture } from '../../src/architectures/registry.ts';
+import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
+import { type ConvertOptions, type ConvertResult, convert } from '../../src/index.ts';
+import { caseOptions, type GoldenCase, goldenCases } from '../support/golden-cases.ts';
+import type { ComponentFiles } from '../support/write-models.ts';
+
+export const registeredCases = goldenCases(architectures.map((architecture) => architecture.id));
+
+/** Both ways of carrying per-tile adapters where the family has them. */
+export function loraModes({ family }: GoldenCase): readonly ('merge' | 'factored')[] {
+  return family === 'monkey' ? ['merge', 'factored'] : ['merge'];
+}
+
+export interface ConvertedCase {
+  readonly result: ConvertResult;
+  readonly recipe: GenerationRecipe;
+  readonly files: ComponentFiles;
+}
+
+/** Converts into a temporary folder that is gone when `body` returns. */
+export async function withConverted<T>(
+  golden: GoldenCase,
+  options: Omit<ConvertOptions, 'checkpoint' | 'output'>,
+  body: (converted: ConvertedCase) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'vlm-output-'));
+  try {
+    const { resolution, tiling } = caseOptions(golden);
+    const output = join(folder, 'out');
+    const result = await convert({ checkpoint: golden.checkpoint, output, resolution, tiling, ...options });
+    const checkpoint = await openCheckpoint(golden.checkpoint);
+    try {
+      const architecture = findArchitecture(checkpoint.config, new Set(checkpoint.tensors.keys()));
+      const { recipe, components } = architecture.build(checkpoint, caseOptions(golden));
+      const files = components.map(({ id, fileName }) => [id, join(output, 'onnx', `${fileName}.onnx`)]);
+      return await body({ result, recipe, files: Object.fromEntries(files) });
+    } finally {
+      await checkpoint.close();
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The gates that failed, as a test wants them: none. */
+export function failedGates({ parity }: ConvertResult): readonly unknown[] {
+  if (parity === undefined) throw new Error('parity did not run');
+  if (parity.gates.length === 0) throw new Error('no gate was looked at');
+  return parity.gates.filter((gate) => !gate.passed);
+}

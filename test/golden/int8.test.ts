@@ -1,0 +1,12 @@
+/** Every recorded case in int8, through both levels of parity, with adapters merged and as branches. */
+import { describe, expect, it } from 'vitest';
+import { failedGates, loraModes, registeredCases, withConverted } from './convert-case.ts';
+
+describe.each(registeredCases)('$name', (golden) => {
+  it.each(loraModes(golden))('passes every gate in int8, adapters in form %s', async (lora) => {
+    await withConverted(golden, { lora, precision: 'int8' }, async ({ result }) => {
+      expect(failedGates(result)).toEqual([]);
+      expect(result.passed).toBe(true);
+    });
+  });
+});
