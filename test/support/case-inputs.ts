@@ -40,6 +40,15 @@ export function countedRows({ attentionMask }: CaseInputs, length: number) {
   return { length, counts: (row: number): boolean => mask[row] === 1 };
 }
 
+/** The same for a cache [batch, heads, tokens, headDim]. */
+export function countedSlots({ attentionMask }: CaseInputs, shape: readonly number[]) {
+  const [, heads = 0, tokens = 0, length = 0] = shape;
+  const mask = Array.from(attentionMask.data, Number);
+  const counts = (row: number): boolean =>
+    mask[Math.floor(row / (heads * tokens)) * tokens + (row % tokens)] === 1;
+  return { length, counts };
+}
+
 /** The size of `pixel_values` and the tokens that a picture becomes, as recorded. */
 export function recordedPicture({ json }: GoldenCase, { pixels }: CaseInputs): Size & { tokens: number } {
   const [, , height = 0, width = 0] = pixels.shape;

@@ -5,7 +5,7 @@
 import type { GenerationRecipe } from '../../src/architectures/architecture.ts';
 import type { Device } from '../../src/runtime/session.ts';
 import { toFloat32 } from '../../src/runtime/values.ts';
-import { type CaseInputs, countedRows } from './case-inputs.ts';
+import { type CaseInputs, countedRows, countedSlots } from './case-inputs.ts';
 import { deviation } from './deviation.ts';
 import type { Recorded } from './read-io.ts';
 import { get, runRecipe } from './run-recipe.ts';
@@ -35,11 +35,12 @@ export async function goldenDeviations(request: GoldenRun): Promise<Readonly<Rec
     const recorded = io.float32('mid.inputs_embeds');
     deviations.embeds = deviation(toFloat32(run.inputsEmbeds), recorded, counted(recipe.hiddenSize));
   }
-  // Padded slots keep keys too, rotated like all others.
-  for (const part of batch === 1 ? ['key', 'value'] : []) {
+  // Attention sees only how far keys are apart: what position each was given shows in the cache alone.
+  for (const part of ['key', 'value']) {
     if (!io.has(`mid.present.0.${part}`)) continue;
-    const found = toFloat32(get(run.present, `present.0.${part}`));
-    deviations[part] = deviation(found, io.float32(`mid.present.0.${part}`));
+    const found = get(run.present, `present.0.${part}`);
+    const recorded = io.float32(`mid.present.0.${part}`);
+    deviations[part] = deviation(toFloat32(found), recorded, countedSlots(inputs, found.shape));
   }
   return deviations;
 }
