@@ -115,6 +115,15 @@ export const optionTable = [
     expected: 'true or false',
   },
   {
+    key: 'ioDtype',
+    flag: '--io-dtype <type>',
+    group: 'Precision',
+    help: 'element type of the inputs and outputs of fp16 graphs: float32 or float16',
+    type: { kind: 'choice', values: ['float32', 'float16'] },
+    default: 'float32',
+    expected: 'float32 or float16',
+  },
+  {
     key: 'passes',
     flag: '--passes <text>',
     group: 'Precision',

@@ -12,6 +12,7 @@ import type { Precision, ResolvedOptions } from './options.ts';
 import { type PassRecord, type Reproducer, runPipeline } from './pass-manager.ts';
 import { printPipeline } from './pipeline-text.ts';
 import { type ComponentSteps, chooseSteps } from './steps.ts';
+import { toolVersion } from './version.ts';
 
 export interface CompiledComponent {
   readonly component: Component;
@@ -49,6 +50,7 @@ function compileComponent(
   onBroken: OnBroken,
 ): CompiledComponent {
   const model = cloneModel(component.model);
+  model.producerVersion = toolVersion();
   const substitutes = new Map<string, Tensor>();
   const instrumentation = {
     onFailure: (reproducer: Reproducer) => onBroken(component.id, reproducer),

@@ -25,7 +25,7 @@ import {
   stage,
   writeFileSynced,
 } from './output-folder.ts';
-import { build, type Plan, type Prepared, prepare, refuseWarnings } from './plan.ts';
+import { build, type Plan, type Prepared, prepare, strictRefusal } from './plan.ts';
 import { writeModels } from './write-models.ts';
 
 export interface ConvertContext {
@@ -104,7 +104,8 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
     );
     const { plan } = prepared;
     reporter.warn(plan.warnings);
-    refuseWarnings(plan, resolved);
+    const refusal = strictRefusal(plan, resolved);
+    if (refusal !== undefined) throw refusal;
     await checkRoom(place.path, plan.bytes.output + plan.bytes.scratch);
     signal.throwIfAborted();
     staging = await stage(place);

@@ -20,6 +20,8 @@ export interface ConvertOptions {
   readonly blockSize?: number | undefined;
   readonly symmetric?: boolean | undefined;
   readonly quantizeEmbeddings?: boolean | undefined;
+  /** Of the inputs and outputs of fp16 graphs. */
+  readonly ioDtype?: 'float32' | 'float16' | undefined;
   /** Pipeline text for all components, or by component id, instead of what the options above choose. */
   readonly passes?: string | Readonly<Record<string, string>> | undefined;
   /** False: write without running the result. */
@@ -45,6 +47,7 @@ export interface ResolvedOptions {
   readonly blockSize: number;
   readonly symmetric: boolean;
   readonly quantizeEmbeddings: boolean;
+  readonly ioDtype: 'float32' | 'float16';
   readonly passes: string | Readonly<Record<string, string>> | undefined;
   readonly parity: boolean;
   readonly gate: Readonly<Record<string, number>>;
@@ -67,6 +70,7 @@ export function resolveOptions(options: ConvertOptions): ResolvedOptions {
     blockSize: options.blockSize ?? 32,
     symmetric: options.symmetric ?? false,
     quantizeEmbeddings: options.quantizeEmbeddings ?? true,
+    ioDtype: options.ioDtype ?? 'float32',
     passes: options.passes,
     parity: options.parity ?? true,
     gate: options.gate ?? {},

@@ -11,7 +11,7 @@ import { type ModelLayout, modelTensors } from '../formats/onnx/layout.ts';
 import { cloneModel } from '../graph/clone.ts';
 import type { Model } from '../graph/model.ts';
 import { type CoverageRow, coverageRows, parseGates } from '../parity/index.ts';
-import { type DiagnosticRecord, fail } from '../report/diagnostics.ts';
+import { type DiagnosticRecord, fail, type VlmError } from '../report/diagnostics.ts';
 import { plural } from '../report/format.ts';
 import { inlineTensor, type JsonValue } from '../tensor/tensor.ts';
 import { type CompiledComponent, compile, type OnBroken } from './compile.ts';
@@ -79,6 +79,8 @@ export interface PlannedConversion {
   /** Where the output would stand; absolute. */
   readonly output: string;
   readonly plan: Plan;
+  /** Why the conversion would stop here: there are warnings, under `strict`. */
+  readonly refusal?: DiagnosticRecord;
 }
 
 /** A plan with the objects that it speaks of. */
@@ -92,7 +94,10 @@ export interface Prepared {
 /** Node, the runtime's libraries and the graphs themselves. */
 const baseMemory = 200 * 2 ** 20;
 
-/** What would be done; reads headers and config only. Throws as `convert` does before it writes anything. */
+/**
+ * What would be done; reads headers and config only. Throws as `convert` does before it writes anything, but for
+ * warnings under `strict`, which come as a refusal beside the plan.
+ */
 export async function planConversion(
   options: ConvertOptions,
   context: { readonly cwd?: string } = {},
@@ -105,8 +110,8 @@ export async function planConversion(
     await chooseOutput(output, checkpoint.path, resolved.force);
     const built = build(checkpoint, resolved);
     const { plan } = await prepare(checkpoint, built, resolved);
-    refuseWarnings(plan, resolved);
-    return { output, plan };
+    const refusal = strictRefusal(plan, resolved);
+    return { output, plan, ...(refusal === undefined ? {} : { refusal: refusal.record }) };
   } finally {
     await checkpoint.close();
   }
@@ -174,11 +179,11 @@ export async function prepare(
   return { plan, built, components, sideFiles };
 }
 
-/** Throws VC4007 under --strict when there are warnings. */
-export function refuseWarnings(plan: Plan, options: ResolvedOptions): void {
-  if (!options.strict || plan.warnings.length === 0) return;
+/** VC4007 when there are warnings under `strict`. */
+export function strictRefusal(plan: Plan, options: ResolvedOptions): VlmError | undefined {
+  if (!options.strict || plan.warnings.length === 0) return undefined;
   const codes = [...new Set(plan.warnings.map((warning) => warning.code))];
-  throw fail('VC4007', { found: `${plural(plan.warnings.length, 'warning')}: ${codes.join(', ')}` });
+  return fail('VC4007', { found: `${plural(plan.warnings.length, 'warning')}: ${codes.join(', ')}` });
 }
 
 /** Options as the plan, the manifest and the report keep them: without places on this machine. */

@@ -66,7 +66,7 @@ function defaultSteps(
     case 'fp32':
       break;
     case 'fp16':
-      steps.push(step('float16'));
+      steps.push(step('float16', { keepIo: options.ioDtype === 'float32' }));
       break;
     case 'int8':
     case 'int4':

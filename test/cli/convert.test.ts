@@ -86,6 +86,38 @@ describe('a conversion', () => {
     expect(JSON.stringify([manifest, report])).not.toContain(root);
   });
 
+  it.each([
+    ['fp32', 'factored'],
+    ['fp16', 'merge'],
+    ['fp16', 'factored'],
+    ['int8', 'merge'],
+    ['int8', 'factored'],
+    ['int4', 'factored'],
+  ])('passes its gates in %s with adapters in the form %s', async (precision, lora) => {
+    const out = join(root, 'out');
+    const argv = [monkey, out, '--resolution', '1544x896', '--precision', precision, '--lora', lora];
+    const ran = await runMain([...argv, '--json']);
+    expect(ran.code).toBe(0);
+    const { parity } = JSON.parse(ran.out) as { parity: { gates: { level: string; passed: boolean }[] } };
+    expect(new Set(parity.gates.map(({ level }) => level))).toEqual(new Set(['implementation', 'fidelity']));
+    // Graphs that stood there for the check only are gone.
+    expect(readdirSync(join(out, 'onnx')).filter((name) => name.endsWith('.onnx'))).toEqual([
+      'decoder_model_merged.onnx',
+      'embed_tokens.onnx',
+      'vision_encoder.onnx',
+    ]);
+  });
+
+  it('makes inputs and outputs of fp16 graphs float16 when asked', async () => {
+    const out = join(root, 'out');
+    const argv = [monkey, out, '--precision', 'vision=fp16', '--io-dtype', 'float16', '--quiet'];
+    expect((await runMain(argv)).code).toBe(0);
+    const ports = async (name: string): Promise<string> =>
+      (await runMain(['inspect', join(out, 'onnx', name)])).out;
+    expect(await ports('vision_encoder.onnx')).toContain('pixel_values float16[');
+    expect(await ports('embed_tokens.onnx')).toContain('inputs_embeds float32[');
+  });
+
   it('fails a gate with exit code 2, and keeps the output with its report', async () => {
     const out = join(root, 'out');
     const ran = await runMain([
@@ -177,6 +209,18 @@ describe('a dry run', () => {
     expect((await runMain(other)).code).toBe(0);
     expect(plan.bytes.lora.factored).toBe(graphs(factored));
     expect(plan.bytes.lora.factored).not.toBe(plan.bytes.lora.merge);
+  });
+
+  it('prints the plan under --strict, too, and then refuses', async () => {
+    const argv = [monkey, join(root, 'out'), '--resolution', '1544x896', '--dry-run', '--strict'];
+    const ran = await runMain(argv);
+    expect(ran.code).toBe(2);
+    expect(ran.out).toContain('vision_encoder.onnx_data');
+    expect(ran.err).toMatch(/^error VC4007/);
+    expect(JSON.parse((await runMain([...argv, '--json'])).out)).toMatchObject({
+      ok: false,
+      refusal: { code: 'VC4007', found: '3 warnings: VC4301' },
+    });
   });
 
   it('prints tiles, passes, files and bytes for people', async () => {

@@ -27,13 +27,15 @@ export async function runConvert(request: Extract<Request, { command: 'convert' 
   const { convert, planConversion } = await import('../../index.ts');
   if (run.dryRun === true) {
     const planned = await planConversion(options, { cwd: io.cwd });
+    const ok = planned.refusal === undefined;
     if (run.json === true) {
-      io.out(`${JSON.stringify({ ok: true, dryRun: true, ...planned }, null, 2)}\n`);
+      io.out(`${JSON.stringify({ ok, dryRun: true, ...planned }, null, 2)}\n`);
       warningsReporter(io.err).warn(planned.plan.warnings);
     } else if (run.quiet !== true) {
       io.out(renderPlan(planned));
     }
-    return exitCodes.ok;
+    if (planned.refusal !== undefined) io.err(`${formatDiagnostic(planned.refusal)}\n`);
+    return ok ? exitCodes.ok : exitCodes.gate;
   }
   const reporter = await chooseReporter(run, io);
   const interrupt = new AbortController();
