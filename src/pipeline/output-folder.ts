@@ -64,6 +64,9 @@ export async function chooseOutput(path: string, checkpoint: string, force: bool
     throw fail('VC5103', { where: path, found: systemReason(cause), cause });
   });
   if (standing !== undefined) {
+    if (!standing.isDirectory() && !standing.isFile() && !standing.isSymbolicLink()) {
+      throw fail('VC5103', { where: path, found: 'a device, a pipe or a socket' });
+    }
     if (contains(real, await realpath(process.cwd()))) {
       throw fail('VC5102', { where: path, found: 'the current folder lies in it' });
     }
@@ -98,9 +101,10 @@ export async function stage(place: OutputPlace): Promise<Staging> {
   const earlier = join(place.staging, 'earlier');
   let madeParent: string | undefined;
   try {
-    madeParent = await mkdir(parent, { recursive: true });
+    madeParent = await makeFolders(parent);
     await rm(place.staging, { recursive: true, force: true });
-    await mkdir(output, { recursive: true });
+    await mkdir(place.staging);
+    await mkdir(output);
     await mkdir(scratch);
   } catch (cause) {
     throw fail('VC5103', { where: place.path, found: systemReason(cause), cause });
@@ -194,6 +198,22 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * Makes a folder and its missing ancestors; returns the topmost that it made. Node's recursive mkdir never ends
+ * where a folder exists in which nothing can be made (/proc), and names the wrong reason on a read-only disk.
+ */
+async function makeFolders(path: string): Promise<string | undefined> {
+  if ((await stat(path).catch(() => undefined))?.isDirectory()) return undefined;
+  const above = dirname(path) === path ? undefined : await makeFolders(dirname(path));
+  try {
+    await mkdir(path);
+  } catch (cause) {
+    await removeEmpty(dirname(path), above);
+    throw cause;
+  }
+  return above ?? path;
 }
 
 /** Removes the folders from `path` up to `top` that are empty; stops at the first that is not. */

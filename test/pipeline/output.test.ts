@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -9,6 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -17,10 +19,19 @@ import { VlmError } from '../../src/report/diagnostics.ts';
 
 /** A rename that the disk refuses: the one from `from`. */
 const failing = vi.hoisted(() => ({ from: '', met: 0 }));
+/** A folder in which nothing can be made, as in /proc: mkdir says ENOENT there though the folder exists. */
+const refusing = vi.hoisted(() => ({ below: '', calls: [] as string[] }));
 vi.mock('node:fs/promises', async (original) => {
   const fs = await original<typeof import('node:fs/promises')>();
   return {
     ...fs,
+    mkdir: (path: string, options?: object) => {
+      if (refusing.below === '') return fs.mkdir(path, options);
+      refusing.calls.push(path);
+      if (options !== undefined) throw new Error('a recursive mkdir would not end here');
+      if (path === refusing.below) return fs.mkdir(path);
+      return Promise.reject(Object.assign(new Error('refused'), { code: 'ENOENT' }));
+    },
     rename: (from: string, to: string) => {
       if (from !== failing.from) return fs.rename(from, to);
       failing.met += 1;
@@ -115,6 +126,18 @@ describe('where an output may stand', () => {
     expect(await codeOf(chooseOutput(join(root, 'file/out'), checkpoint, false))).toBe('VC5103');
   });
 
+  it('is never a device, a pipe or a socket, --force or not', async () => {
+    const server = createServer().listen(join(root, 'socket'));
+    try {
+      await once(server, 'listening');
+      for (const force of [false, true]) {
+        expect(await codeOf(chooseOutput(join(root, 'socket'), checkpoint, force))).toBe('VC5103');
+      }
+    } finally {
+      server.close();
+    }
+  });
+
   it('needs its bytes on the disk', async () => {
     await checkRoom(join(root, 'out'), 1);
     expect(await codeOf(checkRoom(join(root, 'a/b/out'), Number.MAX_SAFE_INTEGER))).toBe('VC5104');
@@ -154,6 +177,21 @@ describe('staging', () => {
     await staging.discard();
     expect(readFileSync(join(out, 'onnx/a.onnx'), 'utf8')).toBe('onnx/a.onnx');
     expect(readdirSync(root).sort()).toEqual(['model', 'out']);
+  });
+
+  it('ends with a reason where a folder exists in which nothing can be made', async () => {
+    refusing.below = join(root, 'a');
+    try {
+      const place = await chooseOutput(join(root, 'a/b/out'), checkpoint, false);
+      await expect(stage(place)).rejects.toMatchObject({
+        code: 'VC5103',
+        record: { found: 'it does not exist (ENOENT)' },
+      });
+    } finally {
+      refusing.below = '';
+    }
+    expect(refusing.calls).toEqual([join(root, 'a'), join(root, 'a/b')]);
+    expect(readdirSync(root)).toEqual(['model']);
   });
 
   it('removes the parents that it made when there is no output in the end', async () => {
