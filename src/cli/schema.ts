@@ -45,21 +45,27 @@ function schemaOf(type: OptionKind): z.ZodType {
       const one = z.enum(type.values);
       const each = z.record(z.string(), one);
       return z.preprocess(
-        (value) => (typeof value === 'string' && value.includes('=') ? parsePairs(value.split(',')) : value),
+        (value) =>
+          ownKeys(typeof value === 'string' && value.includes('=') ? parsePairs(value.split(',')) : value),
         z.union([one, each]),
       );
     }
     case 'limits':
       return z.preprocess(
-        (value) => (Array.isArray(value) ? parseLimits(value) : value),
+        (value) => ownKeys(Array.isArray(value) ? parseLimits(value) : value),
         z.record(z.string(), z.number().min(0)),
       );
     case 'passes':
       return z.preprocess(
-        (value) => (Array.isArray(value) ? parsePasses(value) : value),
+        (value) => ownKeys(Array.isArray(value) ? parsePasses(value) : value),
         z.union([z.string().min(1), z.record(z.string(), z.string().min(1))]),
       );
   }
+}
+
+/** The value, or undefined where it has the one key that zod's records drop without a word. */
+function ownKeys(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__') ? undefined : value;
 }
 
 function parseBytes(text: string): number {

@@ -27,6 +27,16 @@ function flags(...argv: string[]): Readonly<Record<string, unknown>> {
 }
 
 describe('flags', () => {
+  it.each([
+    ['precision', '--precision', '__proto__=int4'],
+    ['gate', '--gate', '__proto__=1'],
+  ])('drops no key of %s without a word', (key, flag, text) => {
+    expect(errorOf(() => flags(flag, text)).code).toBe('VC4002');
+    const [name = '', value = ''] = text.split('=');
+    const raw: unknown = JSON.parse(`{"${name}": ${key === 'gate' ? value : `"${value}"`}}`);
+    expect(errorOf(() => parseOptionValues({ [key]: raw }, (at) => at)).code).toBe('VC4002');
+  });
+
   it('gives only what was given, so that defaults never hide the config file', () => {
     expect(flags()).toEqual({});
   });
