@@ -8,10 +8,14 @@ import { defaultLimits } from './gate-limits.ts';
 import type { Metrics } from './metrics.ts';
 import type { Feed, OutputKind, OutputResult } from './runner.ts';
 
-/** `implementation`: against the plain graph with the same rounded weights. `fidelity`: against the original. */
-export type Level = 'implementation' | 'fidelity';
+/**
+ * `rewrite`: the plain graph with the original weights against the original, both float32. `implementation`: the
+ * output against the plain graph with the same rounded weights. `fidelity`: the output against the original.
+ */
+export type Level = 'rewrite' | 'implementation' | 'fidelity';
 
-export const levels: readonly Level[] = ['implementation', 'fidelity'];
+/** In the order of what they compare, from the original on to the output: the first that fails is nearest a fault. */
+export const levels: readonly Level[] = ['rewrite', 'implementation', 'fidelity'];
 
 /** Ordered from the most to the least exact. */
 export type Precision = 'fp32' | 'fp16' | 'int8' | 'int4';
@@ -79,6 +83,7 @@ export interface GateVerdict {
   readonly output: OutputKind;
   readonly component: string;
   readonly metric: MetricName;
+  /** Of the output; at the level `rewrite` the limit does not depend on it. */
   readonly precision: Precision;
   readonly direction: 'at-most' | 'at-least';
   readonly limit: number;

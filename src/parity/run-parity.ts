@@ -1,5 +1,5 @@
 /**
- * The one entry of the parity room: runs the converted model against its references at both levels, judges the
+ * The one entry of the parity room: runs the converted model against its references at every level, judges the
  * gates and gives the report. Nothing is written; a failed gate is `passed: false`, not an exception.
  */
 import type { GenerationRecipe, ImageGeometry } from '../architectures/architecture.ts';
@@ -7,7 +7,7 @@ import { fail, type VlmError } from '../report/diagnostics.ts';
 import type { Progress } from '../report/progress.ts';
 import { type Device, runtimeVersion } from '../runtime/session.ts';
 import type { ComponentFiles } from './components.ts';
-import { type GateOverride, type GateVerdict, judge, type Level } from './gates.ts';
+import { type GateOverride, type GateVerdict, judge, type Level, levels as levelOrder } from './gates.ts';
 import { drawSample, type Sample } from './inputs/sample.ts';
 import {
   type ImageSummary,
@@ -17,13 +17,24 @@ import {
   type SampleSummary,
   type Subject,
 } from './report/report.ts';
-import { comparePair, type Feed, pairSteps } from './runner.ts';
+import { comparePair, type Feed, type PairRequest, pairSteps } from './runner.ts';
+
+/** Two builds to compare. */
+export interface ParityPair {
+  readonly reference: ComponentFiles;
+  readonly converted: ComponentFiles;
+}
 
 export interface ParityRequest {
   /** Copied into the report; its `precision` (component → precision) chooses the limits. */
   readonly subject: Subject;
   readonly recipe: GenerationRecipe;
   readonly image?: ImageGeometry | undefined;
+  /**
+   * The plain graphs with the original weights, of the components that passes gave other sums; left out when there
+   * is none. They are compared with `fidelity.reference`.
+   */
+  readonly rewrite?: ComponentFiles | undefined;
   readonly fidelity: {
     /** What the architecture built, float32. */
     readonly reference: ComponentFiles;
@@ -48,11 +59,24 @@ export interface ParityRequest {
   readonly signal?: AbortSignal;
 }
 
-/** Local feeding suffices to prove an implementation; what a user sees is the chain. */
+/** Local feeding suffices to prove a rewrite or an implementation; what a user sees is the chain. */
 const feedsOf: Readonly<Record<Level, readonly Feed[]>> = {
+  rewrite: ['local'],
   implementation: ['local'],
   fidelity: ['local', 'chain'],
 };
+
+type LevelPair = ParityPair & Pick<PairRequest, 'device' | 'components'>;
+
+/** What a level compares; undefined when there is nothing for it. */
+function pairOf(level: Level, request: ParityRequest, device: Device): LevelPair | undefined {
+  if (level !== 'rewrite') return { ...request[level], device };
+  const rewritten = request.rewrite ?? {};
+  const components = Object.keys(rewritten);
+  if (components.length === 0) return undefined;
+  // Both are references: what they differ by must not depend on a driver.
+  return { reference: request.fidelity.reference, converted: rewritten, components, device: 'cpu' };
+}
 
 /**
  * Throws VC6001..VC6004 when the runtime is missing or fails, VC6101 and VC6102 when inputs or outputs do not
@@ -66,20 +90,19 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
   const runtime = await runtimeVersion();
   const sample = drawSample(recipe, image, request.seed ?? 1);
   const clock = stopwatch();
-  const total =
-    pairSteps(recipe, sample.prompts.length, feedsOf.implementation) +
-    pairSteps(recipe, sample.prompts.length, feedsOf.fidelity);
+  const pairs = levelOrder.flatMap((level) => {
+    const pair = pairOf(level, request, device);
+    return pair === undefined ? [] : [{ level, pair: { ...pair, recipe, feeds: feedsOf[level] } }];
+  });
+  const total = pairs.reduce((sum, { pair }) => sum + pairSteps(pair, sample.prompts.length), 0);
   let done = 0;
   const levels: LevelReport[] = [];
   const gates: GateVerdict[] = [];
-  for (const level of ['implementation', 'fidelity'] as const) {
+  for (const { level, pair } of pairs) {
     const result = await comparePair({
-      ...request[level],
-      recipe,
+      ...pair,
       image,
       sample,
-      device,
-      feeds: feedsOf[level],
       decodeSteps,
       signal,
       onStep: (step) => {

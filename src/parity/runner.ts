@@ -8,6 +8,9 @@
  * Decoding is greedy: the first build picks the tokens and the second is fed the same ids. Until its own pick
  * differs a free run would be fed exactly these, so `greedy` counts the tokens that a free run would share.
  *
+ * A pair may hold fewer components than the model (`components`): the first build then runs what these are fed from,
+ * and nothing of the second build but these.
+ *
  * Components are opened one after the other; only the first build's embedding table and decoder are open together.
  */
 import type { GenerationRecipe, ImageGeometry } from '../architectures/architecture.ts';
@@ -46,8 +49,8 @@ export interface PairResult {
   readonly outputs: readonly OutputResult[];
   /** Chain only, per prompt: how many greedy tokens of the second build are the first build's. */
   readonly greedy: readonly { readonly prompt: number; readonly agreed: number; readonly of: number }[];
-  /** Layers whose cache was compared, the fewest over the prompts. */
-  readonly cacheLayers: number;
+  /** Layers whose cache was compared, the fewest over the prompts; left out when the decoder was not. */
+  readonly cacheLayers?: number;
 }
 
 export interface PairRequest {
@@ -59,6 +62,8 @@ export interface PairRequest {
   /** Runs the second build; the first one always runs on the CPU. */
   readonly device: Device;
   readonly feeds: readonly Feed[];
+  /** The components to compare, by id; without it all of them. `chain` needs all. */
+  readonly components?: readonly string[] | undefined;
   readonly decodeSteps: number;
   /** Called before each step with what it is; `pairSteps` of them in all. */
   readonly onStep: (step: string) => void;
@@ -68,9 +73,40 @@ export interface PairRequest {
 /** What defines right must not depend on a driver. */
 const referenceDevice: Device = 'cpu';
 
+/** Which parts of the model a pair compares, and whether the first build has to decode for it. */
+interface Parts {
+  readonly vision: boolean;
+  readonly embed: boolean;
+  readonly decoder: boolean;
+  readonly traced: boolean;
+}
+
+function partsOf({ recipe, components }: Pick<PairRequest, 'recipe' | 'components'>): Parts {
+  const has = (id: string): boolean => components === undefined || components.includes(id);
+  const embed = has(recipe.embed.component);
+  const decoder = has(recipe.decoder.component);
+  return {
+    vision: recipe.vision !== undefined && has(recipe.vision.component),
+    embed,
+    decoder,
+    traced: embed || decoder,
+  };
+}
+
 /** Number of `onStep` calls that a pair makes. */
-export function pairSteps(recipe: GenerationRecipe, prompts: number, feeds: readonly Feed[]): number {
-  return (recipe.vision === undefined ? 0 : 2) + prompts + 1 + prompts * feeds.length;
+export function pairSteps(
+  pair: Pick<PairRequest, 'recipe' | 'components' | 'feeds'>,
+  prompts: number,
+): number {
+  const parts = partsOf(pair);
+  const seen = pair.recipe.vision !== undefined && (parts.vision || parts.traced);
+  return (
+    Number(seen) +
+    Number(parts.vision) +
+    (parts.traced ? prompts : 0) +
+    Number(parts.embed) +
+    (parts.decoder ? prompts * pair.feeds.length : 0)
+  );
 }
 
 /** What the first build did with one prompt, and its embeddings [1, S, hidden] and [1, 1, hidden]. */
@@ -87,28 +123,37 @@ interface Trace {
  * VC6104 when the first build gives a value that is not finite; VC6001..VC6004 from the runtime.
  */
 export async function comparePair(request: PairRequest): Promise<PairResult> {
-  const vision = await compareVision(request);
+  const parts = partsOf(request);
+  const vision = await compareVision(request, parts);
+  const outputs: OutputResult[] = [...(vision?.results ?? [])];
+  if (!parts.traced) return { outputs, greedy: [] };
   const traces = await traceReference(request, vision?.reference);
-  const embeds = await compareEmbeds(request, traces);
-  const decoder = await compareDecoder(request, traces, embeds.own, vision?.converted);
+  const embeds = parts.embed ? await compareEmbeds(request, traces) : undefined;
+  if (embeds !== undefined) outputs.push(embeds.result);
+  if (!parts.decoder) return { outputs, greedy: [] };
+  const decoder = await compareDecoder(request, traces, embeds?.own, vision?.converted);
   return {
-    outputs: [...(vision?.results ?? []), embeds.result, ...decoder.results],
+    outputs: [...outputs, ...decoder.results],
     greedy: decoder.greedy,
     cacheLayers: Math.min(...traces.map((trace) => trace.decoding.cache.size / 2)),
   };
 }
 
-async function compareVision(request: PairRequest): Promise<
+async function compareVision(
+  request: PairRequest,
+  parts: Parts,
+): Promise<
   | {
       readonly reference: RunTensor;
-      readonly converted: RunTensor;
+      /** Undefined when the second build's is not compared. */
+      readonly converted: RunTensor | undefined;
       readonly results: readonly OutputResult[];
     }
   | undefined
 > {
   const { recipe, sample, image } = request;
   const { vision } = recipe;
-  if (vision === undefined) return undefined;
+  if (vision === undefined || !(parts.vision || parts.traced)) return undefined;
   const { pixels } = sample;
   if (pixels === undefined || image === undefined) throw fail('VC6103', { where: 'the picture' });
   const run = (files: ComponentFiles, device: Device, which: string) => {
@@ -118,6 +163,9 @@ async function compareVision(request: PairRequest): Promise<
     );
   };
   const reference = await run(request.reference, referenceDevice, 'reference');
+  if (!parts.vision) {
+    return { reference: output(reference, vision.output), converted: undefined, results: [] };
+  }
   const converted = await run(request.converted, request.device, 'converted');
   checkNames(vision.component, [...reference.keys()], [...converted.keys()]);
   const results = [...reference].map(([name, value]) => {
@@ -204,7 +252,7 @@ async function compareEmbeds(
 async function compareDecoder(
   request: PairRequest,
   traces: readonly Trace[],
-  own: readonly OwnEmbeds[],
+  own: readonly OwnEmbeds[] | undefined,
   features: RunTensor | undefined,
 ): Promise<{ readonly results: readonly OutputResult[]; readonly greedy: PairResult['greedy'] }> {
   const { recipe } = request;
@@ -218,10 +266,10 @@ async function compareDecoder(
       const cache = new Comparison({ logits: false });
       for (const [index, trace] of traces.entries()) {
         begin(request, `decoder, ${feed}, prompt ${index}`);
-        const mine = own[index];
-        if (mine === undefined) throw new RangeError(`prompt ${index} has no embeddings`);
-        const start = feed === 'local' ? trace.spliced : splice(mine.prompt, trace.prompt, features);
-        const steps = feed === 'local' ? trace.stepEmbeds : mine.steps;
+        const { start, steps } =
+          feed === 'local'
+            ? { start: trace.spliced, steps: trace.stepEmbeds }
+            : chained(index, trace.prompt, own, features);
         const decoding = await decode(session, recipe, start, steps.length, async (_pick, step) => {
           const value = steps[step];
           if (value === undefined) throw new RangeError(`step ${step} has no embedding`);
@@ -239,6 +287,18 @@ async function compareDecoder(
     }
   });
   return { results, greedy };
+}
+
+/** What the decoder of the second build is fed from its own model. */
+function chained(
+  index: number,
+  prompt: Prompt,
+  own: readonly OwnEmbeds[] | undefined,
+  features: RunTensor | undefined,
+): { readonly start: RunTensor; readonly steps: readonly RunTensor[] } {
+  const mine = own?.[index];
+  if (mine === undefined) throw new RangeError(`prompt ${index} has no embeddings`);
+  return { start: splice(mine.prompt, prompt, features), steps: mine.steps };
 }
 
 function compareDecodings(

@@ -1,6 +1,6 @@
 /**
- * The check of a finished output: writes the reference graphs and the plain graphs into the scratch folder, runs
- * them beside the output, and returns the report.
+ * The check of a finished output: writes the reference graphs and the plain graphs (those that passes rewrote also
+ * with their original weights) into the scratch folder, runs them beside the output, and returns the report.
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import {
   withoutActivationQuantization,
 } from '../parity/index.ts';
 import { type Reporter, runStage } from '../report/progress.ts';
+import { type CheckGraph, checkGraphs } from './check-graphs.ts';
 import type { CompiledComponent } from './compile.ts';
 import type { Prepared } from './plan.ts';
 import { toWrite, writeModelFile, writeModels } from './write-models.ts';
@@ -30,15 +31,16 @@ export interface CheckOptions {
 /** Throws VC5xxx when the references cannot be written, VC6xxx when they cannot be run or paired. */
 export async function check(prepared: Prepared, options: CheckOptions): Promise<ParityReport> {
   const { components } = prepared;
-  const reference = join(options.scratch, 'reference');
-  const plain = join(options.scratch, 'plain');
+  const folders: Readonly<Record<CheckGraph['kind'], string>> = {
+    reference: join(options.scratch, 'reference'),
+    plain: join(options.scratch, 'plain'),
+    rewritten: join(options.scratch, 'rewritten'),
+  };
   await runStage(options.reporter, 'reference', async (progress) => {
-    await mkdir(reference);
-    await mkdir(plain);
-    const models = components.flatMap((one) => [
-      toWrite(reference, one.component.fileName, one.component.model),
-      toWrite(plain, one.component.fileName, one.plain),
-    ]);
+    for (const folder of Object.values(folders)) await mkdir(folder);
+    const models = components.flatMap((one) =>
+      checkGraphs(one).map(({ kind, model }) => toWrite(folders[kind], one.component.fileName, model)),
+    );
     await writeModels(models, {
       memoryBytes: options.memoryBytes,
       signal: options.signal,
@@ -55,12 +57,13 @@ export async function check(prepared: Prepared, options: CheckOptions): Promise<
           subject: subjectOf(prepared),
           recipe: prepared.built.recipe,
           image: prepared.built.image,
+          rewrite: rewrittenFiles(folders, components),
           fidelity: {
-            reference: filesIn(reference, components),
+            reference: filesIn(folders.reference, components),
             converted: filesIn(options.outputGraphs, components),
           },
           implementation: {
-            reference: filesIn(plain, components),
+            reference: filesIn(folders.plain, components),
             converted: { ...filesIn(options.outputGraphs, components), ...exact },
           },
           gates: options.gates,
@@ -94,6 +97,23 @@ function filesIn(folder: string, components: readonly CompiledComponent[]): Comp
   return Object.fromEntries(
     components.map(({ component }) => [component.id, join(folder, `${component.fileName}.onnx`)]),
   );
+}
+
+/** Plain graphs with the original weights, of the components that need proof of their rewriting. */
+function rewrittenFiles(
+  folders: Readonly<Record<CheckGraph['kind'], string>>,
+  components: readonly CompiledComponent[],
+): ComponentFiles {
+  const written = (one: CompiledComponent): boolean =>
+    checkGraphs(one).some(({ kind }) => kind === 'rewritten');
+  const changed = components.filter((one) => one.rewritten !== undefined);
+  return {
+    ...filesIn(
+      folders.plain,
+      changed.filter((one) => !written(one)),
+    ),
+    ...filesIn(folders.rewritten, changed.filter(written)),
+  };
 }
 
 function subjectOf({ plan, components }: Prepared): Parameters<typeof runParity>[0]['subject'] {

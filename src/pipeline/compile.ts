@@ -1,7 +1,7 @@
 /**
- * Graphs through passes: for every component the reference as the architecture built it, the plain graph that the
- * implementation level of parity compares with, and the graph that is written, with the layout of its files.
- * Nothing is read here.
+ * Graphs through passes: for every component the reference as the architecture built it, the plain graph (with the
+ * original weights for the rewrite level of parity, with the output's for the implementation level), and the graph
+ * that is written, with the layout of its files. Nothing is read here.
  */
 import type { BuiltModel, Component } from '../architectures/architecture.ts';
 import { layoutModel, type ModelLayout } from '../formats/onnx/layout.ts';
@@ -11,7 +11,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Precision, ResolvedOptions } from './options.ts';
 import { type PassRecord, type Reproducer, runPipeline } from './pass-manager.ts';
 import { printPipeline } from './pipeline-text.ts';
-import { type ComponentSteps, chooseSteps } from './steps.ts';
+import { type ComponentSteps, changesSums, chooseSteps } from './steps.ts';
 import { toolVersion } from './version.ts';
 
 export interface CompiledComponent {
@@ -20,6 +20,11 @@ export interface CompiledComponent {
   /** Pipeline text. */
   readonly passes: string;
   readonly records: readonly PassRecord[];
+  /**
+   * The plain graph with the original weights, where passes gave it other sums than the reference has. It is `plain`
+   * itself where the output's weights are the original ones.
+   */
+  readonly rewritten?: Model;
   /** Before the first pass that fuses, quantizes or rounds, with the values that the output's weights have. */
   readonly plain: Model;
   /** What is written. */
@@ -51,28 +56,28 @@ function compileComponent(
 ): CompiledComponent {
   const model = cloneModel(component.model);
   model.producerVersion = toolVersion();
-  const substitutes = new Map<string, Tensor>();
   const instrumentation = {
     onFailure: (reproducer: Reproducer) => onBroken(component.id, reproducer),
   };
   const first = runPipeline(model, steps.plain, instrumentation);
-  const plain = cloneModel(model);
+  const original = cloneModel(model);
   const rest = runPipeline(model, steps.rest, instrumentation);
-  for (const [name, tensor] of rest.substitutes) substitutes.set(name, tensor);
-  substitute(plain, substitutes);
+  const plain = rest.substitutes.size === 0 ? original : substituted(original, rest.substitutes);
   return {
     component,
     precision: steps.precision,
     passes: printPipeline([...steps.plain, ...steps.rest]),
     records: [...first.records, ...rest.records],
+    ...(changesSums(first.records) ? { rewritten: original } : {}),
     plain,
     model,
     layout: layoutModel(model, { fileName: component.fileName }),
   };
 }
 
-/** Gives initializers of the plain graph the values that passes say they effectively have now. */
-function substitute(plain: Model, tensors: ReadonlyMap<string, Tensor>): void {
+/** The plain graph with the values that passes say its initializers effectively have now. */
+function substituted(original: Model, tensors: ReadonlyMap<string, Tensor>): Model {
+  const plain = cloneModel(original);
   for (const [name, tensor] of tensors) {
     const value = plain.graph.value(name);
     if (value?.initializer === undefined) {
@@ -80,4 +85,5 @@ function substitute(plain: Model, tensors: ReadonlyMap<string, Tensor>): void {
     }
     plain.graph.setInitializer(value, tensor);
   }
+  return plain;
 }

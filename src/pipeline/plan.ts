@@ -14,6 +14,7 @@ import { type CoverageRow, coverageRows, parseGates } from '../parity/index.ts';
 import { type DiagnosticRecord, fail, type VlmError } from '../report/diagnostics.ts';
 import { plural } from '../report/format.ts';
 import { inlineTensor, type JsonValue } from '../tensor/tensor.ts';
+import { checkGraphs } from './check-graphs.ts';
 import { type CompiledComponent, compile, type OnBroken } from './compile.ts';
 import { structureSha256 } from './digest.ts';
 import { type ConvertOptions, type ResolvedOptions, resolveOptions } from './options.ts';
@@ -246,12 +247,9 @@ function loraBytes(
   return options.lora === 'merge' ? { merge: own, factored: others } : { merge: others, factored: own };
 }
 
-/** Weights of the reference and of the plain graphs, as they are written for the check. */
+/** Weights of the graphs that are written for the check. */
 function scratchBytes(components: readonly CompiledComponent[]): number {
-  return components.reduce(
-    (sum, { component, plain }) => sum + weightBytes(component.model) + weightBytes(plain),
-    0,
-  );
+  return components.flatMap(checkGraphs).reduce((sum, { model }) => sum + weightBytes(model), 0);
 }
 
 function weightBytes(model: Model): number {

@@ -4,18 +4,26 @@ import { fail } from '../report/diagnostics.ts';
 import { didYouMean } from '../report/nearest.ts';
 import { quote } from '../report/show.ts';
 import type { Precision, ResolvedOptions } from './options.ts';
+import type { PassRecord } from './pass-manager.ts';
 import { type PipelineStep, parsePipeline, step } from './pipeline-text.ts';
 
 /**
- * Passes that leave a graph of the same plain operators and of weights that mean the same. What stands after
- * them is the graph that the implementation level of parity compares with.
+ * Passes that leave a graph of the same plain operators and of weights that mean the same, and what becomes of the
+ * sums in it: `kept` passes drop, move and rename, `changed` ones compute weights or sum in another order. What
+ * stands after them is the plain graph: the rewrite level of parity compares it with the reference, the
+ * implementation level compares the output with it.
  */
-const plainPasses: ReadonlySet<string> = new Set([
-  'retarget-resolution',
-  'merge-lora',
-  'fold-constants',
-  'dead-code',
+const plainPasses: ReadonlyMap<string, 'kept' | 'changed'> = new Map([
+  ['retarget-resolution', 'changed'],
+  ['merge-lora', 'changed'],
+  ['fold-constants', 'kept'],
+  ['dead-code', 'kept'],
 ]);
+
+/** True when a plain pass did something that the rewrite level has to prove. */
+export function changesSums(plain: readonly Pick<PassRecord, 'name' | 'changed'>[]): boolean {
+  return plain.some(({ name, changed }) => changed && plainPasses.get(name) === 'changed');
+}
 
 export interface ComponentSteps {
   readonly precision: Precision;

@@ -99,7 +99,9 @@ describe('a conversion', () => {
     const ran = await runMain([...argv, '--json']);
     expect(ran.code).toBe(0);
     const { parity } = JSON.parse(ran.out) as { parity: { gates: { level: string; passed: boolean }[] } };
-    expect(new Set(parity.gates.map(({ level }) => level))).toEqual(new Set(['implementation', 'fidelity']));
+    expect(new Set(parity.gates.map(({ level }) => level))).toEqual(
+      new Set(['rewrite', 'implementation', 'fidelity']),
+    );
     // Graphs that stood there for the check only are gone.
     expect(readdirSync(join(out, 'onnx')).filter((name) => name.endsWith('.onnx'))).toEqual([
       'decoder_model_merged.onnx',

@@ -1,4 +1,4 @@
-/** Every recorded case in int4, through both levels of parity, with adapters merged and as branches. */
+/** Every recorded case in int4, through every level of parity, with adapters merged and as branches. */
 import { describe, expect, it } from 'vitest';
 import { failedGates, loraModes, registeredCases, withConverted } from './convert-case.ts';
 

@@ -63,6 +63,27 @@ describe('judge', () => {
   });
 });
 
+describe('the level rewrite', () => {
+  it('has the same limits whatever the precision of the output: both of its graphs are float32', () => {
+    for (const precision of precisions) {
+      expect(defaultLimits.rewrite[precision]).toEqual(defaultLimits.rewrite.fp32);
+      expect(failed(judge('rewrite', [logits(1e-3)], { decoder: precision }, []))).toEqual([
+        'max',
+        'relative',
+      ]);
+    }
+  });
+
+  it('has gates that a user can move, which move no other level', () => {
+    const [gate, ...others] = parseGates({ 'rewrite.features.max': 0.5 });
+    expect(others).toEqual([]);
+    expect(gate).toEqual({ level: 'rewrite', output: 'features', metric: 'max', limit: 0.5 });
+    const moved = parseGates({ 'rewrite.logits.max': 1, 'rewrite.logits.relative': 1 });
+    expect(failed(judge('rewrite', [logits(1e-3)], { decoder: 'fp32' }, moved))).toEqual([]);
+    expect(failed(judge('fidelity', [logits(1e-3)], { decoder: 'fp32' }, moved))).toContain('max');
+  });
+});
+
 describe('parseGates', () => {
   it.each([
     ['logit.kl', 0.1, 'logits.kl'],

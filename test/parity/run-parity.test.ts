@@ -260,6 +260,46 @@ describe('quantized weights', () => {
   });
 });
 
+describe('rewritten graphs', () => {
+  /** What the level looked at, and the steps that it announced and took. */
+  async function rewriteOf(components: readonly (keyof ComponentFiles)[], build: Build = {}) {
+    const files = await write(build);
+    const rewrite = Object.fromEntries(components.map((id) => [id, files[id] ?? '']));
+    const steps: Progress[] = [];
+    const report = await runParity({
+      ...request('int4', reference),
+      rewrite,
+      onProgress: (progress) => steps.push(progress),
+    });
+    expect(steps.at(-1)).toMatchObject({ done: steps.length - 1, total: steps.length - 1 });
+    const level = report.levels.find((one) => one.level === 'rewrite');
+    return { report, outputs: level?.outputs.map(({ output, feed }) => `${output} ${feed}`) };
+  }
+
+  it.each([
+    [['vision'], ['features local']],
+    [['embed'], ['embeds local']],
+    [['decoder'], ['logits local', 'cache local']],
+    [
+      ['vision', 'decoder'],
+      ['features local', 'logits local', 'cache local'],
+    ],
+    [[], undefined],
+  ] as const)('of %j are compared and nothing else', async (components, outputs) => {
+    const sound = await rewriteOf(components);
+    expect(failures(sound.report)).toEqual([]);
+    expect(sound.outputs).toEqual(outputs);
+  });
+
+  it('are held to the reference, each alone', async () => {
+    const tower: Build = { alter: (name, w) => name === 'vision.tile.up' && scale(w, 0, 64, 1.5) };
+    const { report } = await rewriteOf(['vision', 'decoder'], tower);
+    expect(failures(report)).toEqual(['rewrite.features.max', 'rewrite.features.relative']);
+    const head: Build = { alter: (name, w) => name === 'decoder.1.down' && scale(w, 0, 64, 1.01) };
+    expect(failures((await rewriteOf(['decoder'], head)).report)).toContain('rewrite.logits.max');
+  });
+});
+
 describe('what cannot be compared', () => {
   const code = (promise: Promise<unknown>): Promise<string> =>
     promise.then(

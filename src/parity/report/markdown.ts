@@ -1,7 +1,7 @@
 /** The report as Markdown that a person reads in a minute: verdict, gates, worst places, tiles, coverage. */
 import type { View } from '../../architectures/architecture.ts';
 import { formatBytes, plural } from '../../report/format.ts';
-import type { GateVerdict } from '../gates.ts';
+import type { GateVerdict, Level } from '../gates.ts';
 import type { LevelReport, ParityReport } from './report.ts';
 
 export function renderMarkdown(report: ParityReport): string {
@@ -45,10 +45,11 @@ function greedy(report: ParityReport): string[] {
   return [`- Greedy tokens shared with the original before the first difference, per prompt: ${parts}`];
 }
 
-const levelTitles = {
+const levelTitles: Readonly<Record<Level, string>> = {
+  rewrite: 'Rewrite: the graph after merging and resizing, against the original',
   implementation: 'Implementation: against the plain graph with the same rounded weights',
   fidelity: 'Fidelity: against the original weights',
-} as const;
+};
 
 function gateTables(report: ParityReport): string[] {
   return report.levels.flatMap(({ level }) => [
@@ -167,7 +168,7 @@ function warnings(report: ParityReport): string[] {
 
 function how(report: ParityReport): string[] {
   const { sample, runtime } = report;
-  const layers = report.levels.map((level) => level.cacheLayers);
+  const layers = report.levels.flatMap(({ cacheLayers }) => cacheLayers ?? []);
   const prompts = sample.prompts
     .map(
       ({ tokens, imageTokens }) =>

@@ -1,0 +1,253 @@
+/**
+ * The rewrite level of parity in whole conversions: sound ones pass it, and faults of what merge-lora and
+ * retarget-resolution compute are met by it at a precision where fidelity has to let far larger errors through.
+ */
+import { type Dirent, readdirSync, statSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type ConvertOptions, type ConvertResult, convert } from '../../src/index.ts';
+import { defaultLimits } from '../../src/parity/gate-limits.ts';
+import type { Precision } from '../../src/parity/gates.ts';
+import { planConversion } from '../../src/pipeline/plan.ts';
+import { changesSums } from '../../src/pipeline/steps.ts';
+import type { Reporter } from '../../src/report/progress.ts';
+import { silentReporter } from '../../src/report/sinks.ts';
+import { fixtures } from '../golden-folders.ts';
+
+type Fault = 'none' | 'scales' | 'one scale' | 'swapped tiles' | 'table' | 'matrices';
+
+const planted = vi.hoisted(() => ({ fault: 'none' as Fault, updates: 0 }));
+
+vi.mock('../../src/tensor/derived/low-rank-update.ts', async (original) => {
+  const real = await original<typeof import('../../src/tensor/derived/low-rank-update.ts')>();
+  const { inlineTensor } = await import('../../src/tensor/tensor.ts');
+  const one = (shape: readonly number[]) =>
+    inlineTensor('float32', shape, new Uint8Array(Float32Array.of(1).buffer));
+  const lowRankUpdate: typeof real.lowRankUpdate = (base, updates) => {
+    planted.updates += 1;
+    const dropped = planted.fault === 'scales' || (planted.fault === 'one scale' && planted.updates === 1);
+    return real.lowRankUpdate(
+      base,
+      dropped ? updates.map((update) => ({ ...update, scale: one(update.scale.shape) })) : updates,
+    );
+  };
+  return { ...real, lowRankUpdate };
+});
+
+vi.mock('../../src/tensor/derived/join.ts', async (original) => {
+  const real = await original<typeof import('../../src/tensor/derived/join.ts')>();
+  const unstack: typeof real.unstack = (tensor) => {
+    const parts = real.unstack(tensor);
+    const [first, second, ...rest] = parts ?? [];
+    if (planted.fault !== 'swapped tiles' || first === undefined || second === undefined) return parts;
+    return [second, first, ...rest];
+  };
+  return { ...real, unstack };
+});
+
+vi.mock('../../src/kernels/bicubic.ts', async (original) => {
+  const real = await original<typeof import('../../src/kernels/bicubic.ts')>();
+  const taps: typeof real.bicubicTaps = (from, to) => {
+    const { index, weight } = real.bicubicTaps(from, to);
+    for (let at = 0; at < weight.length; at += 4) weight.set(softer(weight.subarray(at, at + 4)), at);
+    return { index, weight };
+  };
+  const weights: typeof real.bicubicWeights = (from, to) => {
+    const { index, weight } = taps(from, to);
+    const dense = new Float32Array(from * to);
+    for (const [entry, value] of weight.entries()) {
+      const at = Math.floor(entry / 4) * from + (index[entry] ?? 0);
+      dense[at] = (dense[at] ?? 0) + value;
+    }
+    return dense;
+  };
+  return {
+    ...real,
+    bicubicTaps: (...sizes: Parameters<typeof taps>) =>
+      (planted.fault === 'table' ? taps : real.bicubicTaps)(...sizes),
+    bicubicWeights: (...sizes: Parameters<typeof weights>) =>
+      (planted.fault === 'matrices' ? weights : real.bicubicWeights)(...sizes),
+  };
+});
+
+/** The taps of a = -0.5 at the place where a = -0.75 gives `taps`: the outer ones are linear in a. */
+function softer(taps: Float64Array): readonly number[] {
+  const [before = 0, near = 0, next = 0, after = 0] = taps;
+  // far(1 + t) = a t (1 - t)² and far(2 - t) = a t² (1 - t); the inner taps hold what these lose, crosswise.
+  return [before * (2 / 3), near + after / 3, next + before / 3, after * (2 / 3)];
+}
+
+const monkey = join(fixtures, 'monkey/tiny-896/checkpoint');
+const size = { width: 1544, height: 896 };
+
+let folder = '';
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'vlm-rewrite-'));
+  planted.fault = 'none';
+  planted.updates = 0;
+});
+
+afterEach(() => rm(folder, { recursive: true }));
+
+const run = (
+  options: Omit<ConvertOptions, 'checkpoint' | 'output'>,
+  reporter: Reporter = silentReporter,
+): Promise<ConvertResult> =>
+  convert({ checkpoint: monkey, output: join(folder, 'out'), resolution: size, ...options }, { reporter });
+
+/** Notes `kind/name` and bytes of the graphs in the scratch folder when they are all written. */
+function watchScratch(seen: Map<string, number>): Reporter {
+  return {
+    ...silentReporter,
+    finish: (id) => {
+      if (id !== 'reference') return;
+      const files: Dirent[] = readdirSync(folder, { recursive: true, withFileTypes: true });
+      for (const file of files) {
+        const kind = /scratch\/(\w+)$/.exec(file.parentPath)?.[1];
+        if (!file.isFile() || kind === undefined) continue;
+        const name = `${kind}/${file.name.replace(/\.onnx(_data)?$/, '')}`;
+        seen.set(name, (seen.get(name) ?? 0) + statSync(join(file.parentPath, file.name)).size);
+      }
+    },
+  };
+}
+
+/** Levels with a failed gate. */
+function failedLevels({ parity }: ConvertResult): readonly string[] {
+  const failed = parity?.gates.filter((gate) => !gate.passed) ?? [];
+  return [...new Set(failed.map((gate) => gate.level))];
+}
+
+function features({ parity }: ConvertResult) {
+  const outputs = parity?.levels.find(({ level }) => level === 'rewrite')?.outputs ?? [];
+  return outputs.find(({ output }) => output === 'features')?.metrics;
+}
+
+/** With whether int4 fidelity sees it, too: at its limits it cannot be asked to. */
+const faults: readonly (readonly [string, Fault, readonly string[]])[] = [
+  ['the scales of all adapters are ignored', 'scales', ['rewrite', 'fidelity']],
+  ['the scale of one adapter of one layer is ignored', 'one scale', ['rewrite']],
+  ['the adapters of two tiles are swapped', 'swapped tiles', ['rewrite', 'fidelity']],
+  ['position tables are resized with a = -0.5', 'table', ['rewrite']],
+  ['the global view is resized with a = -0.5', 'matrices', ['rewrite']],
+];
+
+describe('at int4', () => {
+  it('passes a sound conversion, and says so in both reports', async () => {
+    const result = await run({ precision: 'int4' });
+    expect(failedLevels(result)).toEqual([]);
+    expect(planted.updates).toBeGreaterThan(0);
+    const [rewrite, ...others] = result.parity?.levels ?? [];
+    expect(others.map(({ level }) => level)).toEqual(['implementation', 'fidelity']);
+    expect(rewrite).toMatchObject({ level: 'rewrite', greedy: [], outputs: [{ component: 'vision' }] });
+    expect(rewrite).not.toHaveProperty('cacheLayers');
+    const gates = result.parity?.gates.filter(({ level }) => level === 'rewrite');
+    expect(gates?.map(({ output, feed, metric }) => [output, feed, metric])).toEqual([
+      ['features', 'local', 'finite'],
+      ['features', 'local', 'max'],
+      ['features', 'local', 'relative'],
+    ]);
+    const report = async (name: string) => readFile(join(folder, 'out', name), 'utf8');
+    const markdown = await report('parity-report.md');
+    expect(markdown).toContain('## Rewrite: the graph after merging and resizing, against the original\n');
+    expect(markdown).toContain('- Cache compared in 2 layers');
+    expect(await report('parity-report.json')).toContain('"level": "rewrite"');
+  });
+
+  it.each(faults)('fails when %s', async (_what, fault, levels) => {
+    planted.fault = fault;
+    const result = await run({ precision: 'int4' });
+    expect(failedLevels(result)).toEqual(levels);
+    expect(result.failure?.where).toContain('rewrite.features.max (local)');
+    // By far: ten times the limit and more.
+    const { max = 0, relative = 0 } = defaultLimits.rewrite.int4.local.features ?? {};
+    expect(features(result)?.maxStd).toBeGreaterThan(10 * max);
+    expect(features(result)?.relative).toBeGreaterThan(10 * relative);
+  });
+});
+
+describe('the graphs of the check', () => {
+  const plan = async (precision: Precision, lora: 'merge' | 'factored' = 'merge') =>
+    (
+      await planConversion({
+        checkpoint: monkey,
+        output: join(folder, 'out'),
+        resolution: size,
+        precision,
+        lora,
+      })
+    ).plan;
+
+  it('hold a third vision graph where weights are rounded, which the plan counts', async () => {
+    const exact = await plan('fp32');
+    const rounded = await plan('int4');
+    // At fp32 the merged tower is what is written, but for shapes that the fusions did away with.
+    const bytes = exact.components.find(({ id }) => id === 'vision')?.tensorBytes ?? 0;
+    const third = rounded.bytes.scratch - exact.bytes.scratch;
+    expect(third).toBeGreaterThanOrEqual(bytes);
+    expect(third).toBeLessThan(bytes * 1.001);
+  });
+
+  it.each([
+    ['fp32', []],
+    ['int4', ['rewritten/vision_encoder']],
+  ] as const)('are at %s those that the plan counts, and gone afterwards', async (precision, extra) => {
+    const seen = new Map<string, number>();
+    const result = await run({ precision }, watchScratch(seen));
+    expect(result.passed).toBe(true);
+    expect([...seen.keys()].sort()).toEqual(
+      [
+        ...['reference', 'plain'].flatMap((kind) =>
+          ['decoder_model_merged', 'embed_tokens', 'vision_encoder'].map((name) => `${kind}/${name}`),
+        ),
+        ...extra,
+      ].sort(),
+    );
+    // Small weights stand in the model files, and data files have gaps for alignment.
+    const bytes = [...seen.values()].reduce((sum, size) => sum + size, 0);
+    expect(Math.abs(bytes / result.plan.bytes.scratch - 1)).toBeLessThan(0.05);
+    expect(await readdir(folder)).toEqual(['out']);
+  });
+});
+
+describe('a component', () => {
+  it.each([
+    [[], false],
+    [[['merge-lora', true]], true],
+    [[['retarget-resolution', true]], true],
+    [
+      [
+        ['merge-lora', false],
+        ['retarget-resolution', false],
+      ],
+      false,
+    ],
+    [
+      [
+        ['fold-constants', true],
+        ['dead-code', true],
+      ],
+      false,
+    ],
+  ] as const)('after the passes %j needs proof: %s', (records, needed) => {
+    expect(changesSums(records.map(([name, changed]) => ({ name, changed })))).toBe(needed);
+  });
+
+  const compared = ({ parity }: ConvertResult) =>
+    parity?.levels.find(({ level }) => level === 'rewrite')?.outputs.map(({ component }) => component);
+
+  it('is compared when a pass changed its sums', async () => {
+    const passes = { vision: 'merge-lora,dead-code', embed: 'dead-code', decoder: 'fold-constants' };
+    expect(compared(await run({ passes }))).toEqual(['vision']);
+  });
+
+  it('is not when passes only fold and drop', async () => {
+    const passes = { vision: 'fold-constants,dead-code', embed: 'dead-code', decoder: 'fold-constants' };
+    const result = await run({ passes });
+    expect(result.passed).toBe(true);
+    expect(compared(result)).toBeUndefined();
+  });
+});
