@@ -1,8 +1,11 @@
 /** Reads `vlm-convert.config.json`: the one in the current folder, or the one that `--config` names. */
 import { access, readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
+import type { JsonObject } from '../formats/checkpoint/checkpoint.ts';
+import { isJsonObject, JsonError, parseJson } from '../formats/json.ts';
 import { fail } from '../report/diagnostics.ts';
 import { systemReason } from '../report/show.ts';
+import type { JsonValue } from '../tensor/tensor.ts';
 import { positionals } from './options.ts';
 import { type OptionValues, parseOptionValues } from './schema.ts';
 
@@ -25,17 +28,21 @@ export async function readConfigFile(
   cwd: string,
 ): Promise<ConfigFile | undefined> {
   const path = resolve(cwd, named ?? configName);
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    const { size } = await stat(path);
-    if (size > largestConfig) {
+    const found = await stat(path);
+    // A pipe may never say a word, a device never end.
+    if (!found.isFile() && !found.isDirectory()) {
+      throw fail('VC4004', { where: path, found: 'a device, a pipe or a socket', expected: 'a file' });
+    }
+    if (found.size > largestConfig) {
       throw fail('VC4004', {
         where: path,
-        found: `${size} bytes`,
+        found: `${found.size} bytes`,
         expected: `at most ${largestConfig} bytes`,
       });
     }
-    text = await readFile(path, 'utf8');
+    bytes = await readFile(path);
   } catch (cause) {
     if (named === undefined && (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     if (
@@ -48,7 +55,7 @@ export async function readConfigFile(
     }
     throw cause;
   }
-  const raw = parseObject(text, path);
+  const raw = parseObject(bytes, path);
   const values = parseOptionValues(raw, (key) => `${path}: ${key}`);
   if (named === undefined && values.force === true && (await exists(join(cwd, 'config.json')))) {
     throw fail('VC4004', {
@@ -66,17 +73,16 @@ export async function readConfigFile(
   return { path, values: options };
 }
 
-function parseObject(text: string, path: string): Record<string, unknown> {
-  let value: unknown;
+function parseObject(bytes: Uint8Array, path: string): JsonObject {
+  let value: JsonValue;
   try {
-    value = JSON.parse(text);
+    value = parseJson(bytes, { maxBytes: largestConfig });
   } catch (cause) {
-    throw fail('VC4004', { where: path, found: (cause as Error).message, expected: 'JSON', cause });
+    if (!(cause instanceof JsonError)) throw cause;
+    throw fail('VC4004', { where: path, found: cause.message, expected: 'JSON', cause });
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw fail('VC4004', { where: path, expected: 'a JSON object of options' });
-  }
-  return value as Record<string, unknown>;
+  if (!isJsonObject(value)) throw fail('VC4004', { where: path, expected: 'a JSON object of options' });
+  return value;
 }
 
 function exists(path: string): Promise<boolean> {

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -194,9 +196,29 @@ describe('config file', () => {
     ['{ "strict": "yes" }', 'VC4002'],
     ['{ ', 'VC4004'],
     ['[]', 'VC4004'],
+    ['{ "strict": true, "strict": false }', 'VC4004'],
+    [`{ "passes": ${'['.repeat(1e5)}${']'.repeat(1e5)} }`, 'VC4004'],
   ])('refuses %s', async (text, code) => {
     write(text);
     expect(await codeOf()).toBe(code);
+  });
+
+  it('may begin with a byte order mark', async () => {
+    write('\ufeff{ "strict": true }');
+    expect((await readConfigFile(undefined, folder))?.values).toEqual({ strict: true });
+  });
+
+  it('is not read from a pipe, which may never say a word', async () => {
+    const server = createServer().listen(join(folder, 'vlm-convert.config.json'));
+    try {
+      await once(server, 'listening');
+      await expect(readConfigFile(undefined, folder)).rejects.toMatchObject({
+        code: 'VC4004',
+        record: { expected: 'a file' },
+      });
+    } finally {
+      server.close();
+    }
   });
 
   it('refuses a named file that is not there', async () => {
