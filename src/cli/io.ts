@@ -12,7 +12,11 @@ export interface Io {
 /** Ctrl-C, `kill`, and a terminal that is closed. */
 const interrupts = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** exitCodes.output; the module of that table is too heavy for `--help`. */
+const outputFailed = 5;
+
 export function processIo(): Io {
+  surviveLostOutput();
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
@@ -30,4 +34,19 @@ export function processIo(): Io {
       };
     },
   };
+}
+
+/**
+ * A reader that goes away (`| head -1`) does not end the work: the rest of the text is dropped. Text that is lost
+ * in another way, as on a full disk, makes a run that went well exit with the code of a failed output.
+ */
+function surviveLostOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') return;
+      process.once('exit', () => {
+        if (process.exitCode === 0) process.exitCode = outputFailed;
+      });
+    });
+  }
 }

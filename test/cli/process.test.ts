@@ -1,10 +1,12 @@
 /** The built tool as a process of its own: start-up, exit codes, signals. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -92,6 +94,31 @@ describe('a process', () => {
     const ran = runBin([monkey, 'out', '--no-parity', '--precision', 'fp16']);
     expect(ran.status).toBe(0);
     expect(existsSync(join(root, 'out/onnx/vision_encoder.onnx'))).toBe(true);
+  });
+
+  it('works on when whoever reads its text goes away', async () => {
+    const child = spawn(process.execPath, [bin, monkey, 'out', '--no-parity'], { cwd: root });
+    let err = '';
+    child.stderr.on('data', (text: Buffer) => {
+      err += text.toString();
+    });
+    const ended = new Promise<number | null>((done) => child.on('close', done));
+    child.stdout.destroy();
+    expect(await ended).toBe(0);
+    expect(err).toBe('');
+    expect(readdirSync(root)).toEqual(['out']);
+  });
+
+  it.runIf(existsSync('/dev/full'))('tells by its exit code that its text was lost', () => {
+    const full = openSync('/dev/full', 'w');
+    const lost = spawnSync(process.execPath, [bin, monkey, '--dry-run', '--json'], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', full, 'pipe'],
+    });
+    closeSync(full);
+    expect(lost.status).toBe(5);
+    expect(lost.stderr).not.toMatch(/^ +at /m);
   });
 
   it.each(['SIGINT', 'SIGTERM'] as const)(
