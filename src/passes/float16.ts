@@ -3,6 +3,8 @@
  * 65504 stay finite); operators that lose too much, and everything elementwise between them, stay in float32,
  * with casts where the two meet. With keepIo, inputs and outputs of the graph stay float32.
  *
+ * A graph that computes in float16 already is left as it is.
+ *
  * Weights are not read here, so a weight that is clamped is not reported: parity shows what it does.
  */
 import { z } from 'zod';
@@ -50,6 +52,8 @@ class Halving {
 
   run(): { readonly changed: boolean; readonly stats: Readonly<Record<string, number>> } {
     const graph = this.#graph;
+    // Half of it would be halved again, without its casts.
+    if (computesInFloat16(graph)) return { changed: false, stats: {} };
     const halves = chooseFloat16(graph, this.#keepIo ? 'float32' : 'float16');
     const weights = [...graph.initializers()].filter((value) => isFloat32(value) && !value.isInput);
     if (halves.size === 0 && weights.length === 0) return { changed: false, stats: {} };
@@ -184,6 +188,12 @@ function memo(known: Map<Value, Value>, key: Value, make: () => Value): Value {
   const value = known.get(key) ?? make();
   known.set(key, value);
   return value;
+}
+
+function computesInFloat16(graph: Graph): boolean {
+  return [...graph.nodes()].some((node) =>
+    node.outputs.some((output) => output?.type?.kind === 'tensor' && output.type.dtype === 'float16'),
+  );
 }
 
 function isFloat32(value: Value): boolean {

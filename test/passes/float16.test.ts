@@ -196,6 +196,15 @@ describe('float16', () => {
     expect(await difference(model, plain, { x: randomInput([2, 64], 2) })).toBeLessThan(5e-3);
   });
 
+  it('has nothing to do the second time', () => {
+    const model = buildModel((b) => {
+      const x = b.input('x', tensorType('float32', [2, 2]));
+      b.output('y', b.op('Add', [b.op('MatMul', [x, x]), x]));
+    });
+    expect(runPasses(model, 'float16').record.changed).toBe(true);
+    expect(runPasses(model, 'float16').record.changed).toBe(false);
+  });
+
   it('has nothing to do in a graph of integers', () => {
     const model = buildModel((b) => {
       const x = b.input('x', tensorType('int64', [2]));
