@@ -46,10 +46,10 @@ export function chooseSteps(
   }
   return new Map(
     built.components.map((component) => {
-      const precision = precisionOf(options, component.id);
+      const asked = precisionOf(options, component.id);
       const text = typeof options.passes === 'object' ? options.passes[component.id] : options.passes;
-      const steps =
-        text === undefined ? defaultSteps(component, built, precision, options) : parsePipeline(text);
+      const steps = text === undefined ? defaultSteps(component, built, asked, options) : parsePipeline(text);
+      const precision = text === undefined ? asked : precisionOfSteps(steps);
       const first = steps.findIndex(({ pass }) => !plainPasses.has(pass.name));
       const split = first === -1 ? steps.length : first;
       return [component.id, { precision, plain: steps.slice(0, split), rest: steps.slice(split) }];
@@ -97,6 +97,14 @@ export function usesAdapters(built: BuiltModel): boolean {
 
 function precisionOf(options: ResolvedOptions, id: string): Precision {
   return typeof options.precision === 'string' ? options.precision : (options.precision[id] ?? 'fp32');
+}
+
+/** What passes given as text come to: the least exact of them decides, and with it the limits of the check. */
+function precisionOfSteps(steps: readonly PipelineStep[]): Precision {
+  const names = new Set(steps.map(({ pass }) => pass.name));
+  if (names.has('int4')) return 'int4';
+  if (names.has('int8')) return 'int8';
+  return names.has('float16') ? 'fp16' : 'fp32';
 }
 
 function checkComponents(option: string, named: readonly string[], ids: readonly string[]): void {

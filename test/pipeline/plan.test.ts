@@ -51,6 +51,18 @@ describe('the plan', () => {
     for (const [, end] of ranges) expect(end).toBeLessThanOrEqual(header);
   });
 
+  it('judges passes that are given as text by the least exact of them', async () => {
+    const { plan } = await planConversion({
+      checkpoint: monkey,
+      output: out,
+      precision: 'fp16',
+      passes: { vision: 'merge-lora,float16,int4{block=32}', embed: 'float16', decoder: 'fuse-attention' },
+    });
+    expect(plan.components.map(({ precision }) => precision)).toEqual(['int4', 'fp16', 'fp32']);
+    const one = await planConversion({ checkpoint: monkey, output: out, passes: { decoder: 'int8' } });
+    expect(one.plan.components.map(({ precision }) => precision)).toEqual(['fp32', 'fp32', 'int8']);
+  });
+
   it('counts one checkpoint in full and the same twice', async () => {
     const options = { checkpoint: monkey, output: out, precision: 'int8' } as const;
     const first = await planConversion(options);
