@@ -31,9 +31,9 @@ export function memorySource(name: string, bytes: Uint8Array): ByteSource {
 export async function fileSource(path: string, name: string): Promise<ByteSource> {
   const handle = await open(path, 'r');
   try {
-    const stat = await handle.stat();
+    const stat = await handle.stat({ bigint: true });
     if (!stat.isFile()) throw new Error(`${name} is not a regular file`);
-    return new FileSource(name, stat.size, handle);
+    return new FileSource(name, Number(stat.size), stat.mtimeNs, handle);
   } catch (cause) {
     await handle.close();
     throw cause;
@@ -43,11 +43,14 @@ export async function fileSource(path: string, name: string): Promise<ByteSource
 class FileSource implements ByteSource {
   readonly name: string;
   readonly size: number;
+  /** When it was last written to, as it was opened. */
+  readonly #written: bigint;
   readonly #handle: FileHandle;
 
-  constructor(name: string, size: number, handle: FileHandle) {
+  constructor(name: string, size: number, written: bigint, handle: FileHandle) {
     this.name = name;
     this.size = size;
+    this.#written = written;
     this.#handle = handle;
   }
 
@@ -61,7 +64,16 @@ class FileSource implements ByteSource {
         throw fail('VC1106', { where: this.name, found: `it ends before byte ${end} now` });
       filled += bytesRead;
     }
+    await this.#checkUnchanged();
     return buffer;
+  }
+
+  /** Bytes of two versions of a file would make weights that nobody trained. */
+  async #checkUnchanged(): Promise<void> {
+    const { mtimeNs } = await this.#handle.stat({ bigint: true });
+    if (mtimeNs !== this.#written) {
+      throw fail('VC1106', { where: this.name, found: 'it was written to since it was opened' });
+    }
   }
 
   async #readOnce(target: Uint8Array, filled: number, position: number): Promise<number> {

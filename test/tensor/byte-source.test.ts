@@ -1,4 +1,4 @@
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -20,7 +20,24 @@ it('reads ranges, and says when the file got shorter meanwhile', async () => {
   expect(source.size).toBe(100);
   expect([...(await source.read(97, 100))]).toEqual([97, 98, 99]);
   await truncate(path, 50);
-  await expect(source.read(40, 60)).rejects.toMatchObject({ code: 'VC1106', record: { where: 'w.bin' } });
+  await expect(source.read(40, 60)).rejects.toMatchObject({
+    code: 'VC1106',
+    record: { where: 'w.bin', found: 'it ends before byte 60 now' },
+  });
+  await source.close();
+});
+
+it('says when the file was written to meanwhile, though it is as long as before', async () => {
+  const path = join(folder, 'w.bin');
+  await writeFile(path, new Uint8Array(100));
+  await utimes(path, 1, 1);
+  const source = await fileSource(path, 'w.bin');
+  expect((await source.read(0, 100)).byteLength).toBe(100);
+  await writeFile(path, new Uint8Array(100).fill(1));
+  await expect(source.read(0, 10)).rejects.toMatchObject({
+    code: 'VC1106',
+    record: { found: 'it was written to since it was opened' },
+  });
   await source.close();
 });
 
