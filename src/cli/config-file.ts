@@ -1,11 +1,8 @@
 /** Reads `vlm-convert.config.json`: the one in the current folder, or the one that `--config` names. */
 import { access, readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import type { JsonObject } from '../formats/checkpoint/checkpoint.ts';
-import { isJsonObject, JsonError, parseJson } from '../formats/json.ts';
 import { fail } from '../report/diagnostics.ts';
 import { systemReason } from '../report/show.ts';
-import type { JsonValue } from '../tensor/tensor.ts';
 import { positionals } from './options.ts';
 import { type OptionValues, parseOptionValues } from './schema.ts';
 
@@ -73,16 +70,18 @@ export async function readConfigFile(
   return { path, values: options };
 }
 
-function parseObject(bytes: Uint8Array, path: string): JsonObject {
-  let value: JsonValue;
+/** Of UTF-8 text; a byte order mark is skipped. */
+function parseObject(bytes: Uint8Array, path: string): Record<string, unknown> {
+  let value: unknown;
   try {
-    value = parseJson(bytes, { maxBytes: largestConfig });
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    if (!(cause instanceof JsonError)) throw cause;
-    throw fail('VC4004', { where: path, found: cause.message, expected: 'JSON', cause });
+    throw fail('VC4004', { where: path, found: (cause as Error).message, expected: 'JSON', cause });
   }
-  if (!isJsonObject(value)) throw fail('VC4004', { where: path, expected: 'a JSON object of options' });
-  return value;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw fail('VC4004', { where: path, expected: 'a JSON object of options' });
+  }
+  return value as Record<string, unknown>;
 }
 
 function exists(path: string): Promise<boolean> {

@@ -129,9 +129,14 @@ export function parseOptionValues(raw: OptionValues, where: (key: string) => str
   const spec = optionTable.find((candidate) => candidate.key === key);
   throw fail('VC4002', {
     where: where(key),
-    found: Array.isArray(raw[key]) ? raw[key].join(' ') : show(raw[key]),
+    found: isTexts(raw[key]) ? raw[key].join(' ') : show(raw[key]),
     ...(spec === undefined ? { expected: 'a path' } : { expected: spec.expected }),
   });
+}
+
+/** What a repeated flag gives; lists in a config file may hold lists, which join() would follow to any depth. */
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 /** The JSON Schema of `vlm-convert.config.json`. */
