@@ -13,6 +13,8 @@ export interface OpOptions {
   readonly attributes?: Readonly<Record<string, AttributeLike>>;
   /** Name of the node and, with one output, of its value; a fresh one is derived when left out. */
   readonly name?: string;
+  /** Beside the scope, which the builder writes. */
+  readonly metadata?: Iterable<readonly [string, string]>;
 }
 
 /** Adds the output types of a node that was just added. */
@@ -70,7 +72,10 @@ export class GraphBuilder {
       })),
       ...(options.domain === undefined ? {} : { domain: options.domain }),
       ...(options.attributes === undefined ? {} : { attributes: options.attributes }),
-      ...(this.#scope === '' ? {} : { metadata: [['vlm-convert.scope', this.#scope] as const] }),
+      metadata: [
+        ...(this.#scope === '' ? [] : [['vlm-convert.scope', this.#scope] as const]),
+        ...(options.metadata ?? []),
+      ],
     });
     this.#infer(this.graph, node);
     return node.outputs.map((output) => {

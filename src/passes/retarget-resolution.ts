@@ -9,7 +9,6 @@ import { inferNode } from '../graph/infer/infer.ts';
 import type { Node } from '../graph/node.ts';
 import { formatType, staticShape } from '../graph/types.ts';
 import type { Value } from '../graph/value.ts';
-import { bicubicWeights } from '../kernels/bicubic.ts';
 import { fail } from '../report/diagnostics.ts';
 import { constantTensor } from '../rewrite/constants.ts';
 import { removeDeadCode } from '../rewrite/dead-code.ts';
@@ -17,13 +16,11 @@ import { allNodes, applyRules } from '../rewrite/driver.ts';
 import { any, constant, op } from '../rewrite/pattern.ts';
 import { metadataKeys } from '../rewrite/rewriter.ts';
 import { nodeRule, rule } from '../rewrite/rule.ts';
+import { bicubicColumnMatrix, bicubicRowMatrix, largestMatrix } from '../tensor/bicubic-matrix.ts';
 import { bicubicTable } from '../tensor/derived/bicubic-table.ts';
 import { reshape } from '../tensor/derived/reshape.ts';
-import { inlineTensor, type Tensor } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import type { Pass } from './pass.ts';
-
-/** Elements of a resampling matrix: a picture of 16384 pixels a side to 1024. No model means more. */
-const largestMatrix = 1 << 24;
 
 interface Options {
   readonly resolution?: string | undefined;
@@ -182,23 +179,10 @@ const resizeMap = nodeRule({
   rewrite: ({ input, output, from, to }, rewriter) => {
     const metadata = [[metadataKeys.precision, 'float32'] as const];
     const name = rewriter.root.name;
-    const rows = matrix(from[0], to[0], false);
-    const columns = matrix(from[1], to[1], true);
+    const rows = bicubicRowMatrix(from[0], to[0]);
+    const columns = bicubicColumnMatrix(from[1], to[1]);
     const tall = rewriter.op('MatMul', [rewriter.constant(`${name}/rows`, rows), input], { metadata });
     const wide = rewriter.op('MatMul', [tall, rewriter.constant(`${name}/columns`, columns)], { metadata });
     rewriter.replace(output, wide);
   },
 });
-
-/** R [to, from], or Rᵀ. */
-function matrix(from: number, to: number, transposed: boolean): Tensor {
-  const dense = bicubicWeights(from, to);
-  if (!transposed) return inlineTensor('float32', [to, from], new Uint8Array(dense.buffer));
-  const turned = new Float32Array(dense.length);
-  for (let row = 0; row < to; row += 1) {
-    for (let column = 0; column < from; column += 1) {
-      turned[column * to + row] = dense[row * from + column] ?? 0;
-    }
-  }
-  return inlineTensor('float32', [from, to], new Uint8Array(turned.buffer));
-}

@@ -16,7 +16,7 @@ import type { Reporter } from '../../src/report/progress.ts';
 import { silentReporter } from '../../src/report/sinks.ts';
 import { fixtures } from '../golden-folders.ts';
 
-type Fault = 'none' | 'scales' | 'one scale' | 'swapped tiles' | 'table' | 'matrices';
+type Fault = 'none' | 'scales' | 'one scale' | 'swapped tiles' | 'table';
 
 const planted = vi.hoisted(() => ({ fault: 'none' as Fault, updates: 0 }));
 
@@ -54,21 +54,10 @@ vi.mock('../../src/kernels/bicubic.ts', async (original) => {
     for (let at = 0; at < weight.length; at += 4) weight.set(softer(weight.subarray(at, at + 4)), at);
     return { index, weight };
   };
-  const weights: typeof real.bicubicWeights = (from, to) => {
-    const { index, weight } = taps(from, to);
-    const dense = new Float32Array(from * to);
-    for (const [entry, value] of weight.entries()) {
-      const at = Math.floor(entry / 4) * from + (index[entry] ?? 0);
-      dense[at] = (dense[at] ?? 0) + value;
-    }
-    return dense;
-  };
   return {
     ...real,
     bicubicTaps: (...sizes: Parameters<typeof taps>) =>
       (planted.fault === 'table' ? taps : real.bicubicTaps)(...sizes),
-    bicubicWeights: (...sizes: Parameters<typeof weights>) =>
-      (planted.fault === 'matrices' ? weights : real.bicubicWeights)(...sizes),
   };
 });
 
@@ -132,7 +121,6 @@ const faults: readonly (readonly [string, Fault, readonly string[]])[] = [
   ['the scale of one adapter of one layer is ignored', 'one scale', ['rewrite']],
   ['the adapters of two tiles are swapped', 'swapped tiles', ['rewrite', 'fidelity']],
   ['position tables are resized with a = -0.5', 'table', ['rewrite']],
-  ['the global view is resized with a = -0.5', 'matrices', ['rewrite']],
 ];
 
 describe('at int4', () => {

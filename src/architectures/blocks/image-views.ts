@@ -8,7 +8,7 @@
  */
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
-import { bicubic } from './resize.ts';
+import { resamplePicture } from './resize.ts';
 
 export interface ViewLayout {
   readonly width: number;
@@ -27,7 +27,8 @@ export function imageViews(b: GraphBuilder, pixels: Value, layout: ViewLayout): 
   const ordered = b.op('Transpose', [cut], { attributes: { perm: [0, 2, 4, 1, 3, 5] } });
   const windows = b.op('Reshape', [ordered, b.int64([0, rows * columns, channels, tile, tile])]);
 
-  const whole = bicubic(b, pixels, { rows: tile, columns: tile });
+  const picture = { rows: layout.height, columns: layout.width };
+  const whole = resamplePicture(b, pixels, picture, { rows: tile, columns: tile });
   const global = b.op('Unsqueeze', [whole, b.int64([1])]);
   const views = b.op('Concat', [windows, global], { attributes: { axis: 1 } });
   return b.op('Reshape', [views, b.int64([-1, channels, tile, tile])]);
