@@ -12,6 +12,7 @@ import { formatBytes, plural } from '../report/format.ts';
 import { type Reporter, runStage, type StageSpec } from '../report/progress.ts';
 import { silentReporter } from '../report/sinks.ts';
 import { check } from './check.ts';
+import { checkMemory } from './check-memory.ts';
 import type { OnBroken } from './compile.ts';
 import { sha256 } from './digest.ts';
 import { type Manifest, type ManifestFile, manifestName } from './manifest.ts';
@@ -68,7 +69,8 @@ function stageList(parity: boolean): StageSpec[] {
 
 /**
  * Converts a checkpoint. Throws VlmError: VC1xxx for the checkpoint, VC3xxx and VC4xxx for graphs and options,
- * VC5xxx for the output (VC5190 when stopped by the signal), VC6xxx when the check cannot run. After a throw
+ * VC5xxx for the output (VC5190 when stopped by the signal), VC6xxx when the check cannot run (VC6005 before
+ * anything is written). After a throw
  * nothing is left under the output's name that was not there before.
  */
 export async function convert(options: ConvertOptions, context: ConvertContext = {}): Promise<ConvertResult> {
@@ -106,6 +108,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
     reporter.warn(plan.warnings);
     const refusal = strictRefusal(plan, resolved);
     if (refusal !== undefined) throw refusal;
+    checkMemory(plan.memory.parity);
     await checkRoom(place.path, plan.bytes.output + plan.bytes.scratch);
     signal.throwIfAborted();
     staging = await stage(place);

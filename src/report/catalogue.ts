@@ -260,7 +260,7 @@ export const catalogue = {
   VC5104: error(
     'output',
     'the disk has too little room for the output',
-    'free some, or name a folder on another disk',
+    'free some, name a folder on another disk, or leave the check out with --no-parity',
   ),
   VC5105: error('output', 'a file of the output cannot be written'),
   VC5106: error(
@@ -279,6 +279,11 @@ export const catalogue = {
   VC6002: error('runtime', 'the runtime cannot use the device asked for'),
   VC6003: error('runtime', 'onnxruntime refuses the model'),
   VC6004: error('runtime', 'onnxruntime failed while it ran the model'),
+  VC6005: error(
+    'runtime',
+    'the check needs more memory than this machine has',
+    'check on a larger machine, or write without the check: --no-parity',
+  ),
   VC6101: error('runtime', 'the inputs or outputs of a model are not those of its role'),
   VC6102: error('runtime', 'an output of the converted model cannot be paired with the reference'),
   VC6103: error('runtime', 'there is nothing to compare'),
