@@ -6,6 +6,7 @@
  */
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Attribute, type AttributeLike, type SparseTensor, toAttribute } from './attribute.ts';
+import { FreshNames } from './names.ts';
 import { Node } from './node.ts';
 import { tensorType, type ValueType } from './types.ts';
 import { type Use, Value } from './value.ts';
@@ -47,7 +48,7 @@ export class Graph {
   #first: Node | undefined;
   #last: Node | undefined;
   readonly #members = new Set<Node>();
-  readonly #counters = new Map<string, number>();
+  readonly #fresh = new FreshNames();
   /** How often each value name occurs in the tree of graphs that this one is in; one map per tree. */
   readonly #treeNames: Map<string, number>;
 
@@ -99,7 +100,7 @@ export class Graph {
 
   /** A value name that is free here, in the enclosing graphs and in all bodies: `base`, `base_1`, … */
   freshName(base: string): string {
-    return this.#fresh(base, (name) => this.#treeNames.has(name));
+    return this.#fresh.pick(base, (name) => this.#treeNames.has(name));
   }
 
   // --- inputs, outputs, initializers
@@ -377,16 +378,8 @@ export class Graph {
     }
   }
 
-  #fresh(base: string, taken: (name: string) => boolean): string {
-    if (!taken(base)) return base;
-    let counter = this.#counters.get(base) ?? 1;
-    while (taken(`${base}_${counter}`)) counter += 1;
-    this.#counters.set(base, counter + 1);
-    return `${base}_${counter}`;
-  }
-
   #freshNodeName(base: string): string {
-    const name = this.#fresh(base, (candidate) => this.#nodeNames.has(candidate));
+    const name = this.#fresh.pick(base, (candidate) => this.#nodeNames.has(candidate));
     this.#nodeNames.add(name);
     return name;
   }

@@ -70,8 +70,7 @@ function stageList(parity: boolean): StageSpec[] {
 /**
  * Converts a checkpoint. Throws VlmError: VC1xxx for the checkpoint, VC3xxx and VC4xxx for graphs and options,
  * VC5xxx for the output (VC5190 when stopped by the signal), VC6xxx when the check cannot run (VC6005 before
- * anything is written). After a throw
- * nothing is left under the output's name that was not there before.
+ * anything is written). After a throw nothing is left under the output's name that was not there before.
  */
 export async function convert(options: ConvertOptions, context: ConvertContext = {}): Promise<ConvertResult> {
   const resolved = resolveOptions(options);

@@ -253,7 +253,7 @@ export const catalogue = {
   ),
   VC5102: error(
     'output',
-    'the output and the checkpoint may not lie inside each other',
+    'the output may neither lie in the checkpoint, nor hold it or the current folder',
     'name another folder',
   ),
   VC5103: error('output', 'the output folder cannot be made'),
