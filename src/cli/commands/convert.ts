@@ -2,7 +2,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import type { ConvertContext, ConvertOptions, ConvertResult, Reporter } from '../../index.ts';
 import { exitCodes, fail, formatDiagnostic } from '../../report/diagnostics.ts';
 import { plainReporter, silentReporter, warningsReporter } from '../../report/sinks.ts';
@@ -32,7 +32,7 @@ export async function runConvert(request: Extract<Request, { command: 'convert' 
       io.out(`${JSON.stringify({ ok, dryRun: true, ...planned }, null, 2)}\n`);
       warningsReporter(io.err).warn(planned.plan.warnings);
     } else if (run.quiet !== true) {
-      io.out(renderPlan(planned));
+      io.out(renderPlan(planned, shownPath(planned.output, io.cwd)));
     }
     if (planned.refusal !== undefined) io.err(`${formatDiagnostic(planned.refusal)}\n`);
     return ok ? exitCodes.ok : exitCodes.gate;
@@ -56,10 +56,16 @@ export async function runConvert(request: Extract<Request, { command: 'convert' 
   }
   await reporter.close('ok');
   if (run.json === true) io.out(`${JSON.stringify({ ok: result.passed, ...result }, null, 2)}\n`);
-  else if (run.quiet !== true) io.out(renderResult(result));
+  else if (run.quiet !== true) io.out(renderResult(result, shownPath(result.output, io.cwd)));
   if (result.failure === undefined) return exitCodes.ok;
   io.err(`${formatDiagnostic(result.failure)}\n`);
   return exitCodes.gate;
+}
+
+/** Relative to the current folder where that is shorter. */
+function shownPath(path: string, cwd: string): string {
+  const short = relative(cwd, path);
+  return short !== '' && short.length < path.length ? short : path;
 }
 
 /** Flags over config file over what the current folder says. */

@@ -3,10 +3,11 @@ import type { PlannedConversion } from '../../index.ts';
 import { formatBytes, formatTable, plural } from '../../report/format.ts';
 import { formatWarnings } from '../../report/sinks.ts';
 
-export function renderPlan({ output, plan }: PlannedConversion): string {
+/** `shown`: the output's path as the user reads it. */
+export function renderPlan({ plan }: PlannedConversion, shown: string): string {
   const lines = [
     `${plan.checkpoint.name} (${plan.architecture}, ${plural(plan.checkpoint.tensors, 'tensor')}, ` +
-      `${formatBytes(plan.checkpoint.tensorBytes)}) would become ${output}`,
+      `${formatBytes(plan.checkpoint.tensorBytes)}) would become ${shown}`,
   ];
   const section = (name: string, body: readonly string[]): void => {
     if (body.length > 0) lines.push('', name, ...body.map((line) => (line === '' ? '' : `  ${line}`)));

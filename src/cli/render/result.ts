@@ -2,10 +2,11 @@
 import type { ConvertResult } from '../../index.ts';
 import { formatBytes, formatTable, plural } from '../../report/format.ts';
 
-export function renderResult({ output, files, parity, passed, plan }: ConvertResult): string {
+/** `shown`: the output's path as the user reads it. */
+export function renderResult({ files, parity, passed, plan }: ConvertResult, shown: string): string {
   const graphs = files.filter(({ path }) => path.startsWith('onnx/'));
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  const lines = [`Wrote ${output}: ${plural(files.length + 1, 'file')}, ${formatBytes(bytes)}`];
+  const lines = [`Wrote ${shown}: ${plural(files.length + 1, 'file')}, ${formatBytes(bytes)}`];
   lines.push(
     ...formatTable(
       graphs.map(({ path, bytes: size }) => [`  ${path}`, formatBytes(size)]),
