@@ -8,25 +8,9 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { type Attribute, type AttributeLike, type SparseTensor, toAttribute } from './attribute.ts';
 import { FreshNames } from './names.ts';
 import { Node } from './node.ts';
+import type { NodeSpec, OutputSpec } from './node-spec.ts';
 import { tensorType, type ValueType } from './types.ts';
 import { type Use, Value } from './value.ts';
-
-export interface OutputSpec {
-  readonly name?: string;
-  readonly type?: ValueType | undefined;
-}
-
-export interface NodeSpec {
-  readonly op: string;
-  readonly domain?: string;
-  readonly overload?: string;
-  readonly name?: string;
-  readonly inputs: readonly (Value | null)[];
-  /** A count, or one spec per output (null = left out). Default 1. */
-  readonly outputs?: number | readonly (OutputSpec | null)[];
-  readonly attributes?: Readonly<Record<string, AttributeLike>>;
-  readonly metadata?: Iterable<readonly [string, string]>;
-}
 
 /** Lets Graph write what everybody else reads. */
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

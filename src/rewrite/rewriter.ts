@@ -5,8 +5,9 @@
  */
 import type { AttributeLike } from '../graph/attribute.ts';
 import type { TypeInference } from '../graph/builder.ts';
-import type { Graph, OutputSpec } from '../graph/graph.ts';
+import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
+import type { OutputSpec } from '../graph/node-spec.ts';
 import type { Value } from '../graph/value.ts';
 import { inlineTensor, type Tensor } from '../tensor/tensor.ts';
 
