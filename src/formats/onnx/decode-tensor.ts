@@ -11,7 +11,7 @@ import { dtypeOf } from './data-types.ts';
 import { externalRange } from './external-data.ts';
 import { toInt } from './int64.ts';
 import type { TensorProto, WireInt } from './proto.ts';
-import { readCut } from './scan.ts';
+import { fixedLists, readCut } from './scan.ts';
 import { listFor, numberLists, rawFromList, TypedDataError } from './typed-data.ts';
 
 export interface TensorSources {
@@ -61,7 +61,11 @@ export function decodeTensor(proto: TensorProto, sources: TensorSources, place: 
     case 'externalData':
       return externalTensor(proto, dtype, shape, sources, where);
     case 'cut': {
-      const cut = readCut(proto.cut ?? new Uint8Array(16));
+      const cut = readCut(proto.cut ?? new Uint8Array(24));
+      const list = fixedLists.get(cut.field);
+      if (list !== undefined && list !== listFor(dtype)) {
+        throw fail('VC2104', { where, found: `${dtype} in ${list}` });
+      }
       expect(cut.length);
       return sourceTensor({ dtype, shape }, sources.model, cut.offset, name);
     }

@@ -102,6 +102,45 @@ describe('laziness', () => {
     expect(await compareModels(model, withIr(model, await decode(await encode(model))))).toBeUndefined();
   });
 
+  const numbers = Array.from({ length: 300_000 }, (_, i) => Math.fround(Math.sin(i)));
+
+  it.each([
+    ['float_data', 1, 'floatData', Float32Array],
+    ['double_data', 11, 'doubleData', Float64Array],
+  ] as const)('leaves large packed %s there too', async (_, dataType, list, View) => {
+    const bytes = modelBytes({
+      name: 'g',
+      initializer: [{ name: 'w', dims: [numbers.length], dataType, [list]: numbers }],
+    });
+    const { source, read } = counting(bytes);
+    const tensor = (await decodeModel(source, noFiles)).graph.value('w')?.initializer;
+    expect(read()).toBeLessThan(1 << 19);
+    expect(tensor?.origin.kind).toBe('source');
+    const raw = await tensor?.read(0, tensor.byteLength);
+    expect([...new View(new Uint8Array(raw ?? []).buffer)]).toEqual(numbers);
+  });
+
+  it('joins a large list that comes in two fields', async () => {
+    const tensor = onnx.TensorProto.encode({
+      name: 'w',
+      dims: [numbers.length],
+      dataType: 1,
+      floatData: numbers.slice(0, 100_000),
+    }).finish();
+    const rest = onnx.TensorProto.encode({ floatData: numbers.slice(100_000) }).finish();
+    const model = await decode(field(7, field(5, Buffer.from(tensor), Buffer.from(rest))));
+    const found = model.graph.value('w')?.initializer;
+    const raw = await found?.read(0, found.byteLength);
+    expect([...new Float32Array(new Uint8Array(raw ?? []).buffer)]).toEqual(numbers);
+  });
+
+  it('refuses a list of another type than the tensor, left in the file or not', async () => {
+    const wrong = { name: 'w', dims: [numbers.length], dataType: 6, floatData: numbers };
+    await expect(decode(modelBytes({ name: 'g', initializer: [wrong] }))).rejects.toMatchObject({
+      code: 'VC2104',
+    });
+  });
+
   it('checks the amount of data that it leaves in the file', async () => {
     const bytes = modelBytes({ name: 'g', initializer: [{ ...weight('w', 100_000), dims: [100_001] }] });
     await expect(decode(bytes)).rejects.toMatchObject({ code: 'VC2103' });
