@@ -30,6 +30,7 @@ beforeAll(() => {
   home = mkdtempSync(join(cache, 'vlm-convert-test-'));
   const tsc = join(repository, 'node_modules/.bin/tsc');
   execFileSync(tsc, ['-p', 'tsconfig.build.json', '--outDir', join(home, 'dist')], { cwd: repository });
+  cpSync(join(repository, 'dist/kernels/kernels.wasm'), join(home, 'dist/kernels/kernels.wasm'));
   cpSync(join(repository, 'bin'), join(home, 'bin'), { recursive: true });
   cpSync(join(repository, 'package.json'), join(home, 'package.json'));
   bin = join(home, 'bin/vlm-convert.js');

@@ -1,0 +1,486 @@
+/**
+ * Block quantization by the two rules of onnxruntime's quantizer. Twin, with the layouts and the arithmetic:
+ * ../quantize.ts. Source rows of f32, bf16 or f16, `sourceStride` bytes from row to row; outputs are dense:
+ *   values      u8 [rows, kb, block·bits/8], kb = ceil(columns / block)
+ *   scales      f32 [rows, kb]
+ *   zeroPoints  u8 [rows, ceil(kb·bits/8)]; not touched where symmetric
+ * Four blocks at a time: their scales are lanes of one register. Blocks that the lanes do not compute exactly
+ * (not finite, a scale that is tiny, zeros) are done again one by one.
+ */
+import { asFloats, highLanes, lowLanes, reduceSigned, reduceUnsigned } from './extremes';
+import { loadEven, loadOdd, loadOne } from './floats';
+import { Bf16, F16, infinityBits } from './types';
+
+/** The float32 before 0.5: floor(x + this) is x rounded to nearest, halves up, for every x from 0 on. */
+const belowHalf: f32 = 0.49999997;
+
+/** 1.5·2^23: added to a number below 2^22 it leaves the number, rounded to even, in the low bits. */
+const magic: f32 = 12582912;
+const magicBits: i32 = 0x4b400000;
+
+/** Scales below are left to the scalar way: the reciprocal may overflow. */
+const smallestScale: f32 = 1e-30;
+
+/** i32 codes of float32 lanes: halves up for MatMulNBits, to even for tables. Not clamped. */
+@inline
+function codes(weights: v128, factor: v128, zero: v128, table: bool, symmetric: bool): v128 {
+  if (table) {
+    // Here `factor` is the scale itself.
+    const steps = f32x4.div(weights, factor);
+    const shifted = symmetric ? steps : f32x4.add(steps, zero);
+    const rounded = i32x4.sub(f32x4.add(shifted, f32x4.splat(magic)), i32x4.splat(magicBits));
+    return symmetric ? i32x4.add(rounded, i32x4.trunc_sat_f32x4_s(zero)) : rounded;
+  }
+  const steps = f32x4.add(f32x4.mul(weights, factor), zero);
+  const rounded = f32x4.floor(f32x4.add(steps, f32x4.splat(belowHalf)));
+  return i32x4.sub(f32x4.add(rounded, f32x4.splat(magic)), i32x4.splat(magicBits));
+}
+
+/** Writes the codes of `block` elements. `factor`, `zero`: the block's in every lane. */
+@inline
+function writeCodes<T>(
+  source: usize,
+  block: usize,
+  factor: v128,
+  zero: v128,
+  values: usize,
+  bits: i32,
+  table: bool,
+  symmetric: bool,
+): void {
+  const step = 8 * sizeof<T>();
+  const end = source + block * sizeof<T>();
+  if (bits === 8) {
+    for (; source < end; source += 2 * step) {
+      const e0 = codes(loadEven<T>(source), factor, zero, table, symmetric);
+      const o0 = codes(loadOdd<T>(source), factor, zero, table, symmetric);
+      const e1 = codes(loadEven<T>(source + step), factor, zero, table, symmetric);
+      const o1 = codes(loadOdd<T>(source + step), factor, zero, table, symmetric);
+      const packed = i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(e0, e1), i16x8.narrow_i32x4_s(o0, o1));
+      v128.store(values, v128.shuffle<i8>(packed, packed, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15));
+      values += 16;
+    }
+    return;
+  }
+  const top = i8x16.splat(15);
+  for (; source + 4 * step <= end; source += 4 * step) {
+    const e0 = codes(loadEven<T>(source), factor, zero, table, symmetric);
+    const e1 = codes(loadEven<T>(source + step), factor, zero, table, symmetric);
+    const e2 = codes(loadEven<T>(source + 2 * step), factor, zero, table, symmetric);
+    const e3 = codes(loadEven<T>(source + 3 * step), factor, zero, table, symmetric);
+    const even = i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(e0, e1), i16x8.narrow_i32x4_s(e2, e3));
+    const o0 = codes(loadOdd<T>(source), factor, zero, table, symmetric);
+    const o1 = codes(loadOdd<T>(source + step), factor, zero, table, symmetric);
+    const o2 = codes(loadOdd<T>(source + 2 * step), factor, zero, table, symmetric);
+    const o3 = codes(loadOdd<T>(source + 3 * step), factor, zero, table, symmetric);
+    const odd = i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(o0, o1), i16x8.narrow_i32x4_s(o2, o3));
+    v128.store(values, v128.or(i8x16.min_u(even, top), i16x8.shl(i8x16.min_u(odd, top), 4)));
+    values += 16;
+  }
+  // A block of 16.
+  if (source < end) {
+    const e0 = codes(loadEven<T>(source), factor, zero, table, symmetric);
+    const e1 = codes(loadEven<T>(source + step), factor, zero, table, symmetric);
+    const o0 = codes(loadOdd<T>(source), factor, zero, table, symmetric);
+    const o1 = codes(loadOdd<T>(source + step), factor, zero, table, symmetric);
+    const packed = i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(e0, e1), i16x8.narrow_i32x4_s(o0, o1));
+    const clamped = i8x16.min_u(packed, top);
+    const odd = v128.shuffle<i64>(clamped, clamped, 1, 1);
+    v128.store64_lane(values, v128.or(clamped, i16x8.shl(odd, 4)), 0);
+  }
+}
+
+/** Zero point in its place; the other half of a shared byte stays. */
+@inline
+function setZeroPoint(zeroPoints: usize, index: usize, zero: i32, bits: i32): void {
+  if (bits === 8) {
+    store<u8>(zeroPoints + index, <u8>zero);
+    return;
+  }
+  const at = zeroPoints + (index >> 1);
+  const byte = <i32>load<u8>(at);
+  store<u8>(at, <u8>(index & 1 ? (byte & 15) | (zero << 4) : (byte & 240) | zero));
+}
+
+/** One block of `count` elements (the last of a row may have fewer than `block`); true where it is not finite. */
+function quantizeOne<T>(
+  source: usize,
+  count: usize,
+  block: usize,
+  index: usize,
+  values: usize,
+  scales: usize,
+  zeroPoints: usize,
+  bits: i32,
+  table: bool,
+  symmetric: bool,
+): bool {
+  const middle: i32 = 1 << (bits - 1);
+  const top: i32 = (1 << bits) - 1;
+  let low: f32 = loadOne<T>(source);
+  let high: f32 = low;
+  let finite = true;
+  for (let i: usize = 0; i < count; i++) {
+    const weight = loadOne<T>(source + i * sizeof<T>());
+    if ((reinterpret<i32>(weight) & infinityBits) === infinityBits) finite = false;
+    if (weight < low) low = weight;
+    if (weight > high) high = weight;
+  }
+  memory.fill(values, 0, (block * bits) >> 3);
+  if (!finite) {
+    store<i32>(scales, 0x7fc00000);
+    if (!symmetric) setZeroPoint(zeroPoints, index, 0, bits);
+    return true;
+  }
+  let scale: f32;
+  let zero = middle;
+  if (symmetric) {
+    scale = (abs(high) > abs(low) ? high : low) / <f32>-middle;
+  } else {
+    low = low < 0 ? low : 0;
+    high = high > 0 ? high : 0;
+    scale = (high - low) / <f32>top;
+    const exact = -(low / scale);
+    if (scale === 0) zero = table ? middle : 0;
+    else zero = min(<i32>(table ? nearest(exact) : floor(exact + belowHalf)), top);
+    setZeroPoint(zeroPoints, index, zero, bits);
+  }
+  store<f32>(scales, scale);
+  const reciprocal: f32 = scale === 0 ? 0 : 1 / scale;
+  let code = 0;
+  for (let i: usize = 0; i < count; i++) {
+    const weight = loadOne<T>(source + i * sizeof<T>());
+    let steps: f32;
+    if (!table) {
+      // Infinity and NaN come from a scale without a reciprocal: a NaN becomes 0.
+      steps = floor(weight * reciprocal + <f32>zero + belowHalf);
+    } else if (scale === 0) {
+      steps = <f32>middle;
+    } else {
+      steps = symmetric ? nearest(weight / scale) + <f32>zero : nearest(weight / scale + <f32>zero);
+    }
+    code = steps > 0 ? (steps < <f32>top ? <i32>steps : top) : 0;
+    if (bits === 8) store<u8>(values + i, <u8>code);
+    else if ((i & 1) === 0) store<u8>(values + (i >> 1), <u8>code);
+    else store<u8>(values + (i >> 1), load<u8>(values + (i >> 1)) | <u8>(code << 4));
+  }
+  return scale - scale !== 0;
+}
+
+@inline
+function quantizeFour<T>(
+  source: usize,
+  count: usize,
+  block: usize,
+  index: usize,
+  values: usize,
+  scales: usize,
+  zeroPoints: usize,
+  bits: i32,
+  table: bool,
+  symmetric: bool,
+): i32 {
+  const blockBytes = block * sizeof<T>();
+  const valueBytes: usize = (block * bits) >> 3;
+  // With fewer than four the last stands in for those that are missing.
+  const last = count - 1;
+  const i1 = min<usize>(1, last);
+  const i2 = min<usize>(2, last);
+  const p1 = source + i1 * blockBytes;
+  const p2 = source + i2 * blockBytes;
+  const p3 = source + last * blockBytes;
+  const high = asFloats<T>(
+    reduceSigned(
+      highLanes<T>(source, block),
+      highLanes<T>(p1, block),
+      highLanes<T>(p2, block),
+      highLanes<T>(p3, block),
+    ),
+  );
+  const lowest = asFloats<T>(
+    reduceUnsigned(
+      lowLanes<T>(source, block),
+      lowLanes<T>(p1, block),
+      lowLanes<T>(p2, block),
+      lowLanes<T>(p3, block),
+    ),
+  );
+  // Without a negative element: 0.
+  const low = v128.and(lowest, i32x4.shr_s(lowest, 31));
+  const middle = <f32>(1 << (bits - 1));
+  const top = <f32>((1 << bits) - 1);
+  let scale: v128;
+  let zero = f32x4.splat(middle);
+  if (symmetric) {
+    const negated = v128.xor(low, i32x4.splat(i32.MIN_VALUE));
+    scale = f32x4.mul(v128.bitselect(high, low, f32x4.gt(high, negated)), f32x4.splat(-1 / middle));
+  } else {
+    scale = f32x4.div(f32x4.sub(high, low), f32x4.splat(top));
+    const exact = f32x4.neg(f32x4.div(low, scale));
+    const rounded = table ? f32x4.nearest(exact) : f32x4.floor(f32x4.add(exact, f32x4.splat(belowHalf)));
+    zero = f32x4.pmin(rounded, f32x4.splat(top));
+  }
+  const size = f32x4.abs(scale);
+  // Also NaN: the comparisons are false then.
+  const usable = v128.and(
+    f32x4.ge(size, f32x4.splat(smallestScale)),
+    v128.and(f32x4.lt(size, f32x4.splat(Infinity)), i32x4.lt_s(high, i32x4.splat(infinityBits))),
+  );
+  const exotic = i32x4.bitmask(usable) ^ 15;
+  const factor = table ? scale : f32x4.div(f32x4.splat(1), scale);
+
+  writeCodes<T>(
+    source,
+    block,
+    v128.shuffle<i32>(factor, factor, 0, 0, 0, 0),
+    v128.shuffle<i32>(zero, zero, 0, 0, 0, 0),
+    values,
+    bits,
+    table,
+    symmetric,
+  );
+  writeCodes<T>(
+    p1,
+    block,
+    v128.shuffle<i32>(factor, factor, 1, 1, 1, 1),
+    v128.shuffle<i32>(zero, zero, 1, 1, 1, 1),
+    values + i1 * valueBytes,
+    bits,
+    table,
+    symmetric,
+  );
+  writeCodes<T>(
+    p2,
+    block,
+    v128.shuffle<i32>(factor, factor, 2, 2, 2, 2),
+    v128.shuffle<i32>(zero, zero, 2, 2, 2, 2),
+    values + i2 * valueBytes,
+    bits,
+    table,
+    symmetric,
+  );
+  writeCodes<T>(
+    p3,
+    block,
+    v128.shuffle<i32>(factor, factor, 3, 3, 3, 3),
+    v128.shuffle<i32>(zero, zero, 3, 3, 3, 3),
+    values + last * valueBytes,
+    bits,
+    table,
+    symmetric,
+  );
+  if (count === 4) {
+    v128.store(scales, scale);
+  } else {
+    store<f32>(scales, f32x4.extract_lane(scale, 0));
+    if (count > 1) store<f32>(scales + 4, f32x4.extract_lane(scale, 1));
+    if (count > 2) store<f32>(scales + 8, f32x4.extract_lane(scale, 2));
+  }
+  if (!symmetric) {
+    const whole = i32x4.trunc_sat_f32x4_s(zero);
+    const z0 = i32x4.extract_lane(whole, 0);
+    const z1 = i32x4.extract_lane(whole, 1);
+    const z2 = i32x4.extract_lane(whole, 2);
+    const z3 = i32x4.extract_lane(whole, 3);
+    if (count === 4) {
+      if (bits === 8) store<i32>(zeroPoints + index, z0 | (z1 << 8) | (z2 << 16) | (z3 << 24));
+      else store<i16>(zeroPoints + (index >> 1), <i16>(z0 | (z1 << 4) | (z2 << 8) | (z3 << 12)));
+    } else {
+      setZeroPoint(zeroPoints, index, z0, bits);
+      if (count > 1) setZeroPoint(zeroPoints, index + 1, z1, bits);
+      if (count > 2) setZeroPoint(zeroPoints, index + 2, z2, bits);
+    }
+  }
+  return exotic;
+}
+
+@inline
+function quantizeRows<T>(
+  source: usize,
+  sourceStride: usize,
+  rows: usize,
+  columns: usize,
+  block: usize,
+  values: usize,
+  scales: usize,
+  zeroPoints: usize,
+  bits: i32,
+  table: bool,
+  symmetric: bool,
+): i32 {
+  const whole = columns / block;
+  const tail = columns - whole * block;
+  const blocks = tail > 0 ? whole + 1 : whole;
+  const valueBytes: usize = (block * bits) >> 3;
+  const zeroPointBytes: usize = (blocks * bits + 7) >> 3;
+  let bad: i32 = -1;
+  for (let row: usize = 0; row < rows; row++) {
+    // The half byte after an odd number of zero points is as onnxruntime leaves it: the middle.
+    if (!symmetric && bits === 4 && (blocks & 1) === 1) store<u8>(zeroPoints + zeroPointBytes - 1, 0x80);
+    for (let index: usize = 0; index < whole; index += 4) {
+      const count = min<usize>(4, whole - index);
+      const from = source + index * block * sizeof<T>();
+      const to = values + index * valueBytes;
+      const scaleAt = scales + index * 4;
+      const exotic = quantizeFour<T>(from, count, block, index, to, scaleAt, zeroPoints, bits, table, symmetric);
+      if (exotic === 0) continue;
+      for (let i: usize = 0; i < count; i++) {
+        if (((exotic >> <i32>i) & 1) === 0) continue;
+        const failed = quantizeOne<T>(
+          from + i * block * sizeof<T>(),
+          block,
+          block,
+          index + i,
+          to + i * valueBytes,
+          scaleAt + i * 4,
+          zeroPoints,
+          bits,
+          table,
+          symmetric,
+        );
+        if (failed && bad < 0) bad = <i32>(row * blocks + index + i);
+      }
+    }
+    if (tail > 0) {
+      const to = values + whole * valueBytes;
+      const failed = quantizeOne<T>(
+        source + whole * block * sizeof<T>(),
+        tail,
+        block,
+        whole,
+        to,
+        scales + whole * 4,
+        zeroPoints,
+        bits,
+        table,
+        symmetric,
+      );
+      if (failed && bad < 0) bad = <i32>(row * blocks + whole);
+      // onnxruntime leaves the code before in the half byte after an odd number of codes.
+      if (bits === 4 && (tail & 1) === 1 && tail > 1) {
+        const end = to + (tail >> 1);
+        store<u8>(end, load<u8>(end) | (load<u8>(end - 1) & 240));
+      }
+    }
+    source += sourceStride;
+    values += blocks * valueBytes;
+    scales += blocks * 4;
+    zeroPoints += zeroPointBytes;
+  }
+  return bad;
+}
+
+/** One body for every combination of what does not change from block to block. */
+@inline
+function quantize<T>(
+  source: usize,
+  sourceStride: usize,
+  rows: usize,
+  columns: usize,
+  block: usize,
+  bits: i32,
+  symmetric: i32,
+  values: usize,
+  scales: usize,
+  zeroPoints: usize,
+  table: bool,
+): i32 {
+  if (bits === 4) {
+    return symmetric
+      ? quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 4, table, true)
+      : quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 4, table, false);
+  }
+  return symmetric
+    ? quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 8, table, true)
+    : quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 8, table, false);
+}
+
+export function quantize_blocks_f32(
+  source: usize,
+  sourceStride: usize,
+  rows: usize,
+  columns: usize,
+  block: usize,
+  bits: i32,
+  symmetric: i32,
+  values: usize,
+  scales: usize,
+  zeroPoints: usize,
+): i32 {
+  return quantize<f32>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false);
+}
+
+export function quantize_blocks_bf16(
+  source: usize,
+  sourceStride: usize,
+  rows: usize,
+  columns: usize,
+  block: usize,
+  bits: i32,
+  symmetric: i32,
+  values: usize,
+  scales: usize,
+  zeroPoints: usize,
+): i32 {
+  return quantize<Bf16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false);
+}
+
+export function quantize_blocks_f16(
+  source: usize,
+  sourceStride: usize,
+  rows: usize,
+  columns: usize,
+  block: usize,
+  bits: i32,
+  symmetric: i32,
+  values: usize,
+  scales: usize,
+  zeroPoints: usize,
+): i32 {
+  return quantize<F16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false);
+}
+
+export function quantize_table_f32(
+  source: usize,
+  sourceStride: usize,
+  rows: usize,
+  columns: usize,
+  block: usize,
+  bits: i32,
+  symmetric: i32,
+  values: usize,
+  scales: usize,
+  zeroPoints: usize,
+): i32 {
+  return quantize<f32>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true);
+}
+
+export function quantize_table_bf16(
+  source: usize,
+  sourceStride: usize,
+  rows: usize,
+  columns: usize,
+  block: usize,
+  bits: i32,
+  symmetric: i32,
+  values: usize,
+  scales: usize,
+  zeroPoints: usize,
+): i32 {
+  return quantize<Bf16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true);
+}
+
+export function quantize_table_f16(
+  source: usize,
+  sourceStride: usize,
+  rows: usize,
+  columns: usize,
+  block: usize,
+  bits: i32,
+  symmetric: i32,
+  values: usize,
+  scales: usize,
+  zeroPoints: usize,
+): i32 {
+  return quantize<F16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true);
+}
