@@ -2,6 +2,7 @@
  * Where bytes come from: a local file today, an HTTP range source of a hub later, a buffer in tests.
  */
 import { type FileHandle, open } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { fail } from '../report/diagnostics.ts';
 import { systemReason } from '../report/show.ts';
 
@@ -9,9 +10,20 @@ export interface ByteSource {
   /** Stable name for messages, plans and digests: a path relative to the checkpoint, not an absolute one. */
   readonly name: string;
   readonly size: number;
+  /** Set where the bytes are those of an open file, for readers that go to it on their own. */
+  readonly file?: OpenedFile;
   /** Bytes [begin, end), inside [0, size]. Throws VC1106 where they cannot be read or the source got shorter. */
   read(begin: number, end: number): Promise<Uint8Array>;
   close(): Promise<void>;
+}
+
+export interface OpenedFile {
+  /** Valid in all threads of the process until the source is closed. */
+  readonly descriptor: number;
+  /** Absolute. */
+  readonly path: string;
+  /** When it was last written to, as it was opened. */
+  readonly mtimeNs: bigint;
 }
 
 /** A source over bytes in memory. */
@@ -33,7 +45,12 @@ export async function fileSource(path: string, name: string): Promise<ByteSource
   try {
     const stat = await handle.stat({ bigint: true });
     if (!stat.isFile()) throw new Error(`${name} is not a regular file`);
-    return new FileSource(name, Number(stat.size), stat.mtimeNs, handle);
+    return new FileSource(
+      name,
+      Number(stat.size),
+      { descriptor: handle.fd, path: resolve(path), mtimeNs: stat.mtimeNs },
+      handle,
+    );
   } catch (cause) {
     await handle.close();
     throw cause;
@@ -43,14 +60,13 @@ export async function fileSource(path: string, name: string): Promise<ByteSource
 class FileSource implements ByteSource {
   readonly name: string;
   readonly size: number;
-  /** When it was last written to, as it was opened. */
-  readonly #written: bigint;
+  readonly file: OpenedFile;
   readonly #handle: FileHandle;
 
-  constructor(name: string, size: number, written: bigint, handle: FileHandle) {
+  constructor(name: string, size: number, file: OpenedFile, handle: FileHandle) {
     this.name = name;
     this.size = size;
-    this.#written = written;
+    this.file = file;
     this.#handle = handle;
   }
 
@@ -71,7 +87,7 @@ class FileSource implements ByteSource {
   /** Bytes of two versions of a file would make weights that nobody trained. */
   async #checkUnchanged(): Promise<void> {
     const { mtimeNs } = await this.#handle.stat({ bigint: true });
-    if (mtimeNs !== this.#written) {
+    if (mtimeNs !== this.file.mtimeNs) {
       throw fail('VC1106', { where: this.name, found: 'it was written to since it was opened' });
     }
   }

@@ -1,11 +1,14 @@
 /**
  * Lazy tensors. A tensor knows dtype, shape and byte length without reading anything; its bytes come from a
- * file range, from memory, or from a derivation that computes them from other tensors in blocks of rows.
+ * file range, from memory, or from a derivation that computes them from other tensors, window by window.
  *
  * Layout of all bytes: row major, little endian, sub-byte types packed low bits first.
  */
 import type { ByteSource } from './byte-source.ts';
 import { byteLengthOf, type DType } from './dtype.ts';
+import { readDerived } from './read-derived.ts';
+import type { Region, Window } from './window.ts';
+import type { Workspace } from './workspace.ts';
 
 export type JsonValue =
   | null
@@ -35,13 +38,32 @@ export interface TensorSpec {
   readonly shape: readonly number[];
 }
 
+/** A window of one of a derivation's inputs. */
+export interface Need {
+  /** Index among the inputs. */
+  readonly input: number;
+  readonly window: Window;
+}
+
+/** What computations work with. */
+export interface ComputeContext {
+  readonly workspace: Workspace;
+  readonly nonFinite: NonFinite;
+}
+
 /**
- * A computation of one or more tensors from others, in independent blocks of rows. One read of the inputs
- * serves every output (a quantizer makes values, scales and zero points at once).
+ * What becomes of weights that are NaN or infinite: `refuse` throws VC3901 wherever one is read, `unquantized`
+ * only where one would be quantized (imported graphs hold masks of -inf), `keep` never.
+ */
+export type NonFinite = 'refuse' | 'unquantized' | 'keep';
+
+/**
+ * A computation of one or more tensors from others, in independent windows. One computation of a window serves
+ * every output (a quantizer makes values, scales and zero points at once).
  *
- * Each output's bytes split into `rows` equal parts: part i is computed by `computeRows(i, i + 1)`, and any
- * split into blocks gives the same bytes. `op` and `params` are plain data: together with the inputs they say
- * what the bytes are, for the plan, for digests and for a worker that has to rebuild the derivation.
+ * Each output's bytes split into `rows` equal parts, the rows of a matrix; any split into windows gives the same
+ * bytes. `op` and `params` are plain data: together with the inputs they say what the bytes are, for the plan, for
+ * digests and for a worker that has to rebuild the derivation.
  */
 export interface Derivation {
   readonly op: string;
@@ -49,20 +71,20 @@ export interface Derivation {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly TensorSpec[];
   readonly rows: number;
-  /** Peak bytes held per row while computing (inputs read, intermediates, outputs): bounds the block size. */
-  readonly workingBytesPerRow: number;
-  /** What every call costs however few rows it computes; left out: nothing. */
-  readonly overhead?: CallOverhead;
-  /** Bytes of rows [begin, end), one array per output. */
-  computeRows(begin: number, end: number): Promise<readonly Uint8Array[]>;
-}
-
-/** What a call of `computeRows` costs whatever its number of rows. */
-export interface CallOverhead {
-  /** Bytes of the inputs that it goes through: where they are many, few large blocks are better. */
-  readonly read: number;
-  /** Peak bytes held for that. */
-  readonly held: number;
+  /** True: only windows of whole rows can be computed; so it is where there are several outputs. */
+  readonly wholeRows?: boolean;
+  /** What of the inputs a window of the output is computed from. Must not grow when the window shrinks. */
+  needs(window: Window): readonly Need[];
+  /**
+   * Computes a window. `inputs` are the regions of `needs(window)`, in that order; `outputs` one region per output,
+   * which nothing else overlaps.
+   */
+  compute(
+    window: Window,
+    inputs: readonly Region[],
+    outputs: readonly Region[],
+    context: ComputeContext,
+  ): void;
 }
 
 /** A tensor over `byteLength` bytes of a source at `offset`; the caller has checked that they exist. */
@@ -101,8 +123,7 @@ export function inlineTensor(dtype: DType, shape: readonly number[], bytes: Uint
 export function derivedTensors(derivation: Derivation): readonly Tensor[] {
   return derivation.outputs.map((spec, output) => {
     const byteLength = byteLengthOf(spec.dtype, spec.shape);
-    const rowBytes = derivation.rows === 0 ? 0 : byteLength / derivation.rows;
-    if (!Number.isInteger(rowBytes)) {
+    if (derivation.rows > 0 && byteLength % derivation.rows !== 0) {
       throw new RangeError(`${derivation.op}: ${byteLength} bytes do not split into ${derivation.rows} rows`);
     }
     return {
@@ -111,12 +132,7 @@ export function derivedTensors(derivation: Derivation): readonly Tensor[] {
       origin: { kind: 'derived', derivation, output },
       read: async (begin: number, end: number) => {
         checkWithin(begin, end, byteLength);
-        if (begin === end) return new Uint8Array(0);
-        const first = Math.floor(begin / rowBytes);
-        const last = Math.ceil(end / rowBytes);
-        const block = (await derivation.computeRows(first, last))[output];
-        if (block === undefined) throw new RangeError(`${derivation.op} has no output ${output}`);
-        return block.subarray(begin - first * rowBytes, end - first * rowBytes);
+        return readDerived(derivation, output, begin, end);
       },
     };
   });

@@ -21,8 +21,8 @@ export function sampleModel(): Model {
     inputs: [stored],
     outputs: [{ dtype: 'bfloat16', shape: [4, 4] }],
     rows: 4,
-    workingBytesPerRow: 16,
-    computeRows: async () => [],
+    needs: () => [],
+    compute: () => {},
   });
   const weight = graph.addInitializer('layer.weight', turned);
   const shape = graph.addInitializer(

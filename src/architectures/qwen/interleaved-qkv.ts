@@ -10,7 +10,7 @@ export function deinterleaveQkv(tensor: Tensor, heads: number): Tensor {
   const headDim = (tensor.shape[0] ?? 0) / (3 * heads);
   const segments: RowSegment[] = [];
   for (let part = 0; part < 3; part += 1) {
-    for (let head = 0; head < heads; head += 1) segments.push([(3 * head + part) * headDim, headDim, 1]);
+    for (let head = 0; head < heads; head += 1) segments.push([(3 * head + part) * headDim, headDim]);
   }
   return permuteRows(tensor, segments);
 }

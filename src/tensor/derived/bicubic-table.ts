@@ -5,7 +5,8 @@
 import { bicubicRows, bicubicTaps } from '../../kernels/bicubic.ts';
 import { bytesOf, viewAs } from '../../kernels/bytes.ts';
 import { derivedTensor, type JsonValue, type Tensor } from '../tensor.ts';
-import { derive, expectFloat32, matrixShape, sameShape } from './derive.ts';
+import { wholeRows } from '../window.ts';
+import { expectFloat32, matrixShape, regionAt, sameShape } from './derive.ts';
 
 /** Rows and columns of a grid. */
 export type Grid = readonly [height: number, width: number];
@@ -22,25 +23,31 @@ export function bicubicTable(table: Tensor, from: Grid, to: Grid): Tensor {
   const vertical = bicubicTaps(gridHeight, height);
   const horizontal = bicubicTaps(gridWidth, width);
   if (sameShape(from, to)) return table;
-  const gridRowBytes = gridWidth * depth * 4;
 
-  return derivedTensor(
-    derive({
-      op: 'bicubic-table',
-      params: { from, to },
-      readings: [{ tensor: table, perCall: table.byteLength }],
-      outputs: [{ dtype: 'float32', shape: [height * width, depth] }],
-      rows: height * width,
-      computeRows: async (begin, end) => {
-        // Taps grow with the position, so that the first and the last row bound what is read.
-        const top = vertical.index[Math.floor(begin / width) * 4] ?? 0;
-        const bottom = vertical.index[Math.floor((end - 1) / width) * 4 + 3] ?? 0;
-        const bytes = await table.read(top * gridRowBytes, (bottom + 1) * gridRowBytes);
-        const rows = viewAs(Float32Array, bytes);
-        return [bytesOf(bicubicRows(rows, top, gridWidth, depth, vertical, horizontal, begin, end))];
-      },
-    }),
-  );
+  return derivedTensor({
+    op: 'bicubic-table',
+    params: { from, to },
+    inputs: [table],
+    outputs: [{ dtype: 'float32', shape: [height * width, depth] }],
+    rows: height * width,
+    wholeRows: true,
+    needs: ({ row, rows }) => {
+      if (rows === 0) return [{ input: 0, window: wholeRows(0, 0, depth) }];
+      // Taps grow with the position, so that the first and the last row bound what is read.
+      const top = vertical.index[Math.floor(row / width) * 4] ?? 0;
+      const bottom = vertical.index[Math.floor((row + rows - 1) / width) * 4 + 3] ?? 0;
+      return [{ input: 0, window: wholeRows(top * gridWidth, (bottom + 1) * gridWidth, depth) }];
+    },
+    compute: ({ row, rows }, inputs, outputs, { workspace }) => {
+      if (rows === 0) return;
+      const top = vertical.index[Math.floor(row / width) * 4] ?? 0;
+      const bottom = vertical.index[Math.floor((row + rows - 1) / width) * 4 + 3] ?? 0;
+      const tableBytes = (bottom + 1 - top) * gridWidth * depth * 4;
+      const source = viewAs(Float32Array, workspace.bytes(regionAt(inputs, 0).pointer, tableBytes));
+      const result = bicubicRows(source, top, gridWidth, depth, vertical, horizontal, row, row + rows);
+      workspace.bytes(regionAt(outputs, 0).pointer, result.byteLength).set(bytesOf(result));
+    },
+  });
 }
 
 export function rebuildBicubicTable(

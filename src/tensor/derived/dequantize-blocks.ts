@@ -1,8 +1,8 @@
 /** The float32 weights that block-quantized ones stand for: what parity compares a quantized graph with. */
-import { bytesOf, viewAs } from '../../kernels/bytes.ts';
-import { dequantizeRows, packedBytes } from '../../kernels/quantize.ts';
+import { packedBytes } from '../../kernels/quantize.ts';
 import { derivedTensor, type JsonValue, type Tensor } from '../tensor.ts';
-import { derive, sameShape } from './derive.ts';
+import { matrixOf, wholeRows } from '../window.ts';
+import { regionAt, sameShape } from './derive.ts';
 import type { QuantizedBlocks } from './quantize-blocks.ts';
 
 /** float32 [N, K]: (code - zero point)·scale, rounded once. Takes weights and tables. */
@@ -25,51 +25,37 @@ export function dequantizeBlocks(
       `values [${values.shape}] and scales [${scales.shape}] are no [${rows},${columns}] weight of ${bits} bits`,
     );
   }
-  const parts: readonly [Tensor, number][] = [
-    [values, valueBytes],
-    [scales, blocks * 4],
-    ...(zeroPoints === undefined ? [] : [[zeroPoints, zeroPointBytes] as [Tensor, number]]),
-  ];
+  const parts = zeroPoints === undefined ? [values, scales] : [values, scales, zeroPoints];
 
-  return derivedTensor(
-    derive({
-      op: 'dequantize-blocks',
-      params: { bits, block, columns },
-      readings: parts.map(([tensor, perRow]) => ({ tensor, perRow })),
-      outputs: [{ dtype: 'float32', shape: [rows, columns] }],
-      rows,
-      computeRows: async (begin, end) => {
-        const bytes = await readRows(parts, begin, end);
-        const [codes, scaleBytes, zeros] = bytes;
-        if (codes === undefined || scaleBytes === undefined) throw new RangeError('dequantize: nothing read');
-        const read = { values: codes, scales: viewAs(Float32Array, scaleBytes), zeroPoints: zeros };
-        return [bytesOf(dequantizeRows(read, columns, { bits, block }))];
-      },
-    }),
-  );
-}
-
-/** Rows [begin, end) of each part; parts that one derivation computes are computed by one call. */
-async function readRows(
-  parts: readonly (readonly [Tensor, number])[],
-  begin: number,
-  end: number,
-): Promise<readonly Uint8Array[]> {
-  const calls = new Map<object, Promise<readonly Uint8Array[]>>();
-  return Promise.all(
-    parts.map(async ([tensor, rowBytes]) => {
-      const { origin } = tensor;
-      // Shared only where the derivation's rows are these rows.
-      if (origin.kind !== 'derived' || origin.derivation.rows * rowBytes !== tensor.byteLength) {
-        return tensor.read(begin * rowBytes, end * rowBytes);
-      }
-      const call = calls.get(origin.derivation) ?? origin.derivation.computeRows(begin, end);
-      calls.set(origin.derivation, call);
-      const bytes = (await call)[origin.output];
-      if (bytes === undefined) throw new RangeError(`${origin.derivation.op} has no output ${origin.output}`);
-      return bytes;
-    }),
-  );
+  return derivedTensor({
+    op: 'dequantize-blocks',
+    params: { bits, block, columns },
+    inputs: parts,
+    outputs: [{ dtype: 'float32', shape: [rows, columns] }],
+    rows,
+    wholeRows: true,
+    needs: (window) =>
+      parts.map(({ shape }, input) => {
+        const [matrixRows, matrixColumns] = matrixOf(shape);
+        const perRow = rows === 0 ? 0 : matrixRows / rows;
+        const begin = window.row * perRow;
+        return { input, window: wholeRows(begin, begin + window.rows * perRow, matrixColumns) };
+      }),
+    compute: (window, inputs, outputs, { workspace }) => {
+      const target = regionAt(outputs, 0);
+      workspace.kernels.dequantize_blocks(
+        regionAt(inputs, 0).pointer,
+        regionAt(inputs, 1).pointer,
+        inputs[2]?.pointer ?? 0,
+        window.rows,
+        columns,
+        block,
+        bits,
+        target.pointer,
+        target.stride,
+      );
+    },
+  });
 }
 
 export function rebuildDequantizeBlocks(

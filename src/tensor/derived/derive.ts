@@ -1,72 +1,6 @@
-/**
- * Building derivations: what one costs follows from what it reads, and reading a derived input costs what that
- * input's own derivation needs.
- */
-
-import { byteLengthOf } from '../dtype.ts';
-import type { CallOverhead, Derivation, JsonValue, Tensor, TensorSpec } from '../tensor.ts';
-
-/** One input and how much of it a computation reads. */
-export interface Reading {
-  readonly tensor: Tensor;
-  /** Bytes of it read and held per row of the output. */
-  readonly perRow?: number;
-  /** Bytes of it that every call goes through. */
-  readonly perCall?: number;
-  /** Bytes of those held at a time; left out: all. */
-  readonly heldPerCall?: number;
-}
-
-interface Recipe {
-  readonly op: string;
-  readonly params: { readonly [key: string]: JsonValue };
-  readonly readings: readonly Reading[];
-  readonly outputs: readonly TensorSpec[];
-  readonly rows: number;
-  /** Intermediates per row, beyond inputs and outputs. */
-  readonly scratchPerRow?: number;
-  readonly computeRows: Derivation['computeRows'];
-}
-
-/** A derivation whose working bytes are summed up from its readings and outputs. */
-export function derive(recipe: Recipe): Derivation {
-  const { op, params, readings, outputs, rows, computeRows } = recipe;
-  let perRow = recipe.scratchPerRow ?? 0;
-  for (const { dtype, shape } of outputs) perRow += byteLengthOf(dtype, shape) / Math.max(rows, 1);
-  let read = 0;
-  let held = 0;
-  for (const reading of readings) {
-    const cost = costOfReading(reading.tensor);
-    const perCall = reading.perCall ?? 0;
-    perRow += (reading.perRow ?? 0) * cost.perByte;
-    read += perCall + cost.overhead.read;
-    held += (reading.heldPerCall ?? perCall) * cost.perByte + cost.overhead.held;
-  }
-  return {
-    op,
-    params,
-    inputs: readings.map(({ tensor }) => tensor),
-    outputs,
-    rows,
-    workingBytesPerRow: perRow,
-    ...(read + held > 0 ? { overhead: { read, held } } : {}),
-    computeRows,
-  };
-}
-
-const none: CallOverhead = { read: 0, held: 0 };
-
-/** Peak bytes held per byte that is read of a tensor, and what each read costs besides. */
-export function costOfReading(tensor: Tensor): { readonly perByte: number; readonly overhead: CallOverhead } {
-  const { origin } = tensor;
-  if (origin.kind === 'inline') return { perByte: 0, overhead: none };
-  if (origin.kind === 'source' || tensor.byteLength === 0) return { perByte: 1, overhead: none };
-  const { derivation } = origin;
-  return {
-    perByte: (derivation.workingBytesPerRow * derivation.rows) / tensor.byteLength,
-    overhead: derivation.overhead ?? none,
-  };
-}
+/** What derivations have in common: looking at tensors, and checks of shapes and types. */
+import { elementCount } from '../dtype.ts';
+import type { Derivation, Tensor } from '../tensor.ts';
 
 /**
  * The tensor's derivation where the tensor is its output as it was declared, not a view of another shape.
@@ -90,6 +24,13 @@ export function onlyInput(derivation: Derivation): Tensor {
   return input;
 }
 
+/** The regions of a computation, of which there is one per need. */
+export function regionAt<T>(regions: readonly T[], index: number): T {
+  const region = regions[index];
+  if (region === undefined) throw new RangeError(`a computation misses region ${index}`);
+  return region;
+}
+
 /** Rows and columns of a matrix. */
 export function matrixShape(tensor: Tensor, what: string): readonly [number, number] {
   const [rows, columns, ...rest] = tensor.shape;
@@ -103,4 +44,11 @@ export function matrixShape(tensor: Tensor, what: string): readonly [number, num
 export function expectFloat32(tensor: Tensor, what: string): void {
   if (tensor.dtype !== 'float32')
     throw new RangeError(`${what} is float32, not ${tensor.dtype}: cast it first`);
+}
+
+/** Columns of a derivation's output: its elements by row. */
+export function columnsOf({ outputs, rows }: Derivation, output: number): number {
+  const spec = outputs[output];
+  if (spec === undefined) throw new RangeError(`no output ${output}`);
+  return rows === 0 ? 0 : elementCount(spec.shape) / rows;
 }

@@ -1,7 +1,8 @@
 /** Constant tensors of any size without bytes in memory: zeros, and one byte repeated. */
-import { byteLengthOf, type DType, dtypes } from '../dtype.ts';
+import { type DType, dtypes } from '../dtype.ts';
 import { derivedTensor, type JsonValue, type Tensor } from '../tensor.ts';
-import { derivationOf, derive, onlyInput } from './derive.ts';
+import { elementBytes, matrixOf } from '../window.ts';
+import { derivationOf, onlyInput, regionAt } from './derive.ts';
 
 /** A tensor of zeros. */
 export function zeros(dtype: DType, shape: readonly number[]): Tensor {
@@ -24,16 +25,19 @@ export function isZeros(tensor: Tensor): boolean {
 }
 
 function fill(dtype: DType, shape: readonly number[], byte: number): Tensor {
-  return derivedTensor(
-    derive({
-      op: 'fill',
-      params: { dtype, shape, byte },
-      readings: [],
-      outputs: [{ dtype, shape: [...shape] }],
-      rows: byteLengthOf(dtype, shape),
-      computeRows: async (begin, end) => [new Uint8Array(end - begin).fill(byte)],
-    }),
-  );
+  const size = elementBytes(dtype);
+  return derivedTensor({
+    op: 'fill',
+    params: { dtype, shape, byte },
+    inputs: [],
+    outputs: [{ dtype, shape: [...shape] }],
+    rows: matrixOf(shape)[0],
+    needs: () => [],
+    compute: ({ rows, columns }, _, outputs, { workspace }) => {
+      const { pointer, stride } = regionAt(outputs, 0);
+      for (let row = 0; row < rows; row++) workspace.bytes(pointer + row * stride, columns * size).fill(byte);
+    },
+  });
 }
 
 export function rebuildFill(

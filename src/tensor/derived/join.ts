@@ -1,8 +1,9 @@
 /** Joining tensors along axis 0 (concat) or a new leading axis (stack): their bytes, one after the other. */
-import { bitsOf, elementCount } from '../dtype.ts';
-import { derivedTensor, type Tensor } from '../tensor.ts';
+import { derivedTensor, type Need, type Tensor } from '../tensor.ts';
+import { elementBytes, matrixOf, type Window } from '../window.ts';
 import { cast } from './cast.ts';
-import { costOfReading, derivationOf, derive, onlyInput, sameShape } from './derive.ts';
+import { derivationOf, onlyInput, regionAt, sameShape } from './derive.ts';
+import { copyParts } from './parts.ts';
 import { transpose2d, untranspose } from './transpose.ts';
 
 /** Tensors of one dtype that agree in all axes but the first, joined on the first. */
@@ -52,30 +53,48 @@ export function unstack(tensor: Tensor): readonly Tensor[] | undefined {
 
 function join(op: 'concat' | 'stack', tensors: readonly Tensor[], shape: readonly number[]): Tensor {
   const dtype = tensors[0]?.dtype ?? 'float32';
-  const size = bitsOf(dtype) / 8;
-  if (!Number.isInteger(size)) throw new RangeError(`${op} of ${dtype}: elements are not whole bytes`);
-  return derivedTensor(
-    derive({
-      op,
-      params: {},
-      readings: tensors.map((tensor) => ({ tensor })),
-      outputs: [{ dtype, shape }],
-      rows: elementCount(shape),
-      // The inputs are read one after the other, so only the costliest counts.
-      scratchPerRow: size * Math.max(...tensors.map((tensor) => costOfReading(tensor).perByte)),
-      computeRows: async (begin, end) => {
-        const out = new Uint8Array((end - begin) * size);
-        let start = 0;
-        for (const tensor of tensors) {
-          const from = Math.max(begin * size - start, 0);
-          const to = Math.min(end * size - start, tensor.byteLength);
-          if (from < to) out.set(await tensor.read(from, to), start + from - begin * size);
-          start += tensor.byteLength;
+  const size = elementBytes(dtype);
+  const [rows, columns] = matrixOf(shape);
+  /** Each tensor's matrix rows in the output, in order. */
+  const begins: number[] = [];
+  let total = 0;
+  for (const tensor of tensors) {
+    begins.push(total);
+    const elements = tensor.byteLength / size;
+    total += columns === 0 ? 0 : elements / columns;
+  }
+  /** A stacked vector [n, 1] is one row of the output. */
+  const turned = shape.length === 2 && tensors[0]?.shape.length === 1;
+
+  const needs = (window: Window): Need[] =>
+    tensors.flatMap((_, input) => {
+      const begin = begins[input] ?? 0;
+      const first = Math.max(window.row - begin, 0);
+      const last = Math.min(window.row + window.rows - begin, (begins[input + 1] ?? total) - begin);
+      if (first >= last) return [];
+      if (op === 'stack' && turned) {
+        return [{ input, window: { row: window.column, rows: window.columns, column: 0, columns: 1 } }];
+      }
+      return [{ input, window: { ...window, row: first, rows: last - first } }];
+    });
+
+  return derivedTensor({
+    op,
+    params: {},
+    inputs: tensors,
+    outputs: [{ dtype, shape }],
+    rows,
+    needs,
+    compute: (window, inputs, outputs, context) => {
+      const target = regionAt(outputs, 0);
+      if (op === 'stack' && turned) {
+        for (const [row, { pointer, stride }] of inputs.entries()) {
+          const to = target.pointer + row * target.stride;
+          context.workspace.kernels.copy_rows(pointer, stride, to, size, window.columns, size);
         }
-        return [out];
-      },
-    }),
-  );
+      } else copyParts(needs(window), inputs, target, window.columns * size, context);
+    },
+  });
 }
 
 export const rebuildConcat = (tensors: readonly Tensor[]): readonly Tensor[] => [concat(tensors)];

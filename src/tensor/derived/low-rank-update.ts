@@ -2,11 +2,10 @@
  * A linear weight with low-rank adapters folded in: base [out, in] + sum of scale · B [out, r] · A [r, in],
  * computed in float32 (kernels/low-rank.ts). Adapters are added in the order given.
  */
-import { bytesOf, viewAs } from '../../kernels/bytes.ts';
-import { lowRankUpdate as update } from '../../kernels/low-rank.ts';
 import { elementCount } from '../dtype.ts';
-import { derivedTensor, readAll, type Tensor } from '../tensor.ts';
-import { derive, expectFloat32, matrixShape, type Reading } from './derive.ts';
+import { derivedTensor, type Need, type Tensor } from '../tensor.ts';
+import { wholeRows, windowBytes } from '../window.ts';
+import { expectFloat32, matrixShape, regionAt } from './derive.ts';
 
 /** All float32. */
 export interface LowRank {
@@ -18,14 +17,12 @@ export interface LowRank {
   readonly scale: Tensor;
 }
 
-const floatBytes = 4;
-
 /** float32 [out, in]. */
 export function lowRankUpdate(base: Tensor, updates: readonly LowRank[]): Tensor {
   if (updates.length === 0) return base;
   expectFloat32(base, 'the base of a low-rank update');
   const [rows, columns] = matrixShape(base, 'the base of a low-rank update');
-  const readings: Reading[] = [{ tensor: base, perRow: columns * floatBytes }];
+  const ranks: number[] = [];
   for (const { a, b, scale } of updates) {
     for (const tensor of [a, b, scale]) expectFloat32(tensor, 'a low-rank factor');
     const [rank, inSize] = matrixShape(a, 'A of a low-rank update');
@@ -35,40 +32,62 @@ export function lowRankUpdate(base: Tensor, updates: readonly LowRank[]): Tensor
         `a [${base.shape}] weight takes no update of A [${a.shape}], B [${b.shape}], scale [${scale.shape}]`,
       );
     }
-    readings.push(
-      { tensor: a, perCall: a.byteLength },
-      { tensor: b, perRow: rank * floatBytes },
-      { tensor: scale, perCall: floatBytes },
-    );
+    ranks.push(rank);
   }
 
-  const computeRows = async (begin: number, end: number): Promise<readonly Uint8Array[]> => {
-    const floats = async (tensor: Tensor): Promise<Float32Array> => {
-      const rowBytes = tensor.byteLength / rows;
-      return viewAs(Float32Array, await tensor.read(begin * rowBytes, end * rowBytes));
-    };
-    const factors = [];
-    for (const { a, b, scale } of updates) {
-      factors.push({
-        a: viewAs(Float32Array, await readAll(a)),
-        b: await floats(b),
-        rank: a.shape[0] ?? 0,
-        scale: viewAs(Float32Array, await readAll(scale))[0] ?? 0,
-      });
-    }
-    return [bytesOf(update(await floats(base), columns, factors))];
-  };
-
-  return derivedTensor(
-    derive({
-      op: 'low-rank-update',
-      params: {},
-      readings,
-      outputs: [{ dtype: 'float32', shape: [rows, columns] }],
-      rows,
-      computeRows,
-    }),
-  );
+  return derivedTensor({
+    op: 'low-rank-update',
+    params: {},
+    inputs: [base, ...updates.flatMap(({ a, b, scale }) => [a, b, scale])],
+    outputs: [{ dtype: 'float32', shape: [rows, columns] }],
+    rows,
+    needs: (window) => [
+      { input: 0, window },
+      ...ranks.flatMap((rank, update): Need[] => [
+        { input: update * 3 + 1, window: { ...window, row: 0, rows: rank } },
+        { input: update * 3 + 2, window: { ...window, column: 0, columns: rank } },
+        { input: update * 3 + 3, window: wholeRows(0, 1, 1) },
+      ]),
+    ],
+    compute: (window, inputs, outputs, { workspace }) => {
+      const { kernels } = workspace;
+      const [from, sum] = [regionAt(inputs, 0), regionAt(outputs, 0)];
+      for (let row = 0; row < window.rows; row++) {
+        workspace
+          .bytes(sum.pointer + row * sum.stride, windowBytes('float32', { ...window, rows: 1 }))
+          .fill(0);
+      }
+      for (const [update, rank] of ranks.entries()) {
+        const [a, b] = [regionAt(inputs, update * 3 + 1), regionAt(inputs, update * 3 + 2)];
+        const scale = new DataView(
+          workspace.bytes(regionAt(inputs, update * 3 + 3).pointer, 4).slice().buffer,
+        );
+        kernels.low_rank_accumulate(
+          sum.pointer,
+          sum.stride,
+          a.pointer,
+          a.stride,
+          b.pointer,
+          b.stride,
+          rank,
+          scale.getFloat32(0, true),
+          window.rows,
+          window.columns,
+        );
+      }
+      // The sum is added to the base once, so that small terms are not lost in it one by one.
+      kernels.add_rows(
+        from.pointer,
+        from.stride,
+        sum.pointer,
+        sum.stride,
+        sum.pointer,
+        sum.stride,
+        window.rows,
+        window.columns,
+      );
+    },
+  });
 }
 
 /** Inputs: the base, then A, B and scale of each update. */

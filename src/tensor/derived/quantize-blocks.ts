@@ -2,16 +2,26 @@
  * Block-quantized weights: values, scales and zero points from one read of the weight.
  * Layouts are those of kernels/quantize.ts, as MatMulNBits and GatherBlockQuantized take them.
  */
-import { bytesOf, viewAs } from '../../kernels/bytes.ts';
-import { type BlockQuantization, findNonFinite, packedBytes, quantizeRows } from '../../kernels/quantize.ts';
+import { type BlockQuantization, packedBytes } from '../../kernels/quantize.ts';
 import { fail } from '../../report/diagnostics.ts';
-import { derivedTensors, type JsonValue, type Tensor, type TensorSpec } from '../tensor.ts';
-import { derive, expectFloat32, matrixShape } from './derive.ts';
+import type { DType } from '../dtype.ts';
+import { type Derivation, derivedTensors, type JsonValue, type Tensor, type TensorSpec } from '../tensor.ts';
+import { wholeRows } from '../window.ts';
+import { derivationOf, expectFloat32, matrixShape, onlyInput, regionAt } from './derive.ts';
 import { filledBytes } from './fill.ts';
 import { leafNames } from './leaves.ts';
 import { reshape } from './reshape.ts';
 
 export type { BlockQuantization } from '../../kernels/quantize.ts';
+
+/** By type of the weight. */
+const kernels: Readonly<
+  Partial<Record<DType, 'quantize_blocks_f32' | 'quantize_blocks_f16' | 'quantize_blocks_bf16'>>
+> = {
+  float32: 'quantize_blocks_f32',
+  float16: 'quantize_blocks_f16',
+  bfloat16: 'quantize_blocks_bf16',
+};
 
 /** A quantized weight [N, K], kb = ceil(K / block). */
 export interface QuantizedBlocks extends Pick<BlockQuantization, 'bits' | 'block'> {
@@ -28,7 +38,8 @@ export interface QuantizedBlocks extends Pick<BlockQuantization, 'bits' | 'block
  * Computing the rows throws VC3901 where a weight is NaN or infinite.
  */
 export function quantizeBlocks(weight: Tensor, options: BlockQuantization): QuantizedBlocks {
-  const [values, scales, zeroPoints] = derivedTensors(quantization(weight, options));
+  expectFloat32(weight, 'a weight to quantize');
+  const [values, scales, zeroPoints] = derivedTensors(quantization(beforeWidening(weight), options));
   if (values === undefined || scales === undefined) throw new RangeError('quantize-blocks has no outputs');
   const { bits, block } = options;
   return { values, scales, bits, block, ...(zeroPoints === undefined ? {} : { zeroPoints }) };
@@ -55,41 +66,61 @@ export function quantizeTable(
   };
 }
 
-function quantization(weight: Tensor, options: BlockQuantization) {
-  expectFloat32(weight, 'a weight to quantize');
+/** The float16 or bfloat16 tensor that was cast to float32: the kernels widen on their own. */
+function beforeWidening(weight: Tensor): Tensor {
+  const widening = derivationOf(weight, 'cast');
+  const narrow = widening === undefined ? undefined : onlyInput(widening);
+  return narrow !== undefined && narrow.dtype in kernels ? narrow : weight;
+}
+
+function quantization(weight: Tensor, options: BlockQuantization): Derivation {
   const [rows, columns] = matrixShape(weight, 'a weight to quantize');
   const { bits, block, symmetric } = options;
   if (bits !== 4 && bits !== 8) throw new RangeError(`${bits} bits: 4 or 8 are known`);
   if (!Number.isInteger(Math.log2(block)) || block < 16) {
     throw new RangeError(`a block of ${block}: a power of two from 16 on is needed`);
   }
+  const kernel = kernels[weight.dtype];
+  if (kernel === undefined) throw new RangeError(`a weight to quantize is a float, not ${weight.dtype}`);
   const blocks = Math.ceil(columns / block);
   const outputs: TensorSpec[] = [
     { dtype: 'uint8', shape: [rows, blocks, packedBytes(block, bits)] },
     { dtype: 'float32', shape: [rows, blocks] },
   ];
   if (!symmetric) outputs.push({ dtype: 'uint8', shape: [rows, packedBytes(blocks, bits)] });
-  const rowBytes = columns * 4;
-  return derive({
+  const derivation: Derivation = {
     op: 'quantize-blocks',
     params: { bits, block, symmetric },
-    readings: [{ tensor: weight, perRow: rowBytes }],
+    inputs: [weight],
     outputs,
     rows,
-    computeRows: async (begin, end) => {
-      const weights = viewAs(Float32Array, await weight.read(begin * rowBytes, end * rowBytes));
-      const bad = findNonFinite(weights);
-      if (bad >= 0) {
+    wholeRows: true,
+    needs: ({ row, rows: count }) => [{ input: 0, window: wholeRows(row, row + count, columns) }],
+    compute: (window, inputs, regions, { workspace, nonFinite }) => {
+      const source = regionAt(inputs, 0);
+      const bad = workspace.kernels[kernel](
+        source.pointer,
+        source.stride,
+        window.rows,
+        columns,
+        block,
+        bits,
+        symmetric ? 1 : 0,
+        regionAt(regions, 0).pointer,
+        regionAt(regions, 1).pointer,
+        regions[2]?.pointer ?? 0,
+      );
+      if (bad >= 0 && nonFinite !== 'keep') {
+        const row = window.row + Math.floor(bad / blocks);
+        const column = (bad % blocks) * block;
         throw fail('VC3901', {
           where: leafNames(weight).join(', '),
-          found: `${weights[bad]} in row ${begin + Math.floor(bad / columns)}, column ${bad % columns}`,
+          found: `a value that is not finite in row ${row}, columns ${column} to ${Math.min(column + block, columns) - 1}`,
         });
       }
-      const quantized = quantizeRows(weights, columns, options);
-      const bytes = [quantized.values, bytesOf(quantized.scales)];
-      return quantized.zeroPoints === undefined ? bytes : [...bytes, quantized.zeroPoints];
     },
-  });
+  };
+  return derivation;
 }
 
 export function rebuildQuantizeBlocks(

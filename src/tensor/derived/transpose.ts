@@ -2,14 +2,14 @@
  * Transpose of the last two axes: [.., R, C] → [.., C, R]. A checkpoint's linear weight [out, in] becomes the
  * right side [in, out] of a MatMul this way, and a quantizer undoes it.
  */
-import { transposeInto } from '../../kernels/transpose.ts';
-import { bitsOf } from '../dtype.ts';
-import { derivedTensor, type Tensor } from '../tensor.ts';
+import { elementCount } from '../dtype.ts';
+import { derivedTensor, type Need, type Tensor } from '../tensor.ts';
+import { elementBytes, type Window } from '../window.ts';
 import { cast } from './cast.ts';
-import { derivationOf, derive, onlyInput } from './derive.ts';
+import { derivationOf, onlyInput, regionAt } from './derive.ts';
 
-/** Input rows are read in chunks of this size; rows longer than it are read strip by strip. */
-const chunkBytes = 1 << 20;
+/** By bytes of an element. */
+const kernels = { 1: 'transpose_1', 2: 'transpose_2', 4: 'transpose_4', 8: 'transpose_8' } as const;
 
 /**
  * `tensor` with its last two axes swapped. A transpose of a transpose is the first tensor; a cast moves
@@ -26,45 +26,50 @@ export function transpose2d(tensor: Tensor): Tensor {
   const batch = tensor.shape.slice(0, -2);
   const [rows, columns] = tensor.shape.slice(-2);
   if (rows === undefined || columns === undefined) throw new RangeError(`[${tensor.shape}] has no two axes`);
-  const size = bitsOf(tensor.dtype) / 8;
-  if (![1, 2, 4, 8].includes(size)) throw new RangeError(`${tensor.dtype} cannot be transposed`);
-  const matrixBytes = rows * columns * size;
-  const outputRows = columns * batch.reduce((product, dim) => product * dim, 1);
+  const size = elementBytes(tensor.dtype);
+  const kernel = kernels[size as keyof typeof kernels];
+  if (!(size in kernels)) throw new RangeError(`${tensor.dtype} cannot be transposed`);
+  const matrices = elementCount(batch);
 
-  /** Columns [first, last) of matrix `index`, as rows of `target`. */
-  const strip = async (index: number, first: number, last: number, target: Uint8Array): Promise<void> => {
-    const inStrips = columns * size > chunkBytes;
-    const [left, right] = inStrips ? [first, last] : [0, columns];
-    const width = right - left;
-    const step = inStrips ? 1 : Math.max(1, Math.floor(chunkBytes / (columns * size)));
-    for (let row = 0; row < rows; row += step) {
-      const count = Math.min(step, rows - row);
-      const begin = index * matrixBytes + (row * columns + left) * size;
-      const chunk = await tensor.read(begin, begin + count * width * size);
-      transposeInto(chunk, size, [count, width], [first - left, last - left], target, rows, row);
+  /** Rows of the output are columns of the input; they may belong to several matrices of the batch. */
+  const needs = (window: Window): Need[] => {
+    const parts: Need[] = [];
+    const end = window.row + window.rows;
+    for (let row = window.row; row < end; ) {
+      const index = Math.floor(row / columns);
+      const until = Math.min(end, (index + 1) * columns);
+      parts.push({
+        input: 0,
+        window: {
+          row: index * rows + window.column,
+          rows: window.columns,
+          column: row - index * columns,
+          columns: until - row,
+        },
+      });
+      row = until;
     }
+    return parts;
   };
 
-  return derivedTensor(
-    derive({
-      op: 'transpose',
-      params: {},
-      readings: [{ tensor, perCall: matrixBytes, heldPerCall: Math.min(matrixBytes, chunkBytes) }],
-      outputs: [{ dtype: tensor.dtype, shape: [...batch, columns, rows] }],
-      rows: outputRows,
-      computeRows: async (begin, end) => {
-        const out = new Uint8Array((end - begin) * rows * size);
-        for (let row = begin; row < end; ) {
-          const index = Math.floor(row / columns);
-          const until = Math.min(end, (index + 1) * columns);
-          const target = out.subarray((row - begin) * rows * size, (until - begin) * rows * size);
-          await strip(index, row - index * columns, until - index * columns, target);
-          row = until;
-        }
-        return [out];
-      },
-    }),
-  );
+  return derivedTensor({
+    op: 'transpose',
+    params: {},
+    inputs: [tensor],
+    outputs: [{ dtype: tensor.dtype, shape: [...batch, columns, rows] }],
+    rows: matrices * columns,
+    needs,
+    compute: (window, inputs, outputs, { workspace }) => {
+      const target = regionAt(outputs, 0);
+      let row = 0;
+      for (const [index, part] of needs(window).entries()) {
+        const { pointer, stride } = regionAt(inputs, index);
+        const to = target.pointer + row * target.stride;
+        workspace.kernels[kernel](pointer, stride, to, target.stride, part.window.rows, part.window.columns);
+        row += part.window.columns;
+      }
+    },
+  });
 }
 
 /**

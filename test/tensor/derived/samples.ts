@@ -1,5 +1,5 @@
 /** Tensors and expected values for tests of derivations. */
-import { memorySource } from '../../../src/tensor/byte-source.ts';
+import { type ByteSource, memorySource } from '../../../src/tensor/byte-source.ts';
 import { inlineTensor, readAll, sourceTensor, type Tensor } from '../../../src/tensor/tensor.ts';
 
 /** Deterministic uniform numbers in [-1, 1). */
@@ -19,7 +19,18 @@ export function floats(count: number, seed: number): Float32Array {
 export function float32(shape: readonly number[], values: Float32Array, name = 'w'): Tensor {
   const bytes = new Uint8Array(values.byteLength + 3);
   bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), 3);
-  return sourceTensor({ dtype: 'float32', shape }, memorySource(`${name}.bin`, bytes), 3, name);
+  const source = memorySource(`${name}.bin`, bytes);
+  contents.set(source, bytes);
+  return sourceTensor({ dtype: 'float32', shape }, source, 3, name);
+}
+
+const contents = new WeakMap<ByteSource, Uint8Array>();
+
+/** All bytes of the source behind a sample, without waiting. */
+export function bytesOfSource(source: ByteSource): Uint8Array {
+  const bytes = contents.get(source);
+  if (bytes === undefined) throw new Error(`${source.name} is no sample`);
+  return bytes;
 }
 
 /** A bfloat16 tensor of the values cut to their upper halves, and those values. */
