@@ -1,11 +1,12 @@
 /**
- * Block quantization of weights as MatMulNBits (com.microsoft) stores it.
+ * Block quantization of weights as MatMulNBits (com.microsoft) stores it. The SIMD kernels do the same bit by
+ * bit; recorded outputs of onnxruntime's own quantizer hold both (fixtures/quantize).
  *
  * A weight [rows, columns] (rows = outputs) is cut along its columns into kb = ceil(columns / block) blocks.
  *   values      u8 [rows, kb, block·bits/8]: code k of a block in byte k / (8/bits), first code in the low bits;
- *               the last block is padded with its zero point
+ *               the last block is padded
  *   scales      f32 [rows, kb]
- *   zeroPoints  u8 [rows, ceil(kb·bits/8)], packed per row, first in the low bits; unused bits are 0
+ *   zeroPoints  u8 [rows, ceil(kb·bits/8)], packed per row, first in the low bits
  * A weight is (code - zero point)·scale; without zero points they are 2^(bits-1).
  */
 
@@ -35,16 +36,74 @@ export function findNonFinite(values: Float32Array): number {
   return -1;
 }
 
-/**
- * Quantizes finite weights [rows, columns]. Codes are computed in float32 with the scale that is stored:
- * clamp(round(w·(1/scale) + zero point)), halves away from zero; a scale too small to invert becomes 0, and
- * all codes of its block the zero point.
- */
-export function quantizeRows(
+/** What a rule makes of a block: all arithmetic in float32, each step rounded. */
+interface Rule {
+  /** Not clamped at the top; `low` is the smallest weight or 0. */
+  readonly zeroPoint: (low: number, scale: number, middle: number) => number;
+  /** Not clamped, perhaps NaN. */
+  readonly code: (weight: number, scale: number, zeroPoint: number, middle: number) => number;
+}
+
+const { fround } = Math;
+
+/** Halves away from zero, for what is not negative; exact, as the sum is float64. */
+const roundUp = (value: number): number => Math.floor(value + 0.5);
+
+/** To nearest, ties to even. */
+export function roundEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
+}
+
+/** Multiplies by the reciprocal, which is infinite where the scale is tiny. Below zero everything is clamped. */
+const matMulRule: Rule = {
+  zeroPoint: (low, scale) => (scale === 0 ? 0 : roundUp(fround(-low / scale))),
+  code: (weight, scale, zeroPoint) =>
+    roundUp(fround(fround(weight * (scale === 0 ? 0 : fround(1 / scale))) + zeroPoint)),
+};
+
+/** Divides by the scale, ties to even. */
+const asymmetricTableRule: Rule = {
+  zeroPoint: (low, scale, middle) => (scale === 0 ? middle : roundEven(fround(-low / scale))),
+  code: (weight, scale, zeroPoint, middle) =>
+    scale === 0 ? middle : roundEven(fround(fround(weight / scale) + zeroPoint)),
+};
+
+const symmetricTableRule: Rule = {
+  zeroPoint: (_low, _scale, middle) => middle,
+  code: (weight, scale, zeroPoint) =>
+    scale === 0 ? zeroPoint : roundEven(fround(weight / scale)) + zeroPoint,
+};
+
+/** Symmetric: the weight of largest magnitude gets code 0, which reaches one step further than the highest. */
+function symmetricScale(weights: Float32Array, middle: number): number {
+  let low = weights[0] as number;
+  let high = low;
+  for (const weight of weights) {
+    if (weight < low) low = weight;
+    if (weight > high) high = weight;
+  }
+  return fround((Math.abs(high) > Math.abs(low) ? high : low) / -middle);
+}
+
+/** Scale and the smallest weight, 0 included in the range. */
+function asymmetricScale(weights: Float32Array, highest: number): readonly [scale: number, low: number] {
+  let low = 0;
+  let high = 0;
+  for (const weight of weights) {
+    if (weight < low) low = weight;
+    else if (weight > high) high = weight;
+  }
+  return [fround(fround(high - low) / highest), low];
+}
+
+function quantize(
   weights: Float32Array,
   columns: number,
   { bits, block, symmetric }: BlockQuantization,
-): QuantizedRows {
+  rule: Rule,
+): QuantizedRows & { readonly bad: number } {
   const rows = columns === 0 ? 0 : weights.length / columns;
   const blocks = Math.ceil(columns / block);
   const blob = packedBytes(block, bits);
@@ -54,46 +113,75 @@ export function quantizeRows(
   const values = new Uint8Array(rows * blocks * blob);
   const scales = new Float32Array(rows * blocks);
   const zeroPoints = symmetric ? undefined : new Uint8Array(rows * zeroPointBytes);
-  for (let row = 0; row < rows; row++) {
-    for (let index = 0; index < blocks; index++) {
-      const begin = row * columns + index * block;
-      const end = Math.min(begin + block, (row + 1) * columns);
-      let low = 0;
-      let high = 0;
-      for (let i = begin; i < end; i++) {
-        const weight = weights[i] as number;
-        if (weight < low) low = weight;
-        else if (weight > high) high = weight;
-      }
-      // Symmetric: the value of largest magnitude gets code 0, which reaches one step further than the highest.
-      const exact = symmetric ? (high > -low ? high : low) / -middle : (high - low) / highest;
-      const rounded = Math.fround(exact);
-      const inverse = rounded === 0 ? 0 : Math.fround(1 / rounded);
-      const usable = Number.isFinite(inverse);
-      const scale = usable ? rounded : 0;
-      const reciprocal = usable ? inverse : 0;
-      let zeroPoint = middle;
-      if (zeroPoints !== undefined) {
-        zeroPoint = scale === 0 ? 0 : Math.min(Math.floor(-low / scale + 0.5), highest);
-        const at = row * zeroPointBytes + Math.floor((index * bits) / 8);
-        zeroPoints[at] = (zeroPoints[at] as number) | (zeroPoint << ((index * bits) % 8));
-      }
-      const slot = row * blocks + index;
-      scales[slot] = scale;
-      const codes = values.subarray(slot * blob, (slot + 1) * blob);
-      for (let k = 0; k < block; k++) {
-        let code = zeroPoint;
-        if (begin + k < end) {
-          const steps = Math.fround(Math.fround((weights[begin + k] as number) * reciprocal) + zeroPoint);
-          // Below zero everything is clamped, so that half up is half away from zero.
-          code = steps <= 0 ? 0 : Math.min(Math.floor(steps + 0.5), highest);
-        }
-        if (bits === 8) codes[k] = code;
-        else codes[k >> 1] = (codes[k >> 1] as number) | (code << ((k & 1) * 4));
-      }
+  let bad = -1;
+  for (let slot = 0; slot < rows * blocks; slot++) {
+    const row = Math.floor(slot / blocks);
+    const index = slot % blocks;
+    const begin = row * columns + index * block;
+    const part = weights.subarray(begin, Math.min(begin + block, (row + 1) * columns));
+    const finite = findNonFinite(part) < 0;
+    let scale = NaN;
+    let zeroPoint = 0;
+    if (finite && symmetric) {
+      scale = symmetricScale(part, middle);
+      zeroPoint = middle;
+    } else if (finite) {
+      const [exact, low] = asymmetricScale(part, highest);
+      scale = exact;
+      zeroPoint = Math.min(rule.zeroPoint(low, scale, middle), highest);
     }
+    if (bad < 0 && !Number.isFinite(scale)) bad = slot;
+    scales[slot] = scale;
+    if (zeroPoints !== undefined) setPacked(zeroPoints, row * zeroPointBytes, index, bits, zeroPoint);
+    if (zeroPoints !== undefined && bits === 4 && index === blocks - 1 && blocks % 2 === 1) {
+      setPacked(zeroPoints, row * zeroPointBytes, blocks, bits, middle);
+    }
+    if (!finite) continue;
+    const codes = Array.from(part, (weight) => {
+      const code = rule.code(weight, scale, zeroPoint, middle);
+      return code > 0 ? Math.min(code, highest) : 0;
+    });
+    if (bits === 4 && codes.length % 2 === 1) codes.push(codes.at(-2) ?? 0);
+    codes.forEach((code, k) => {
+      setPacked(values, slot * blob, k, bits, code);
+    });
   }
-  return { values, scales, zeroPoints };
+  return { values, scales, zeroPoints, bad };
+}
+
+/** Sets the code at `index`, once: the bits are 0 before. */
+function setPacked(bytes: Uint8Array, base: number, index: number, bits: number, code: number): void {
+  const at = base + Math.floor((index * bits) / 8);
+  bytes[at] = (bytes[at] as number) | (code << ((index * bits) % 8));
+}
+
+/**
+ * Quantizes weights [rows, columns] for MatMulNBits, as onnxruntime's quantizer does it, bit by bit: codes are
+ * clamp(round(w·(1/scale) + zero point)), halves away from zero. The code after an odd number of them is the one
+ * before the last, the zero point after an odd number 2^(bits-1).
+ *
+ * `bad` is the first block (row·kb + block) without a finite scale, -1 if there is none: with a NaN or an
+ * infinity in it (scale NaN, codes and zero point 0), or with a range beyond float32 (scale infinite).
+ */
+export function quantizeRows(
+  weights: Float32Array,
+  columns: number,
+  options: BlockQuantization,
+): QuantizedRows & { readonly bad: number } {
+  return quantize(weights, columns, options, matMulRule);
+}
+
+/**
+ * Quantizes a table [rows, columns] for GatherBlockQuantized, as onnxruntime's quantizer does it: codes are
+ * clamp(round(w/scale + zero point)), ties to even. Symmetric codes are stored with 2^(bits-1) added. `columns`
+ * is a multiple of the block. `bad` as for `quantizeRows`.
+ */
+export function quantizeTableRows(
+  weights: Float32Array,
+  columns: number,
+  options: BlockQuantization,
+): QuantizedRows & { readonly bad: number } {
+  return quantize(weights, columns, options, options.symmetric ? symmetricTableRule : asymmetricTableRule);
 }
 
 /** The weights [rows, columns] that quantized rows stand for, float32. */

@@ -8,6 +8,7 @@ import {
   findNonFinite,
   type QuantizedRows,
   quantizeRows,
+  quantizeTableRows,
 } from '../../src/kernels/quantize.ts';
 
 const { onnx } = onnxProto;
@@ -64,16 +65,18 @@ describe.each(variants)('$bits bits, block $block, symmetric $symmetric', (optio
         const max = Math.max(0, ...part);
         const min = Math.min(0, ...part);
         const extreme = Math.abs(max) > Math.abs(min) ? max : min;
-        const scale = Math.fround(symmetric ? extreme / -half : (max - min) / top);
-        expect(scales[row * blocks + b]).toBe(scale);
+        const exactScale = symmetric ? extreme / -half : (max - min) / top;
+        const scale = scales[row * blocks + b] ?? NaN;
+        // Two float32 steps.
+        expect(Math.abs(scale - exactScale)).toBeLessThanOrEqual(Math.abs(exactScale) * 2 ** -22);
         const exactZero = scale === 0 ? 0 : -min / scale;
         const zero = symmetric ? half : Math.min(Math.max(Math.round(exactZero), 0), top);
         const zeroBytes = Math.ceil((blocks * bits) / 8);
         if (zeroPoints !== undefined) expect(codeAt(zeroPoints, zeroBytes, row, b, bits)).toBe(zero);
         const rowBytes = (blocks * block * bits) / 8;
-        for (let i = 0; i < block; i++) {
+        for (let i = 0; i < part.length; i++) {
           const code = codeAt(values, rowBytes, row, b * block + i, bits);
-          if (i >= part.length || scale === 0) {
+          if (scale === 0) {
             expect(code).toBe(zero);
             continue;
           }
@@ -113,18 +116,40 @@ describe.each(variants)('$bits bits, block $block, symmetric $symmetric', (optio
   });
 });
 
-it('keeps float32 extremes apart from overflow and underflow', () => {
+it.each([quantizeRows, quantizeTableRows])('tells of blocks without a finite scale: %o', (quantizer) => {
   const block = 16;
-  const options = { bits: 4, block, symmetric: false } as const;
-  const huge = new Float32Array(block).fill(3e38, 0, 8).fill(-3e38, 8);
-  const wide = quantizeRows(huge, block, options);
-  expect(wide.scales[0]).toBe(Math.fround(4e37));
-  const back = dequantizeRows(wide, block, options);
-  expect(back.every((value, i) => Math.abs(value - (huge[i] ?? NaN)) <= 2.1e37)).toBe(true);
-  // The scale would be subnormal and its reciprocal infinite: such a block is zero.
-  const tiny = quantizeRows(new Float32Array(block).fill(1e-38, 0, 5).fill(-1e-38, 5, 10), block, options);
-  expect([...tiny.scales]).toEqual([0]);
-  expect(dequantizeRows(tiny, block, options).every((value) => value === 0)).toBe(true);
+  for (const bits of [4, 8] as const) {
+    const options = { bits, block, symmetric: false };
+    const weights = new Float32Array(4 * block).fill(0.5);
+    expect(quantizer(weights, 2 * block, options).bad).toBe(-1);
+    weights.fill(3e38, 3 * block, 3 * block + 8).fill(-3e38, 3 * block + 8);
+    const wide = quantizer(weights, 2 * block, options);
+    expect(wide.bad).toBe(3);
+    expect(wide.scales[3]).toBe(Infinity);
+    // In halves of the range there is a scale.
+    expect(quantizer(weights, 2 * block, { ...options, symmetric: true }).bad).toBe(-1);
+    for (const symmetric of [false, true]) {
+      weights[block + 5] = -Infinity;
+      weights[2 * block] = NaN;
+      const { bad, scales, zeroPoints, values } = quantizer(weights, 2 * block, { ...options, symmetric });
+      expect(bad).toBe(1);
+      expect([...scales.subarray(1, 3)]).toEqual([NaN, NaN]);
+      const blockBytes = (block * bits) / 8;
+      expect(values.subarray(blockBytes, 3 * blockBytes).every((byte) => byte === 0)).toBe(true);
+      if (zeroPoints !== undefined) expect(codeAt(zeroPoints, 1 + (bits >> 3), 0, 1, bits)).toBe(0);
+    }
+  }
+});
+
+it('keeps float32 subnormals within a step', () => {
+  const block = 16;
+  const tiny = new Float32Array(block).fill(1e-38, 0, 5).fill(-1e-38, 5, 10);
+  const quantized = quantizeRows(tiny, block, { bits: 4, block, symmetric: false });
+  // The reciprocal of the scale is infinite: codes are the ends of the range, which is what the runtime's do.
+  expect(quantized.scales[0]).toBeLessThan(2 ** -128);
+  expect(quantized.scales[0]).toBeGreaterThan(0);
+  const back = dequantizeRows(quantized, block, { bits: 4, block });
+  expect(back.every((value, i) => Math.abs(value - (tiny[i] ?? NaN)) < 1.1e-38)).toBe(true);
 });
 
 it('finds what is not finite', () => {
