@@ -196,8 +196,8 @@ export const catalogue = {
 
   VC3901: error(
     'input',
-    'a weight that is to be quantized is not a finite number',
-    'the checkpoint is damaged, or holds such values: keep this component in fp32',
+    'a weight is not a finite number',
+    'the checkpoint is damaged or its training diverged; --allow-nonfinite keeps such values',
   ),
 
   // --- VC4xxx options, resolution, adapters

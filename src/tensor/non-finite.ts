@@ -19,7 +19,7 @@ export function refuseNonFinite(
   const { origin, shape } = tensor;
   throw fail('VC3901', {
     where: origin.kind === 'source' ? origin.name : 'a weight',
-    found: `a value that is not finite at [${placeOf(begin / elementBytes(tensor.dtype) + index, shape)}]`,
+    found: `a value that is not finite at [${placeOf(begin / elementBytes(tensor.dtype) + index, shape).join(', ')}]`,
   });
 }
 

@@ -198,11 +198,14 @@ function fixedPart(cost: (rows: number) => number): number {
   return Math.max(0, 2 * cost(1) - cost(2));
 }
 
-/** The most rows, at most `rows` and at least 1, whose cost is within the limit. */
+/** The most rows, at most `rows` and at least 1, whose cost, which grows with them, is within the limit. */
 function mostRows(rows: number, limit: number, cost: (rows: number) => number): number {
-  let most = rows;
-  for (let total = cost(most); total > limit && most > 1; total = cost(most)) {
-    most = Math.max(1, Math.min(most - 1, Math.floor((most * limit) / total)));
+  if (cost(rows) <= limit) return rows;
+  let [fits, exceeds] = [1, rows];
+  while (exceeds - fits > 1) {
+    const middle = Math.floor((fits + exceeds) / 2);
+    if (cost(middle) <= limit) fits = middle;
+    else exceeds = middle;
   }
-  return most;
+  return fits;
 }

@@ -1,7 +1,8 @@
 /** Selecting rows (slices of axis 0) of a tensor of any rank and element type of whole bytes. */
 import { derivedTensor, type JsonValue, type Need, type Tensor } from '../tensor.ts';
 import { elementBytes, matrixOf, type Window } from '../window.ts';
-import { regionAt } from './derive.ts';
+import { cast } from './cast.ts';
+import { derivationOf, onlyInput, regionAt } from './derive.ts';
 import { copyParts } from './parts.ts';
 
 /** `count` rows from `start` on. */
@@ -14,8 +15,16 @@ export function sliceRows(tensor: Tensor, begin: number, end: number): Tensor {
   return permuteRows(tensor, [[begin, end - begin]]);
 }
 
-/** The rows of the segments, one segment after the other; rows may repeat or be left out. */
+/**
+ * The rows of the segments, one segment after the other; rows may repeat or be left out. A cast moves outward, so
+ * that the narrow type is what gets moved.
+ */
 export function permuteRows(tensor: Tensor, segments: readonly RowSegment[]): Tensor {
+  const widening = derivationOf(tensor, 'cast');
+  if (widening !== undefined) {
+    const options = widening.params.clampToFinite === true ? { clampToFinite: true } : {};
+    return cast(permuteRows(onlyInput(widening), segments), tensor.dtype, options);
+  }
   const [rows, ...rest] = tensor.shape;
   if (rows === undefined) throw new RangeError('a scalar has no rows');
   const size = elementBytes(tensor.dtype);

@@ -14,7 +14,7 @@ import { transpose2d, untranspose } from '../../../src/tensor/derived/transpose.
 import { inlineTensor, readAll, sourceTensor, type Tensor } from '../../../src/tensor/tensor.ts';
 import { computeTiles } from '../../../src/tensor/tiles.ts';
 import { Workspace } from '../../../src/tensor/workspace.ts';
-import { bfloat16, bytesOfSource as memory, float32, floats, numbers, random } from './samples.ts';
+import { bfloat16, float32, floats, bytesOfSource as memory, numbers, random } from './samples.ts';
 
 const workspace = new Workspace();
 
