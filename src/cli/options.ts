@@ -8,6 +8,8 @@ export type OptionKind =
   | { readonly kind: 'path' }
   | { readonly kind: 'switch' }
   | { readonly kind: 'choice'; readonly values: readonly [string, ...string[]] }
+  /** A whole number from 1 on. */
+  | { readonly kind: 'count' }
   | { readonly kind: 'integer'; readonly values: readonly [number, ...number[]] }
   /** `512MiB`, `2GiB`, or a number of bytes. */
   | { readonly kind: 'bytes' }
@@ -158,6 +160,14 @@ export const optionTable = [
     expected: 'true or false',
   },
   {
+    key: 'allowNonfinite',
+    flag: '--allow-nonfinite',
+    group: 'Check',
+    help: 'keep weights that are NaN or infinite; otherwise the first one stops the conversion',
+    type: { kind: 'switch' },
+    expected: 'true or false',
+  },
+  {
     key: 'dryRun',
     flag: '--dry-run',
     group: 'Run',
@@ -177,10 +187,19 @@ export const optionTable = [
     key: 'memory',
     flag: '--memory <bytes>',
     group: 'Run',
-    help: 'bytes of weights held in memory at once while writing',
+    help: 'memory that the whole process may take while it writes (the check takes what onnxruntime takes)',
     type: { kind: 'bytes' },
     default: '1GiB',
     expected: 'a size of at least 1MiB, such as 512MiB or 2GiB',
+  },
+  {
+    key: 'jobs',
+    flag: '--jobs <n>',
+    group: 'Run',
+    help: 'worker threads that compute weights',
+    type: { kind: 'count' },
+    default: 'one per core, as many as --memory allows',
+    expected: 'a whole number from 1 to 256',
   },
   {
     key: 'json',

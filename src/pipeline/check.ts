@@ -2,7 +2,7 @@
  * The check of a finished output: writes the reference graphs and the plain graphs (those that passes rewrote also
  * with their original weights) into the scratch folder, runs them beside the output, and returns the report.
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type ComponentFiles,
@@ -16,14 +16,14 @@ import { type Reporter, runStage } from '../report/progress.ts';
 import { type CheckGraph, checkGraphs } from './check-graphs.ts';
 import type { CompiledComponent } from './compile.ts';
 import type { Prepared } from './plan.ts';
-import { toWrite, writeModelFile, writeModels } from './write-models.ts';
+import { planModels, toWrite, type WriteLimits, writeModelFile, writeModels } from './write-models.ts';
 
 export interface CheckOptions {
   /** Holds the output's graphs; other model files stand there for the time of the check only. */
   readonly outputGraphs: string;
   readonly scratch: string;
   readonly gates: readonly GateOverride[];
-  readonly memoryBytes: number;
+  readonly write: WriteLimits;
   readonly signal: AbortSignal;
   readonly reporter: Reporter;
 }
@@ -37,12 +37,14 @@ export async function check(prepared: Prepared, options: CheckOptions): Promise<
     rewritten: join(options.scratch, 'rewritten'),
   };
   await runStage(options.reporter, 'reference', async (progress) => {
-    for (const folder of Object.values(folders)) await mkdir(folder);
     const models = components.flatMap((one) =>
-      checkGraphs(one).map(({ kind, model }) => toWrite(folders[kind], one.component.fileName, model)),
+      checkGraphs(one).map(({ kind, model }) => toWrite(kind, one.component.fileName, model)),
     );
-    await writeModels(models, {
-      memoryBytes: options.memoryBytes,
+    await writeModels(models, await planModels(models), {
+      ...options.write,
+      root: options.scratch,
+      constantsPath: join(options.scratch, 'constants'),
+      durable: false,
       signal: options.signal,
       onProgress: (done, total) => progress({ done, total, unit: 'bytes' }),
     });

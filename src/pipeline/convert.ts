@@ -2,7 +2,6 @@
  * A conversion from checkpoint to output folder. Everything is decided and checked before the first byte is
  * written, and everything written stands under another name until it is whole and checked.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../formats/checkpoint/open.ts';
@@ -27,7 +26,7 @@ import {
   writeFileSynced,
 } from './output-folder.ts';
 import { build, type Plan, type Prepared, prepare, strictRefusal } from './plan.ts';
-import { writeModels } from './write-models.ts';
+import { planModels, type WriteLimits, writeModels } from './write-models.ts';
 
 export interface ConvertContext {
   readonly reporter?: Reporter;
@@ -137,16 +136,24 @@ async function produce(
 ): Promise<ConvertResult> {
   const { plan, components, sideFiles } = prepared;
   const graphs = join(staging.output, 'onnx');
-  const memoryBytes = resolved.memory;
+  const write: WriteLimits = {
+    memoryBytes: resolved.memory,
+    jobs: resolved.jobs,
+    nonFinite: resolved.allowNonfinite ? 'keep' : 'refuse',
+  };
   const models = await runStage(
     reporter,
     'write',
     async (progress) => {
-      await mkdir(graphs);
-      return writeModels(
-        components.map(({ model, layout }) => ({ folder: graphs, model, layout })),
-        { memoryBytes, signal, onProgress: (done, total) => progress({ done, total, unit: 'bytes' }) },
-      );
+      const written = components.map(({ model, layout }) => ({ folder: 'onnx', model, layout }));
+      return writeModels(written, await planModels(written), {
+        ...write,
+        root: staging.output,
+        constantsPath: join(staging.scratch, 'constants'),
+        durable: true,
+        signal,
+        onProgress: (done, total) => progress({ done, total, unit: 'bytes' }),
+      });
     },
     (written) => formatBytes(written.reduce((sum, file) => sum + file.bytes, 0)),
   );
@@ -155,7 +162,7 @@ async function produce(
         outputGraphs: graphs,
         scratch: staging.scratch,
         gates,
-        memoryBytes,
+        write,
         signal,
         reporter,
       })
@@ -168,7 +175,7 @@ async function produce(
       small.set('parity-report.json', encode(renderJson({ ...parity, timing: {} })));
       small.set('parity-report.md', encode(renderMarkdown({ ...parity, timing: {} })));
     }
-    const listed: ManifestFile[] = models.map((file) => ({ ...file, path: `onnx/${file.path}` }));
+    const listed: ManifestFile[] = [...models];
     for (const [path, bytes] of small) {
       await writeFileSynced(join(staging.output, path), bytes);
       listed.push({ path, bytes: bytes.byteLength, sha256: sha256(bytes) });

@@ -32,8 +32,12 @@ export interface ConvertOptions {
   readonly strict?: boolean | undefined;
   /** Replace an output that is not an earlier one of ours. */
   readonly force?: boolean | undefined;
-  /** Bytes of weights in memory at once while writing. */
+  /** Keep weights that are NaN or infinite, instead of refusing them. */
+  readonly allowNonfinite?: boolean | undefined;
+  /** Bytes of memory that the whole process takes while it writes. */
   readonly memory?: number | undefined;
+  /** Worker threads at most; default: one per core, as many as the memory allows. */
+  readonly jobs?: number | undefined;
 }
 
 /** Every option with its value; what the plan and the manifest record. */
@@ -53,10 +57,12 @@ export interface ResolvedOptions {
   readonly gate: Readonly<Record<string, number>>;
   readonly strict: boolean;
   readonly force: boolean;
+  readonly allowNonfinite: boolean;
   readonly memory: number;
+  readonly jobs: number | undefined;
 }
 
-/** Two or three blocks of a large weight with their intermediates, in flight on every core. */
+/** Enough for the workers of 8 cores with all that they can use, whatever the checkpoint's size. */
 const defaultMemory = 2 ** 30;
 
 export function resolveOptions(options: ConvertOptions): ResolvedOptions {
@@ -76,6 +82,8 @@ export function resolveOptions(options: ConvertOptions): ResolvedOptions {
     gate: options.gate ?? {},
     strict: options.strict ?? false,
     force: options.force ?? false,
+    allowNonfinite: options.allowNonfinite ?? false,
     memory: options.memory ?? defaultMemory,
+    jobs: options.jobs,
   };
 }

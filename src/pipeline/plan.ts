@@ -189,7 +189,7 @@ export function strictRefusal(plan: Plan, options: ResolvedOptions): VlmError | 
 
 /** Options as the plan, the manifest and the report keep them: without places on this machine. */
 export function optionsJson(options: ResolvedOptions): JsonValue {
-  const { checkpoint: _, force: __, memory: ___, ...kept } = options;
+  const { checkpoint: _, force: __, memory: ___, jobs: ____, ...kept } = options;
   return JSON.parse(JSON.stringify(kept)) as JsonValue;
 }
 

@@ -1,64 +1,57 @@
 /**
- * Writes models: first all weights, block by block under one byte budget, then the model files, which are small.
+ * Writes models: first all weights, as units on workers (engine/), then the model files, which are small.
  */
 import { join } from 'node:path';
 import { encodeModel } from '../formats/onnx/encode.ts';
 import { layoutModel, type ModelLayout } from '../formats/onnx/layout.ts';
 import type { Model } from '../graph/model.ts';
 import { sha256 } from './digest.ts';
-import { executeWrites } from './execute.ts';
+import { type ExecuteOptions, executePlan } from './engine/execute.ts';
+import { type PlannedWrites, planWrites } from './engine/plan-writes.ts';
 import type { ManifestFile } from './manifest.ts';
 import { writeFileSynced } from './output-folder.ts';
 
 export interface ModelToWrite {
-  /** It must exist. */
+  /** Relative to the folder that is written, with forward slashes. */
   readonly folder: string;
   readonly model: Model;
   readonly layout: ModelLayout;
 }
 
-export interface WriteOptions {
-  readonly memoryBytes: number;
-  readonly signal: AbortSignal;
-  /** Bytes of weights written so far, and in all. */
-  readonly onProgress: (done: number, total: number) => void;
+/** What the user says about how weights are written. */
+export type WriteLimits = Pick<ExecuteOptions, 'memoryBytes' | 'jobs' | 'nonFinite'>;
+
+/** Plans the data files of all models; weights that several share are computed once. */
+export function planModels(models: readonly ModelToWrite[]): Promise<PlannedWrites> {
+  return planWrites(
+    models.flatMap(({ folder, layout }) =>
+      layout.dataFiles.map(({ name, byteLength }) => ({
+        path: `${folder}/${name}`,
+        byteLength,
+        entries: layout.entries.filter((entry) => entry.file === name),
+      })),
+    ),
+  );
 }
 
-/**
- * Writes each model and its data files; weights that several models share are computed once. Throws VC5xxx and
- * what the sources of the weights throw.
- */
+/** Writes each model and its data files. Throws as `executePlan`, and VC2050 and VC2051 for model files. */
 export async function writeModels(
   models: readonly ModelToWrite[],
-  options: WriteOptions,
+  planned: PlannedWrites,
+  options: ExecuteOptions,
 ): Promise<readonly ManifestFile[]> {
-  const files = models.flatMap(({ folder, layout }) =>
-    layout.dataFiles.map(({ name, byteLength }) => ({
-      path: join(folder, name),
-      name,
-      byteLength,
-      entries: layout.entries.filter((entry) => entry.file === name),
-    })),
+  const written = await executePlan(planned, options);
+  const results = written.map(
+    ({ path, byteLength, sha256: digest = '' }): ManifestFile => ({
+      path,
+      bytes: byteLength,
+      sha256: digest,
+    }),
   );
-  const entries = files.flatMap((file) => file.entries);
-  const total = entries.reduce((sum, entry) => sum + entry.byteLength, 0);
-  let done = 0;
-  const written = await executeWrites(files, {
-    memoryBytes: options.memoryBytes,
-    signal: options.signal,
-    onProgress: (bytes) => {
-      done += bytes;
-      options.onProgress(done, total);
-    },
-  });
-  const results: ManifestFile[] = files.map(({ name, byteLength }, index) => {
-    const digest = written[index]?.sha256;
-    if (digest === undefined) throw new RangeError(`${name} was written without a digest`);
-    return { path: name, bytes: byteLength, sha256: digest };
-  });
   for (const { folder, model, layout } of models) {
-    options.signal.throwIfAborted();
-    results.push(await writeModelFile(folder, layout.modelFile, model, layout));
+    options.signal?.throwIfAborted();
+    const file = await writeModelFile(join(options.root, folder), layout.modelFile, model, layout);
+    results.push({ ...file, path: `${folder}/${file.path}` });
   }
   return results;
 }
