@@ -6,6 +6,7 @@ export interface LowRankFactors {
   /** [rows, rank]: the rows of the block that is updated. */
   readonly b: Float32Array;
   readonly rank: number;
+  /** Rounded to float32 first, as the graph with factored adapters has it. */
   readonly scale: number;
 }
 
@@ -25,7 +26,7 @@ export function lowRankUpdate(
     sum.fill(0);
     for (const { a, b, rank, scale } of updates) {
       for (let r = 0; r < rank; r++) {
-        const factor = Math.fround(scale * (b[row * rank + r] as number));
+        const factor = Math.fround(Math.fround(scale) * (b[row * rank + r] as number));
         const offset = r * columns;
         for (let column = 0; column < columns; column++) {
           const product = Math.fround(factor * (a[offset + column] as number));

@@ -128,6 +128,10 @@ export interface Kernels {
   readonly quantize_table_bf16: QuantizeBlocks;
   readonly quantize_table_f16: QuantizeBlocks;
 
+  /** For float16 graphs: float16 weights and f16 scales [rows, kb]. Twins: quantize.ts, `half`. */
+  readonly quantize_blocks_half: QuantizeBlocks;
+  readonly quantize_table_half: QuantizeBlocks;
+
   /** Symmetric int8 with a scale per row. Twin: quantize-channels.ts. */
   readonly quantize_channels_f32: QuantizeChannels;
   readonly quantize_channels_bf16: QuantizeChannels;

@@ -4,11 +4,12 @@
  *   values      u8 [rows, kb, block·bits/8], kb = ceil(columns / block)
  *   scales      f32 [rows, kb]
  *   zeroPoints  u8 [rows, ceil(kb·bits/8)]; not touched where symmetric
+ * The `half` kernels, for float16 graphs, store scales as f16 and round as onnxruntime does for float16 weights.
  * Four blocks at a time: their scales are lanes of one register. Blocks that the lanes do not compute exactly
  * (not finite, a scale that is tiny, zeros) are done again one by one.
  */
 import { asFloats, highLanes, lowLanes, reduceSigned, reduceUnsigned } from './extremes';
-import { loadEven, loadOdd, loadOne } from './floats';
+import { loadEven, loadOdd, loadOne, narrowHalf, widenHalf } from './floats';
 import { Bf16, F16, infinityBits } from './types';
 
 /** The float32 before 0.5: floor(x + this) is x rounded to nearest, halves up, for every x from 0 on. */
@@ -21,13 +22,38 @@ const magicBits: i32 = 0x4b400000;
 /** Scales below are left to the scalar way: the reciprocal may overflow. */
 const smallestScale: f32 = 1e-30;
 
+/** Float32 lanes rounded to what float16 holds. Not inline: it is many instructions, and few models need it. */
+function toHalf(lanes: v128): v128 {
+  return widenHalf(i32x4.shl(narrowHalf(lanes, false), 16));
+}
+
+@inline
+function toHalfOne(value: f32): f32 {
+  return f32x4.extract_lane(toHalf(f32x4.splat(value)), 0);
+}
+
+/** Bytes of a stored scale. */
+@inline
+function scaleBytes(half: bool): usize {
+  return half ? 2 : 4;
+}
+
+/** Lane 0 of the scales. */
+@inline
+function storeScale(at: usize, scales: v128, half: bool): void {
+  if (half) v128.store_lane<i16>(at, narrowHalf(scales, false), 0);
+  else v128.store_lane<f32>(at, scales, 0);
+}
+
 /** i32 codes of float32 lanes: halves up for MatMulNBits, to even for tables. Not clamped. */
 @inline
-function codes(weights: v128, factor: v128, zero: v128, table: bool, symmetric: bool): v128 {
+function codes(weights: v128, factor: v128, zero: v128, table: bool, symmetric: bool, half: bool): v128 {
   if (table) {
     // Here `factor` is the scale itself.
-    const steps = f32x4.div(weights, factor);
-    const shifted = symmetric ? steps : f32x4.add(steps, zero);
+    const exact = f32x4.div(weights, factor);
+    const steps = half ? toHalf(exact) : exact;
+    const sum = symmetric ? steps : f32x4.add(steps, zero);
+    const shifted = half && !symmetric ? toHalf(sum) : sum;
     const rounded = i32x4.sub(f32x4.add(shifted, f32x4.splat(magic)), i32x4.splat(magicBits));
     return symmetric ? i32x4.add(rounded, i32x4.trunc_sat_f32x4_s(zero)) : rounded;
   }
@@ -47,15 +73,16 @@ function writeCodes<T>(
   bits: i32,
   table: bool,
   symmetric: bool,
+  half: bool,
 ): void {
   const step = 8 * sizeof<T>();
   const end = source + block * sizeof<T>();
   if (bits === 8) {
     for (; source < end; source += 2 * step) {
-      const e0 = codes(loadEven<T>(source), factor, zero, table, symmetric);
-      const o0 = codes(loadOdd<T>(source), factor, zero, table, symmetric);
-      const e1 = codes(loadEven<T>(source + step), factor, zero, table, symmetric);
-      const o1 = codes(loadOdd<T>(source + step), factor, zero, table, symmetric);
+      const e0 = codes(loadEven<T>(source), factor, zero, table, symmetric, half);
+      const o0 = codes(loadOdd<T>(source), factor, zero, table, symmetric, half);
+      const e1 = codes(loadEven<T>(source + step), factor, zero, table, symmetric, half);
+      const o1 = codes(loadOdd<T>(source + step), factor, zero, table, symmetric, half);
       const packed = i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(e0, e1), i16x8.narrow_i32x4_s(o0, o1));
       v128.store(values, v128.shuffle<i8>(packed, packed, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15));
       values += 16;
@@ -64,25 +91,25 @@ function writeCodes<T>(
   }
   const top = i8x16.splat(15);
   for (; source + 4 * step <= end; source += 4 * step) {
-    const e0 = codes(loadEven<T>(source), factor, zero, table, symmetric);
-    const e1 = codes(loadEven<T>(source + step), factor, zero, table, symmetric);
-    const e2 = codes(loadEven<T>(source + 2 * step), factor, zero, table, symmetric);
-    const e3 = codes(loadEven<T>(source + 3 * step), factor, zero, table, symmetric);
+    const e0 = codes(loadEven<T>(source), factor, zero, table, symmetric, half);
+    const e1 = codes(loadEven<T>(source + step), factor, zero, table, symmetric, half);
+    const e2 = codes(loadEven<T>(source + 2 * step), factor, zero, table, symmetric, half);
+    const e3 = codes(loadEven<T>(source + 3 * step), factor, zero, table, symmetric, half);
     const even = i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(e0, e1), i16x8.narrow_i32x4_s(e2, e3));
-    const o0 = codes(loadOdd<T>(source), factor, zero, table, symmetric);
-    const o1 = codes(loadOdd<T>(source + step), factor, zero, table, symmetric);
-    const o2 = codes(loadOdd<T>(source + 2 * step), factor, zero, table, symmetric);
-    const o3 = codes(loadOdd<T>(source + 3 * step), factor, zero, table, symmetric);
+    const o0 = codes(loadOdd<T>(source), factor, zero, table, symmetric, half);
+    const o1 = codes(loadOdd<T>(source + step), factor, zero, table, symmetric, half);
+    const o2 = codes(loadOdd<T>(source + 2 * step), factor, zero, table, symmetric, half);
+    const o3 = codes(loadOdd<T>(source + 3 * step), factor, zero, table, symmetric, half);
     const odd = i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(o0, o1), i16x8.narrow_i32x4_s(o2, o3));
     v128.store(values, v128.or(i8x16.min_u(even, top), i16x8.shl(i8x16.min_u(odd, top), 4)));
     values += 16;
   }
   // A block of 16.
   if (source < end) {
-    const e0 = codes(loadEven<T>(source), factor, zero, table, symmetric);
-    const e1 = codes(loadEven<T>(source + step), factor, zero, table, symmetric);
-    const o0 = codes(loadOdd<T>(source), factor, zero, table, symmetric);
-    const o1 = codes(loadOdd<T>(source + step), factor, zero, table, symmetric);
+    const e0 = codes(loadEven<T>(source), factor, zero, table, symmetric, half);
+    const e1 = codes(loadEven<T>(source + step), factor, zero, table, symmetric, half);
+    const o0 = codes(loadOdd<T>(source), factor, zero, table, symmetric, half);
+    const o1 = codes(loadOdd<T>(source + step), factor, zero, table, symmetric, half);
     const packed = i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(e0, e1), i16x8.narrow_i32x4_s(o0, o1));
     const clamped = i8x16.min_u(packed, top);
     const odd = v128.shuffle<i64>(clamped, clamped, 1, 1);
@@ -114,6 +141,7 @@ function quantizeOne<T>(
   bits: i32,
   table: bool,
   symmetric: bool,
+  half: bool,
 ): bool {
   const middle: i32 = 1 << (bits - 1);
   const top: i32 = (1 << bits) - 1;
@@ -128,7 +156,8 @@ function quantizeOne<T>(
   }
   memory.fill(values, 0, (block * bits) >> 3);
   if (!finite) {
-    store<i32>(scales, 0x7fc00000);
+    if (half) store<u16>(scales, 0x7e00);
+    else store<i32>(scales, 0x7fc00000);
     if (!symmetric) setZeroPoint(zeroPoints, index, 0, bits);
     return true;
   }
@@ -136,16 +165,22 @@ function quantizeOne<T>(
   let zero = middle;
   if (symmetric) {
     scale = (abs(high) > abs(low) ? high : low) / <f32>-middle;
+    if (table && half) scale = toHalfOne(scale);
   } else {
     low = low < 0 ? low : 0;
     high = high > 0 ? high : 0;
-    scale = (high - low) / <f32>top;
-    const exact = -(low / scale);
+    let range = high - low;
+    if (table && half) range = toHalfOne(range);
+    scale = range / <f32>top;
+    if (table && half) scale = toHalfOne(scale);
+    let exact = -(low / scale);
+    if (table && half) exact = toHalfOne(exact);
     if (scale === 0) zero = table ? middle : 0;
     else zero = min(<i32>(table ? nearest(exact) : floor(exact + belowHalf)), top);
     setZeroPoint(zeroPoints, index, zero, bits);
   }
-  store<f32>(scales, scale);
+  if (half) scale = toHalfOne(scale);
+  storeScale(scales, f32x4.splat(scale), half);
   const reciprocal: f32 = scale === 0 ? 0 : 1 / scale;
   let code = 0;
   for (let i: usize = 0; i < count; i++) {
@@ -157,7 +192,9 @@ function quantizeOne<T>(
     } else if (scale === 0) {
       steps = <f32>middle;
     } else {
-      steps = symmetric ? nearest(weight / scale) + <f32>zero : nearest(weight / scale + <f32>zero);
+      const exact = half ? toHalfOne(weight / scale) : weight / scale;
+      const sum = half ? toHalfOne(exact + <f32>zero) : exact + <f32>zero;
+      steps = symmetric ? nearest(exact) + <f32>zero : nearest(sum);
     }
     code = steps > 0 ? (steps < <f32>top ? <i32>steps : top) : 0;
     if (bits === 8) store<u8>(values + i, <u8>code);
@@ -179,6 +216,7 @@ function quantizeFour<T>(
   bits: i32,
   table: bool,
   symmetric: bool,
+  half: bool,
 ): i32 {
   const blockBytes = block * sizeof<T>();
   const valueBytes: usize = (block * bits) >> 3;
@@ -215,11 +253,17 @@ function quantizeFour<T>(
     const negated = v128.xor(low, i32x4.splat(i32.MIN_VALUE));
     scale = f32x4.mul(v128.bitselect(high, low, f32x4.gt(high, negated)), f32x4.splat(-1 / middle));
   } else {
-    scale = f32x4.div(f32x4.sub(high, low), f32x4.splat(top));
-    const exact = f32x4.neg(f32x4.div(low, scale));
+    let range = f32x4.sub(high, low);
+    if (table && half) range = toHalf(range);
+    scale = f32x4.div(range, f32x4.splat(top));
+    if (table && half) scale = toHalf(scale);
+    let exact = f32x4.neg(f32x4.div(low, scale));
+    if (table && half) exact = toHalf(exact);
     const rounded = table ? f32x4.nearest(exact) : f32x4.floor(f32x4.add(exact, f32x4.splat(belowHalf)));
     zero = f32x4.pmin(rounded, f32x4.splat(top));
   }
+  // For matrices the zero point is that of the exact scale, for tables that of the stored one.
+  if (half) scale = toHalf(scale);
   const size = f32x4.abs(scale);
   // Also NaN: the comparisons are false then.
   const usable = v128.and(
@@ -238,6 +282,7 @@ function quantizeFour<T>(
     bits,
     table,
     symmetric,
+    half,
   );
   writeCodes<T>(
     p1,
@@ -248,6 +293,7 @@ function quantizeFour<T>(
     bits,
     table,
     symmetric,
+    half,
   );
   writeCodes<T>(
     p2,
@@ -258,6 +304,7 @@ function quantizeFour<T>(
     bits,
     table,
     symmetric,
+    half,
   );
   writeCodes<T>(
     p3,
@@ -268,13 +315,19 @@ function quantizeFour<T>(
     bits,
     table,
     symmetric,
+    half,
   );
   if (count === 4) {
-    v128.store(scales, scale);
+    if (half) {
+      const narrow = narrowHalf(scale, false);
+      v128.store64_lane(scales, i16x8.narrow_i32x4_u(narrow, narrow), 0);
+    } else {
+      v128.store(scales, scale);
+    }
   } else {
-    store<f32>(scales, f32x4.extract_lane(scale, 0));
-    if (count > 1) store<f32>(scales + 4, f32x4.extract_lane(scale, 1));
-    if (count > 2) store<f32>(scales + 8, f32x4.extract_lane(scale, 2));
+    storeScale(scales, scale, half);
+    if (count > 1) storeScale(scales + scaleBytes(half), v128.shuffle<i32>(scale, scale, 1, 1, 1, 1), half);
+    if (count > 2) storeScale(scales + 2 * scaleBytes(half), v128.shuffle<i32>(scale, scale, 2, 2, 2, 2), half);
   }
   if (!symmetric) {
     const whole = i32x4.trunc_sat_f32x4_s(zero);
@@ -307,6 +360,7 @@ function quantizeRows<T>(
   bits: i32,
   table: bool,
   symmetric: bool,
+  half: bool,
 ): i32 {
   const whole = columns / block;
   const tail = columns - whole * block;
@@ -321,8 +375,8 @@ function quantizeRows<T>(
       const count = min<usize>(4, whole - index);
       const from = source + index * block * sizeof<T>();
       const to = values + index * valueBytes;
-      const scaleAt = scales + index * 4;
-      const exotic = quantizeFour<T>(from, count, block, index, to, scaleAt, zeroPoints, bits, table, symmetric);
+      const scaleAt = scales + index * scaleBytes(half);
+      const exotic = quantizeFour<T>(from, count, block, index, to, scaleAt, zeroPoints, bits, table, symmetric, half);
       if (exotic === 0) continue;
       for (let i: usize = 0; i < count; i++) {
         if (((exotic >> <i32>i) & 1) === 0) continue;
@@ -332,11 +386,12 @@ function quantizeRows<T>(
           block,
           index + i,
           to + i * valueBytes,
-          scaleAt + i * 4,
+          scaleAt + i * scaleBytes(half),
           zeroPoints,
           bits,
           table,
           symmetric,
+          half,
         );
         if (failed && bad < 0) bad = <i32>(row * blocks + index + i);
       }
@@ -349,11 +404,12 @@ function quantizeRows<T>(
         block,
         whole,
         to,
-        scales + whole * 4,
+        scales + whole * scaleBytes(half),
         zeroPoints,
         bits,
         table,
         symmetric,
+        half,
       );
       if (failed && bad < 0) bad = <i32>(row * blocks + whole);
       // onnxruntime leaves the code before in the half byte after an odd number of codes.
@@ -364,7 +420,7 @@ function quantizeRows<T>(
     }
     source += sourceStride;
     values += blocks * valueBytes;
-    scales += blocks * 4;
+    scales += blocks * scaleBytes(half);
     zeroPoints += zeroPointBytes;
   }
   return bad;
@@ -384,15 +440,16 @@ function quantize<T>(
   scales: usize,
   zeroPoints: usize,
   table: bool,
+  half: bool,
 ): i32 {
   if (bits === 4) {
     return symmetric
-      ? quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 4, table, true)
-      : quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 4, table, false);
+      ? quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 4, table, true, half)
+      : quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 4, table, false, half);
   }
   return symmetric
-    ? quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 8, table, true)
-    : quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 8, table, false);
+    ? quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 8, table, true, half)
+    : quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 8, table, false, half);
 }
 
 export function quantize_blocks_f32(
@@ -407,7 +464,7 @@ export function quantize_blocks_f32(
   scales: usize,
   zeroPoints: usize,
 ): i32 {
-  return quantize<f32>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false);
+  return quantize<f32>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false, false);
 }
 
 export function quantize_blocks_bf16(
@@ -422,7 +479,7 @@ export function quantize_blocks_bf16(
   scales: usize,
   zeroPoints: usize,
 ): i32 {
-  return quantize<Bf16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false);
+  return quantize<Bf16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false, false);
 }
 
 export function quantize_blocks_f16(
@@ -437,7 +494,7 @@ export function quantize_blocks_f16(
   scales: usize,
   zeroPoints: usize,
 ): i32 {
-  return quantize<F16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false);
+  return quantize<F16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false, false);
 }
 
 export function quantize_table_f32(
@@ -452,7 +509,7 @@ export function quantize_table_f32(
   scales: usize,
   zeroPoints: usize,
 ): i32 {
-  return quantize<f32>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true);
+  return quantize<f32>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true, false);
 }
 
 export function quantize_table_bf16(
@@ -467,7 +524,7 @@ export function quantize_table_bf16(
   scales: usize,
   zeroPoints: usize,
 ): i32 {
-  return quantize<Bf16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true);
+  return quantize<Bf16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true, false);
 }
 
 export function quantize_table_f16(
@@ -482,5 +539,35 @@ export function quantize_table_f16(
   scales: usize,
   zeroPoints: usize,
 ): i32 {
-  return quantize<F16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true);
+  return quantize<F16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true, false);
+}
+
+export function quantize_blocks_half(
+  source: usize,
+  sourceStride: usize,
+  rows: usize,
+  columns: usize,
+  block: usize,
+  bits: i32,
+  symmetric: i32,
+  values: usize,
+  scales: usize,
+  zeroPoints: usize,
+): i32 {
+  return quantize<F16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false, true);
+}
+
+export function quantize_table_half(
+  source: usize,
+  sourceStride: usize,
+  rows: usize,
+  columns: usize,
+  block: usize,
+  bits: i32,
+  symmetric: i32,
+  values: usize,
+  scales: usize,
+  zeroPoints: usize,
+): i32 {
+  return quantize<F16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true, true);
 }
