@@ -9,6 +9,7 @@
  *   zeroPoints  u8 [rows, ceil(kb·bits/8)], packed per row, first in the low bits
  * A weight is (code - zero point)·scale; without zero points they are 2^(bits-1).
  */
+import { floatToHalf, halfToFloat } from './half.ts';
 
 export interface BlockQuantization {
   readonly bits: 4 | 8;
@@ -16,6 +17,8 @@ export interface BlockQuantization {
   readonly block: number;
   /** True: no zero points, signed scale. */
   readonly symmetric: boolean;
+  /** For a float16 graph: float16 weights, and scales that float16 holds. */
+  readonly half?: boolean;
 }
 
 export interface QuantizedRows {
@@ -38,7 +41,9 @@ export function findNonFinite(values: Float32Array): number {
 
 /** What a rule makes of a block: all arithmetic in float32, each step rounded. */
 interface Rule {
-  /** Not clamped at the top; `low` is the smallest weight or 0. */
+  /** `low` and `high` have 0 between them. */
+  readonly scale: (low: number, high: number, highest: number) => number;
+  /** Not clamped at the top. */
   readonly zeroPoint: (low: number, scale: number, middle: number) => number;
   /** Not clamped, perhaps NaN. */
   readonly code: (weight: number, scale: number, zeroPoint: number, middle: number) => number;
@@ -56,25 +61,31 @@ export function roundEven(value: number): number {
   return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
 }
 
+const roundHalf = (value: number): number => halfToFloat(floatToHalf(Float32Array.of(value)))[0] as number;
+
+const asymmetricScale = (low: number, high: number, highest: number): number =>
+  fround(fround(high - low) / highest);
+
 /** Multiplies by the reciprocal, which is infinite where the scale is tiny. Below zero everything is clamped. */
 const matMulRule: Rule = {
+  scale: asymmetricScale,
   zeroPoint: (low, scale) => (scale === 0 ? 0 : roundUp(fround(-low / scale))),
   code: (weight, scale, zeroPoint) =>
     roundUp(fround(fround(weight * (scale === 0 ? 0 : fround(1 / scale))) + zeroPoint)),
 };
 
-/** Divides by the scale, ties to even. */
-const asymmetricTableRule: Rule = {
-  zeroPoint: (low, scale, middle) => (scale === 0 ? middle : roundEven(fround(-low / scale))),
-  code: (weight, scale, zeroPoint, middle) =>
-    scale === 0 ? middle : roundEven(fround(fround(weight / scale) + zeroPoint)),
-};
-
-const symmetricTableRule: Rule = {
-  zeroPoint: (_low, _scale, middle) => middle,
-  code: (weight, scale, zeroPoint) =>
-    scale === 0 ? zeroPoint : roundEven(fround(weight / scale)) + zeroPoint,
-};
+/** Divides by the scale, ties to even; `round` after each step. */
+function tableRule(symmetric: boolean, round: (value: number) => number): Rule {
+  return {
+    scale: (low, high, highest) => round(round(high - low) / highest),
+    zeroPoint: (low, scale, middle) => (scale === 0 ? middle : roundEven(round(-low / scale))),
+    code: (weight, scale, zeroPoint, middle) => {
+      if (scale === 0) return middle;
+      const steps = round(weight / scale);
+      return symmetric ? roundEven(steps) + zeroPoint : roundEven(round(steps + zeroPoint));
+    },
+  };
+}
 
 /** Symmetric: the weight of largest magnitude gets code 0, which reaches one step further than the highest. */
 function symmetricScale(weights: Float32Array, middle: number): number {
@@ -87,21 +98,21 @@ function symmetricScale(weights: Float32Array, middle: number): number {
   return fround((Math.abs(high) > Math.abs(low) ? high : low) / -middle);
 }
 
-/** Scale and the smallest weight, 0 included in the range. */
-function asymmetricScale(weights: Float32Array, highest: number): readonly [scale: number, low: number] {
+/** The smallest and the largest weight, 0 included. */
+function rangeWithZero(weights: Float32Array): readonly [low: number, high: number] {
   let low = 0;
   let high = 0;
   for (const weight of weights) {
     if (weight < low) low = weight;
     else if (weight > high) high = weight;
   }
-  return [fround(fround(high - low) / highest), low];
+  return [low, high];
 }
 
 function quantize(
   weights: Float32Array,
   columns: number,
-  { bits, block, symmetric }: BlockQuantization,
+  { bits, block, symmetric, half = false }: BlockQuantization,
   rule: Rule,
 ): QuantizedRows & { readonly bad: number } {
   const rows = columns === 0 ? 0 : weights.length / columns;
@@ -126,10 +137,11 @@ function quantize(
       scale = symmetricScale(part, middle);
       zeroPoint = middle;
     } else if (finite) {
-      const [exact, low] = asymmetricScale(part, highest);
-      scale = exact;
+      const [low, high] = rangeWithZero(part);
+      scale = rule.scale(low, high, highest);
       zeroPoint = Math.min(rule.zeroPoint(low, scale, middle), highest);
     }
+    if (half) scale = roundHalf(scale);
     if (bad < 0 && !Number.isFinite(scale)) bad = slot;
     scales[slot] = scale;
     if (zeroPoints !== undefined) setPacked(zeroPoints, row * zeroPointBytes, index, bits, zeroPoint);
@@ -157,8 +169,9 @@ function setPacked(bytes: Uint8Array, base: number, index: number, bits: number,
 
 /**
  * Quantizes weights [rows, columns] for MatMulNBits, as onnxruntime's quantizer does it, bit by bit: codes are
- * clamp(round(w·(1/scale) + zero point)), halves away from zero. The code after an odd number of them is the one
- * before the last, the zero point after an odd number 2^(bits-1).
+ * clamp(round(w·(1/scale) + zero point)), halves away from zero; the scale is the one that is stored, the zero
+ * point that of the exact one. The code after an odd number of them is the one before the last, the zero point
+ * after an odd number 2^(bits-1).
  *
  * `bad` is the first block (row·kb + block) without a finite scale, -1 if there is none: with a NaN or an
  * infinity in it (scale NaN, codes and zero point 0), or with a range beyond float32 (scale infinite).
@@ -173,15 +186,16 @@ export function quantizeRows(
 
 /**
  * Quantizes a table [rows, columns] for GatherBlockQuantized, as onnxruntime's quantizer does it: codes are
- * clamp(round(w/scale + zero point)), ties to even. Symmetric codes are stored with 2^(bits-1) added. `columns`
- * is a multiple of the block. `bad` as for `quantizeRows`.
+ * clamp(round(w/scale + zero point)), ties to even; with `half` every step is rounded to float16. Symmetric codes
+ * are stored with 2^(bits-1) added. `columns` is a multiple of the block. `bad` as for `quantizeRows`.
  */
 export function quantizeTableRows(
   weights: Float32Array,
   columns: number,
   options: BlockQuantization,
 ): QuantizedRows & { readonly bad: number } {
-  return quantize(weights, columns, options, options.symmetric ? symmetricTableRule : asymmetricTableRule);
+  const { symmetric, half } = options;
+  return quantize(weights, columns, options, tableRule(symmetric, half === true ? roundHalf : fround));
 }
 
 /** The weights [rows, columns] that quantized rows stand for, float32. */

@@ -2,42 +2,15 @@
  * Twins and SIMD kernels against what onnxruntime's own quantizers made of the same weights, byte by byte
  * (fixtures/quantize): random, constant, zero, denormal, ±max and one-outlier rows, ties, all block sizes.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bytesOf, viewAs } from '../../src/kernels/bytes.ts';
 import { toNumbers } from '../../src/kernels/convert.ts';
 import { quantizeRows, quantizeTableRows } from '../../src/kernels/quantize.ts';
 import { quantizeChannels } from '../../src/kernels/quantize-channels.ts';
-import { fixtures } from '../golden-folders.ts';
 import { Arena, firstDifference, type TypeName, types } from './arena.ts';
+import { type Recorded, readRecorded } from './recorded.ts';
 
-interface Recorded {
-  readonly shape: readonly number[];
-  readonly bytes: Uint8Array;
-}
-
-function readRecorded(): Map<string, Recorded> {
-  const file = readFileSync(join(fixtures, 'quantize/onnxruntime.safetensors'));
-  const headerEnd = 8 + Number(file.readBigUInt64LE(0));
-  const header = JSON.parse(file.toString('utf8', 8, headerEnd)) as Record<
-    string,
-    { shape: number[]; data_offsets: [number, number] }
-  >;
-  return new Map(
-    Object.entries(header).map(
-      ([
-        name,
-        {
-          shape,
-          data_offsets: [begin, end],
-        },
-      ]) => [name, { shape, bytes: file.subarray(headerEnd + begin, headerEnd + end) }],
-    ),
-  );
-}
-
-const recorded = readRecorded();
+const recorded = readRecorded('onnxruntime.safetensors');
 
 function get(name: string): Recorded {
   const tensor = recorded.get(name);

@@ -440,16 +440,15 @@ function quantize<T>(
   scales: usize,
   zeroPoints: usize,
   table: bool,
-  half: bool,
 ): i32 {
   if (bits === 4) {
     return symmetric
-      ? quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 4, table, true, half)
-      : quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 4, table, false, half);
+      ? quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 4, table, true, false)
+      : quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 4, table, false, false);
   }
   return symmetric
-    ? quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 8, table, true, half)
-    : quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 8, table, false, half);
+    ? quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 8, table, true, false)
+    : quantizeRows<T>(source, sourceStride, rows, columns, block, values, scales, zeroPoints, 8, table, false, false);
 }
 
 export function quantize_blocks_f32(
@@ -464,7 +463,7 @@ export function quantize_blocks_f32(
   scales: usize,
   zeroPoints: usize,
 ): i32 {
-  return quantize<f32>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false, false);
+  return quantize<f32>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false);
 }
 
 export function quantize_blocks_bf16(
@@ -479,7 +478,7 @@ export function quantize_blocks_bf16(
   scales: usize,
   zeroPoints: usize,
 ): i32 {
-  return quantize<Bf16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false, false);
+  return quantize<Bf16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false);
 }
 
 export function quantize_blocks_f16(
@@ -494,7 +493,7 @@ export function quantize_blocks_f16(
   scales: usize,
   zeroPoints: usize,
 ): i32 {
-  return quantize<F16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false, false);
+  return quantize<F16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false);
 }
 
 export function quantize_table_f32(
@@ -509,7 +508,7 @@ export function quantize_table_f32(
   scales: usize,
   zeroPoints: usize,
 ): i32 {
-  return quantize<f32>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true, false);
+  return quantize<f32>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true);
 }
 
 export function quantize_table_bf16(
@@ -524,7 +523,7 @@ export function quantize_table_bf16(
   scales: usize,
   zeroPoints: usize,
 ): i32 {
-  return quantize<Bf16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true, false);
+  return quantize<Bf16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true);
 }
 
 export function quantize_table_f16(
@@ -539,9 +538,10 @@ export function quantize_table_f16(
   scales: usize,
   zeroPoints: usize,
 ): i32 {
-  return quantize<F16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true, false);
+  return quantize<F16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true);
 }
 
+/** Float16 graphs are few: one body for all widths keeps the module small. */
 export function quantize_blocks_half(
   source: usize,
   sourceStride: usize,
@@ -554,7 +554,21 @@ export function quantize_blocks_half(
   scales: usize,
   zeroPoints: usize,
 ): i32 {
-  return quantize<F16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, false, true);
+  const signed = symmetric !== 0;
+  return quantizeRows<F16>(
+    source,
+    sourceStride,
+    rows,
+    columns,
+    block,
+    values,
+    scales,
+    zeroPoints,
+    bits,
+    false,
+    signed,
+    true,
+  );
 }
 
 export function quantize_table_half(
@@ -569,5 +583,19 @@ export function quantize_table_half(
   scales: usize,
   zeroPoints: usize,
 ): i32 {
-  return quantize<F16>(source, sourceStride, rows, columns, block, bits, symmetric, values, scales, zeroPoints, true, true);
+  const signed = symmetric !== 0;
+  return quantizeRows<F16>(
+    source,
+    sourceStride,
+    rows,
+    columns,
+    block,
+    values,
+    scales,
+    zeroPoints,
+    bits,
+    true,
+    signed,
+    true,
+  );
 }
