@@ -184,6 +184,24 @@ export const optionTable = [
     expected: 'true or false',
   },
   {
+    key: 'resume',
+    flag: '--resume',
+    group: 'Run',
+    help: 'go on from what an earlier run of the same conversion finished before it failed or was stopped',
+    type: { kind: 'switch' },
+    expected: 'true or false',
+  },
+  {
+    key: 'verifyInputs',
+    flag: '--verify-inputs',
+    group: 'Run',
+    help:
+      'hash the weight files first: the digests go into the manifest, and --resume compares them instead of ' +
+      'times',
+    type: { kind: 'switch' },
+    expected: 'true or false',
+  },
+  {
     key: 'memory',
     flag: '--memory <bytes>',
     group: 'Run',

@@ -29,6 +29,8 @@ export interface Manifest {
     readonly checkpoint: string;
     /** sha256 over config and headers (names, dtypes, shapes, places of all tensors); not over weight bytes. */
     readonly structureSha256: string;
+    /** Of each weight file, under `--verify-inputs`. */
+    readonly sha256?: Readonly<Record<string, string>>;
   };
   /** Pipeline text per component. */
   readonly passes: Readonly<Record<string, string>>;

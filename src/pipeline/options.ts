@@ -34,6 +34,10 @@ export interface ConvertOptions {
   readonly force?: boolean | undefined;
   /** Keep weights that are NaN or infinite, instead of refusing them. */
   readonly allowNonfinite?: boolean | undefined;
+  /** Go on from what an earlier run of the same conversion finished. */
+  readonly resume?: boolean | undefined;
+  /** Hash the weight files, note the digests in the manifest, and tell by them whether files are the same. */
+  readonly verifyInputs?: boolean | undefined;
   /** Bytes of memory that the whole process takes while it writes. */
   readonly memory?: number | undefined;
   /** Worker threads at most; default: one per core, as many as the memory allows. */
@@ -58,6 +62,8 @@ export interface ResolvedOptions {
   readonly strict: boolean;
   readonly force: boolean;
   readonly allowNonfinite: boolean;
+  readonly resume: boolean;
+  readonly verifyInputs: boolean;
   readonly memory: number;
   readonly jobs: number | undefined;
 }
@@ -83,6 +89,8 @@ export function resolveOptions(options: ConvertOptions): ResolvedOptions {
     strict: options.strict ?? false,
     force: options.force ?? false,
     allowNonfinite: options.allowNonfinite ?? false,
+    resume: options.resume ?? false,
+    verifyInputs: options.verifyInputs ?? false,
     memory: options.memory ?? defaultMemory,
     jobs: options.jobs,
   };

@@ -1,23 +1,5 @@
-/**
- * The output folder. Everything is written into a hidden sibling and renamed at the end, so that the output's
- * name holds either what was there before or a whole new output:
- *
- *   <parent>/.<name>.vlm-convert-<pid>/   staging: output/ (renamed at the end), scratch/ (reference graphs)
- *   <parent>/.<name>.vlm-convert-<pid>/earlier   what stood under the name, until the new output has it
- */
-import {
-  type FileHandle,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  realpath,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  statfs,
-} from 'node:fs/promises';
+/** Where an output may stand, and what has to hold before anything is written there. */
+import { type FileHandle, lstat, mkdir, open, readdir, realpath, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { fail } from '../report/diagnostics.ts';
 import { formatBytes } from '../report/format.ts';
@@ -28,20 +10,10 @@ import { isOurs, manifestName, readManifest } from './manifest.ts';
 export interface OutputPlace {
   /** Absolute. */
   readonly path: string;
-  readonly staging: string;
+  /** The folder that it is made in (work-folder.ts). */
+  readonly work: string;
   /** Something stands there and will be replaced. */
   readonly replaces: boolean;
-}
-
-export interface Staging {
-  /** The new output's folder until it is sealed. */
-  readonly output: string;
-  /** For files that are gone in the end. */
-  readonly scratch: string;
-  /** Gives the output its name, and what it replaces the way of all files. */
-  seal(): Promise<void>;
-  /** Removes everything that was made; safe to call at any time, also after `seal`. */
-  discard(): Promise<void>;
 }
 
 /** Default: `<checkpoint name>-onnx` beside the current folder. */
@@ -74,7 +46,7 @@ export async function chooseOutput(path: string, checkpoint: string, force: bool
   }
   return {
     path,
-    staging: join(parent, `.${name}.vlm-convert-${process.pid}`),
+    work: join(parent, `.${name}.vlm-convert`),
     replaces: standing !== undefined,
   };
 }
@@ -93,51 +65,10 @@ async function checkOurs(path: string, directory: boolean): Promise<void> {
   if (foreign.length > 0) throw fail('VC5106', { where: path, found: list(foreign) });
 }
 
-/** Makes the staging folder. Throws VC5103. */
-export async function stage(place: OutputPlace): Promise<Staging> {
-  const parent = dirname(place.path);
-  const output = join(place.staging, 'output');
-  const scratch = join(place.staging, 'scratch');
-  const earlier = join(place.staging, 'earlier');
-  let madeParent: string | undefined;
-  try {
-    madeParent = await makeFolders(parent);
-    await rm(place.staging, { recursive: true, force: true });
-    await mkdir(place.staging);
-    await mkdir(output);
-    await mkdir(scratch);
-  } catch (cause) {
-    throw fail('VC5103', { where: place.path, found: systemReason(cause), cause });
-  }
-  let sealed = false;
-  return {
-    output,
-    scratch,
-    seal: async () => {
-      try {
-        await syncFolder(output);
-        if (place.replaces) await rename(place.path, earlier);
-        try {
-          await rename(output, place.path);
-        } catch (cause) {
-          if (place.replaces) await rename(earlier, place.path);
-          throw cause;
-        }
-        await syncFolder(parent);
-      } catch (cause) {
-        throw fail('VC5103', { where: place.path, found: systemReason(cause), cause });
-      }
-      sealed = true;
-      await rm(place.staging, { recursive: true, force: true });
-    },
-    discard: async () => {
-      await rm(place.staging, { recursive: true, force: true });
-      if (!sealed) await removeEmpty(parent, madeParent);
-    },
-  };
-}
-
-/** Throws VC5104 when the disk that will hold `path` has less than `needed` bytes for us. */
+/**
+ * Throws VC5104 when the disk that will hold `path` has less than `needed` bytes for us. `needed` counts what an
+ * earlier run has written already.
+ */
 export async function checkRoom(path: string, needed: number): Promise<void> {
   const disk = await statfs(await existing(dirname(path)));
   const free = disk.bavail * disk.bsize;
@@ -167,7 +98,7 @@ export async function writeFileSynced(path: string, bytes: Uint8Array): Promise<
 }
 
 /** True when `inner` is `outer` or lies in it. Both absolute and real. */
-function contains(outer: string, inner: string): boolean {
+export function contains(outer: string, inner: string): boolean {
   const path = relative(outer, inner);
   return path === '' || !(path === '..' || path.startsWith(`..${sep}`));
 }
@@ -189,41 +120,4 @@ async function realAncestor(path: string): Promise<string> {
 async function existing(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined);
   return found !== undefined || dirname(path) === path ? path : existing(dirname(path));
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/**
- * Makes a folder and its missing ancestors; returns the topmost that it made. Node's recursive mkdir never ends
- * where a folder exists in which nothing can be made (/proc), and names the wrong reason on a read-only disk.
- */
-async function makeFolders(path: string): Promise<string | undefined> {
-  if ((await stat(path).catch(() => undefined))?.isDirectory()) return undefined;
-  const above = dirname(path) === path ? undefined : await makeFolders(dirname(path));
-  try {
-    await mkdir(path);
-  } catch (cause) {
-    await removeEmpty(dirname(path), above);
-    throw cause;
-  }
-  return above ?? path;
-}
-
-/** Removes the folders from `path` up to `top` that are empty; stops at the first that is not. */
-async function removeEmpty(path: string, top: string | undefined): Promise<void> {
-  if (top === undefined) return;
-  for (let folder = path; contains(top, folder); folder = dirname(folder)) {
-    try {
-      await rmdir(folder);
-    } catch {
-      return;
-    }
-  }
 }

@@ -187,10 +187,20 @@ export function strictRefusal(plan: Plan, options: ResolvedOptions): VlmError | 
   return fail('VC4007', { found: `${plural(plan.warnings.length, 'warning')}: ${codes.join(', ')}` });
 }
 
-/** Options as the plan, the manifest and the report keep them: without places on this machine. */
+/** Options that leave no trace in the output's bytes: places and resources of this machine. */
+const ownOptions: ReadonlySet<string> = new Set<keyof ResolvedOptions>([
+  'checkpoint',
+  'force',
+  'memory',
+  'jobs',
+  'resume',
+  'verifyInputs',
+]);
+
+/** Options as the plan, the manifest and the report keep them. */
 export function optionsJson(options: ResolvedOptions): JsonValue {
-  const { checkpoint: _, force: __, memory: ___, jobs: ____, ...kept } = options;
-  return JSON.parse(JSON.stringify(kept)) as JsonValue;
+  const kept = Object.entries(options).filter(([key]) => !ownOptions.has(key));
+  return JSON.parse(JSON.stringify(Object.fromEntries(kept))) as JsonValue;
 }
 
 async function planComponent(compiled: CompiledComponent): Promise<PlannedComponent> {

@@ -268,6 +268,21 @@ export const catalogue = {
     'the earlier output holds files that vlm-convert did not write',
     'move them away, name another folder, or replace everything with --force',
   ),
+  VC5107: error(
+    'output',
+    'another conversion is making this output',
+    'wait until it ends, or name another folder; if it ran on another machine and is gone, remove the lock file',
+  ),
+  VC5108: error(
+    'output',
+    'what an earlier run left does not fit this one and cannot be resumed',
+    'give the same checkpoint and options, or start over without --resume',
+  ),
+  VC5109: warning('there is nothing to resume: the conversion starts from the beginning'),
+  VC5110: warning(
+    'a weight file cannot be linked, so its tensors are copied',
+    'linking needs the output on the same file system as the checkpoint',
+  ),
   VC5190: error('interrupted', 'interrupted; nothing was written under the name of the output'),
 
   // --- VC6xxx runtimes and parity

@@ -252,20 +252,36 @@ describe('the output folder', () => {
     expect(readdirSync(root)).toEqual(['out']);
   });
 
-  it('is as it was after a run that was interrupted, and the interrupt leaves nothing else', async () => {
+  it('is as it was after a run that was interrupted, and --resume ends as if it had not been', async () => {
     const out = join(root, 'out');
+    const whole = join(root, 'whole');
     expect((await runMain([monkey, out, ...quick])).code).toBe(0);
-    const before = digests(root);
-    for (const stage of ['Run the passes', 'Write the output', 'Write the reference']) {
-      const ran = await runMain([monkey, out, '--precision', 'fp16'], {
+    expect((await runMain([monkey, whole, '--precision', 'fp16'])).code).toBe(0);
+    const before = digests(out);
+    const interrupted = (stage: string, flags: readonly string[] = []) =>
+      runMain([monkey, out, '--precision', 'fp16', ...flags], {
         onOut: (text, interrupt) => {
           if (text.includes(stage)) interrupt();
         },
       });
+    // Before anything is written there is nothing to resume.
+    const early = await interrupted('Run the passes');
+    expect(early).toMatchObject({
+      code: 130,
+      err: 'error VC5190: interrupted; nothing was written under the name of the output\n',
+    });
+    expect(readdirSync(root).sort()).toEqual(['out', 'whole']);
+    for (const stage of ['Write the output', 'Write the reference']) {
+      const ran = await interrupted(stage, stage === 'Write the reference' ? ['--resume'] : []);
       expect(ran.code).toBe(130);
-      expect(ran.err).toBe('error VC5190: interrupted; nothing was written under the name of the output\n');
-      expect(digests(root)).toEqual(before);
+      expect(ran.err).toContain('to do:    the same command with --resume goes on from what is finished\n');
+      expect(digests(out)).toEqual(before);
+      expect(readdirSync(root).sort()).toEqual(['.out.vlm-convert', 'out', 'whole']);
     }
+    const resumed = await runMain([monkey, out, '--precision', 'fp16', '--resume']);
+    expect(resumed).toMatchObject({ code: 0, err: '' });
+    expect(digests(out)).toEqual(digests(whole));
+    expect(readdirSync(root).sort()).toEqual(['out', 'whole']);
   });
 });
 

@@ -14,7 +14,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { checkRoom, chooseOutput, outputPath, stage } from '../../src/pipeline/output-folder.ts';
+import { checkRoom, chooseOutput, outputPath } from '../../src/pipeline/output-folder.ts';
+import { openWorkFolder } from '../../src/pipeline/work-folder.ts';
 import { VlmError } from '../../src/report/diagnostics.ts';
 
 /** A rename that the disk refuses: the one from `from`. */
@@ -144,15 +145,15 @@ describe('where an output may stand', () => {
   });
 });
 
-describe('staging', () => {
+describe('the work folder', () => {
   it('shows the output only when it is sealed, and leaves nothing else', async () => {
     const out = join(root, 'out');
-    const staging = await stage(await chooseOutput(out, checkpoint, false));
-    writeFileSync(join(staging.output, 'a'), 'new');
-    writeFileSync(join(staging.scratch, 'b'), 'scratch');
+    const work = await openWorkFolder(await chooseOutput(out, checkpoint, false));
+    writeFileSync(join(work.output, 'a'), 'new');
+    writeFileSync(join(work.scratch, 'b'), 'scratch');
     expect(existsSync(out)).toBe(false);
-    await staging.seal();
-    await staging.discard();
+    await work.seal();
+    await work.leave('remove');
     expect(readFileSync(join(out, 'a'), 'utf8')).toBe('new');
     expect(readdirSync(root).sort()).toEqual(['model', 'out']);
   });
@@ -160,9 +161,10 @@ describe('staging', () => {
   it('replaces an earlier output whole', async () => {
     const out = join(root, 'out');
     earlierOutput(out, ['onnx/a.onnx']);
-    const staging = await stage(await chooseOutput(out, checkpoint, false));
-    writeFileSync(join(staging.output, 'b'), '');
-    await staging.seal();
+    const work = await openWorkFolder(await chooseOutput(out, checkpoint, false));
+    writeFileSync(join(work.output, 'b'), '');
+    await work.seal();
+    await work.leave('keep');
     expect(readdirSync(out)).toEqual(['b']);
     expect(readdirSync(root).sort()).toEqual(['model', 'out']);
   });
@@ -170,11 +172,11 @@ describe('staging', () => {
   it('leaves the earlier output as it was when the new one cannot take its name', async () => {
     const out = join(root, 'out');
     earlierOutput(out, ['onnx/a.onnx']);
-    const staging = await stage(await chooseOutput(out, checkpoint, false));
-    failing.from = staging.output;
-    expect(await codeOf(staging.seal())).toBe('VC5103');
+    const work = await openWorkFolder(await chooseOutput(out, checkpoint, false));
+    failing.from = work.output;
+    expect(await codeOf(work.seal())).toBe('VC5103');
     expect(failing.met).toBe(1);
-    await staging.discard();
+    await work.leave('remove');
     expect(readFileSync(join(out, 'onnx/a.onnx'), 'utf8')).toBe('onnx/a.onnx');
     expect(readdirSync(root).sort()).toEqual(['model', 'out']);
   });
@@ -183,7 +185,7 @@ describe('staging', () => {
     refusing.below = join(root, 'a');
     try {
       const place = await chooseOutput(join(root, 'a/b/out'), checkpoint, false);
-      await expect(stage(place)).rejects.toMatchObject({
+      await expect(openWorkFolder(place)).rejects.toMatchObject({
         code: 'VC5103',
         record: { found: 'it does not exist (ENOENT)' },
       });
@@ -195,9 +197,9 @@ describe('staging', () => {
   });
 
   it('removes the parents that it made when there is no output in the end', async () => {
-    const staging = await stage(await chooseOutput(join(root, 'a/b/out'), checkpoint, false));
+    const work = await openWorkFolder(await chooseOutput(join(root, 'a/b/out'), checkpoint, false));
     expect(existsSync(join(root, 'a/b'))).toBe(true);
-    await staging.discard();
+    await work.leave('remove');
     expect(readdirSync(root)).toEqual(['model']);
   });
 });

@@ -3,7 +3,7 @@ import type { ConvertResult } from '../../index.ts';
 import { formatBytes, formatTable, plural } from '../../report/format.ts';
 
 /** `shown`: the output's path as the user reads it. */
-export function renderResult({ files, parity, passed, plan }: ConvertResult, shown: string): string {
+export function renderResult({ files, parity, passed, peakRss, plan }: ConvertResult, shown: string): string {
   const graphs = files.filter(({ path }) => path.startsWith('onnx/'));
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const lines = [`Wrote ${shown}: ${plural(files.length + 1, 'file')}, ${formatBytes(bytes)}`];
@@ -24,5 +24,10 @@ export function renderResult({ files, parity, passed, plan }: ConvertResult, sho
       : `${failed} of ${parity.gates.length} gates failed`;
     lines.push(`Check against the original: ${verdict}; see parity-report.md`);
   }
+  lines.push(`Memory: ${formatBytes(peakRss.write)} at most while writing${checked(peakRss, parity)}`);
   return `${lines.join('\n')}\n`;
+}
+
+function checked(peakRss: ConvertResult['peakRss'], parity: ConvertResult['parity']): string {
+  return parity === undefined ? '' : `, ${formatBytes(peakRss.total)} with the check`;
 }

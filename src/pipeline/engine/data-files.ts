@@ -18,7 +18,8 @@ export interface DataFile {
 /** New files must not exist; files of an earlier run are taken as they are, and made where they are missing. */
 const openFlags = {
   new: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
-  earlier: constants.O_RDWR | constants.O_CREAT,
+  // Windows has no O_NOFOLLOW.
+  earlier: constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0),
 } as const;
 
 /** Makes the files of their final size, zeros. Throws VC5104 or VC5105. */

@@ -26,8 +26,12 @@ export interface Digests {
   close(): Promise<void>;
 }
 
-/** `threads` 0: on the thread that calls, at the end. */
-export async function followFiles(files: readonly HashedFile[], threads: number): Promise<Digests> {
+/** `threads` 0: on the thread that calls, at the end. `code`: of the error for a file that cannot be read. */
+export async function followFiles(
+  files: readonly HashedFile[],
+  threads: number,
+  code: HashTask['code'] = 'VC5105',
+): Promise<Digests> {
   const pools = await Promise.all(
     Array.from({ length: threads }, () => startThreads<HashTask, HashResult>('#hash-worker', undefined, 1)),
   );
@@ -47,7 +51,7 @@ export async function followFiles(files: readonly HashedFile[], threads: number)
       state.told = end;
       const { path, descriptor } = state.file;
       // What goes wrong here goes wrong again when the rest is asked for.
-      state.pool.run({ path, descriptor, end, last: false }).catch(() => {});
+      state.pool.run({ path, descriptor, end, last: false, code }).catch(() => {});
     },
     finish: async () => {
       const hasher = new FileHasher();
@@ -56,7 +60,7 @@ export async function followFiles(files: readonly HashedFile[], threads: number)
           if (prefix.end !== byteLength) {
             throw new RangeError(`${path}: ${prefix.end} of ${byteLength} bytes were written`);
           }
-          const task = { path, descriptor, end: byteLength, last: true };
+          const task = { path, descriptor, end: byteLength, last: true, code };
           return pool === undefined ? digestOf({ sha256: hasher.run(task) }) : digestOf(await pool.run(task));
         }),
       );

@@ -9,7 +9,6 @@ import type { NonFinite } from '../../tensor/tensor.ts';
 import { closeDataFiles, type DataFile, openDataFiles, syncDataFiles } from './data-files.ts';
 import { type Digests, followFiles } from './digests.ts';
 import type { Extent } from './extents.ts';
-import type { Journal } from './journal.ts';
 import type { PlannedWrites } from './plan-writes.ts';
 import type { UnitChecksums, UnitSetup } from './run-units.ts';
 import { shareMemory } from './share-memory.ts';
@@ -34,11 +33,10 @@ export interface ExecuteOptions {
   readonly signal?: AbortSignal;
   /** Digests are made, and everything is on the disk in the end. */
   readonly durable: boolean;
-  /** Where finished units are noted, and those that an earlier run finished. */
-  readonly journal?: {
-    readonly journal: Journal;
-    readonly finished: ReadonlyMap<number, UnitChecksums> | undefined;
-  };
+  /** Units that an earlier run finished in the same files: those that hold what it wrote are not run again. */
+  readonly earlier?: ReadonlyMap<number, UnitChecksums> | undefined;
+  /** Called when a unit is written. What it throws stops the rest. */
+  readonly onFinished?: (unit: number, checksums: UnitChecksums) => void;
   /** Bytes read and written from which on threads are started. */
   readonly threadsFrom?: number;
 }
@@ -70,7 +68,7 @@ export async function executePlan(
 ): Promise<readonly WrittenFile[]> {
   const { plan } = planned;
   options.signal?.throwIfAborted();
-  const earlier = options.journal?.finished;
+  const { earlier } = options;
   let constants: number | undefined;
   let files: readonly DataFile[] = [];
   let digests: Digests | undefined;
@@ -155,7 +153,7 @@ class Run {
       for (const [index, checksums] of result.checksums.entries()) {
         const unit = batch[index];
         if (unit === undefined) continue;
-        this.#options.journal?.journal.finished(unit, checksums);
+        this.#options.onFinished?.(unit, checksums);
         this.#writtenBack(unit);
         this.#finish(unit);
       }

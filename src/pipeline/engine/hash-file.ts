@@ -2,7 +2,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { fail } from '../../report/diagnostics.ts';
-import { writeFailure } from './write-failure.ts';
+import { systemReason } from '../../report/show.ts';
 
 export interface HashTask {
   readonly path: string;
@@ -11,6 +11,8 @@ export interface HashTask {
   readonly end: number;
   /** Nothing comes after. */
   readonly last: boolean;
+  /** Of the error when the file cannot be read: an output, or an input. */
+  readonly code: 'VC5105' | 'VC1106';
 }
 
 /** Read at a time: much more than a call costs, little memory. */
@@ -20,8 +22,8 @@ export class FileHasher {
   readonly #files = new Map<number, { readonly hash: Hash; end: number }>();
   #buffer = new Uint8Array(0);
 
-  /** The digest, hexadecimal, when the task is the last. Throws VC5105 where the file cannot be read. */
-  run({ path, descriptor, end, last }: HashTask): string | undefined {
+  /** The digest, hexadecimal, when the task is the last. Throws the task's code where the file cannot be read. */
+  run({ path, descriptor, end, last, code }: HashTask): string | undefined {
     const state = this.#files.get(descriptor) ?? { hash: createHash('sha256'), end: 0 };
     this.#files.set(descriptor, state);
     if (this.#buffer.byteLength === 0) this.#buffer = new Uint8Array(chunkBytes);
@@ -30,9 +32,9 @@ export class FileHasher {
       try {
         count = readSync(descriptor, this.#buffer, 0, Math.min(chunkBytes, end - state.end), state.end);
       } catch (cause) {
-        throw writeFailure(path, cause);
+        throw fail(code, { where: path, found: systemReason(cause), cause });
       }
-      if (count === 0) throw fail('VC5105', { where: path, found: 'it became shorter while it was written' });
+      if (count === 0) throw fail(code, { where: path, found: 'it became shorter' });
       state.hash.update(this.#buffer.subarray(0, count));
       state.end += count;
     }

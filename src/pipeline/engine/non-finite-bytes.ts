@@ -1,26 +1,24 @@
-/** Floats in memory that are NaN or infinite: for constants and small tensors, which no kernel goes through. */
+/** Floats in memory that are NaN or infinite: for constants and small tensors, which no unit reads. */
+import { VlmError } from '../../report/diagnostics.ts';
 import type { DType } from '../../tensor/dtype.ts';
+import { refuseNonFinite } from '../../tensor/non-finite.ts';
+import { inlineTensor, type Tensor } from '../../tensor/tensor.ts';
+import { Workspace } from '../../tensor/workspace.ts';
 
-/** Bytes of an element, and the bits that only NaN and infinity have all set. Little endian. */
-const exponents: Partial<Record<DType, readonly [size: number, mask: number]>> = {
-  float16: [2, 0x7c00],
-  bfloat16: [2, 0x7f80],
-  float32: [4, 0x7f800000],
-};
+/** Throws VC3901 when `bytes`, which are the tensor's from byte `begin` on, hold such a value. */
+export function refuseNonFiniteBytes(tensor: Tensor, begin: number, bytes: Uint8Array): void {
+  const workspace = new Workspace();
+  const pointer = workspace.allocate(bytes.byteLength);
+  workspace.bytes(pointer, bytes.byteLength).set(bytes);
+  refuseNonFinite(tensor, begin, pointer, bytes.byteLength, workspace);
+}
 
-/** Index of the first element that is not finite, or -1. */
-export function indexOfNonFinite(dtype: DType, bytes: Uint8Array): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (dtype === 'float64') {
-    for (let at = 0; at < bytes.byteLength; at += 8)
-      if (!Number.isFinite(view.getFloat64(at, true))) return at / 8;
-    return -1;
+export function holdsNonFinite(dtype: DType, shape: readonly number[], bytes: Uint8Array): boolean {
+  try {
+    refuseNonFiniteBytes(inlineTensor(dtype, shape, bytes), 0, bytes);
+    return false;
+  } catch (error) {
+    if (error instanceof VlmError) return true;
+    throw error;
   }
-  const [size, mask] = exponents[dtype] ?? [0, 0];
-  if (size === 0) return -1;
-  for (let at = 0; at < bytes.byteLength; at += size) {
-    const bits = size === 2 ? view.getUint16(at, true) : view.getUint32(at, true);
-    if ((bits & mask) === mask) return at / size;
-  }
-  return -1;
 }

@@ -6,7 +6,7 @@ import { type Derivation, derivedTensors, type Tensor } from '../../tensor/tenso
 import { sha256 } from '../digest.ts';
 import { Constants } from './constants.ts';
 import { gapsOf } from './extents.ts';
-import { indexOfNonFinite } from './non-finite-bytes.ts';
+import { holdsNonFinite } from './non-finite-bytes.ts';
 import { computeUnits, copyUnits, inOrder, usualUnitBytes } from './units.ts';
 import { constantsName, type PlannedTensor, type WritePlan, type WriteRecipe } from './write-plan.ts';
 
@@ -112,7 +112,7 @@ class RecipeMaker {
     return {
       steps: [{ kind: 'source', source: constantsName, offset, name, dtype, shape }],
       tensors: [{ step: 0, output: 0, shape }],
-      ...(indexOfNonFinite(dtype, bytes) >= 0 ? { nonFiniteConstants: true } : {}),
+      ...(holdsNonFinite(dtype, shape, bytes) ? { nonFiniteConstants: true } : {}),
     };
   }
 
@@ -126,7 +126,7 @@ class RecipeMaker {
         steps.push(step);
         continue;
       }
-      nonFinite ||= step.kind === 'inline' && indexOfNonFinite(step.dtype, bytes) >= 0;
+      nonFinite ||= step.kind === 'inline' && holdsNonFinite(step.dtype, step.shape, bytes);
       const name = step.kind === 'inline' ? 'a constant' : step.name;
       const { dtype, shape } = step;
       steps.push({

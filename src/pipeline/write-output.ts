@@ -1,0 +1,70 @@
+/**
+ * Writes the graphs of the output into the work folder, with a journal: what an earlier run finished is taken over
+ * when asked, and what this one finishes stays for the next when it fails.
+ */
+import { writeFile } from 'node:fs/promises';
+import { diagnostic } from '../report/diagnostics.ts';
+import type { Reporter } from '../report/progress.ts';
+import { Journal, type JournalInput } from './engine/journal.ts';
+import type { ManifestFile } from './manifest.ts';
+import type { Prepared } from './plan.ts';
+import { refuseNonFiniteInline } from './refuse-inline.ts';
+import { findJournal, journalHeader, planFile } from './resume.ts';
+import type { WorkFolder } from './work-folder.ts';
+import { planModels, type WriteLimits, writeModels } from './write-models.ts';
+
+export interface WriteOutputOptions {
+  readonly work: WorkFolder;
+  readonly resume: boolean;
+  /** The files that weights come from. */
+  readonly inputs: readonly JournalInput[];
+  readonly write: WriteLimits;
+  readonly signal: AbortSignal;
+  readonly reporter: Reporter;
+  readonly onProgress: (done: number, total: number) => void;
+  /** Called when it is known whether a later run can resume what is there. */
+  readonly onResumable: (possible: boolean) => void;
+}
+
+/** Throws what `writeModels` throws, VC5108 when an earlier run does not fit, VC3901 for small tensors. */
+export async function writeOutput(
+  { plan, components }: Prepared,
+  options: WriteOutputOptions,
+): Promise<readonly ManifestFile[]> {
+  const { work, reporter, signal, onResumable } = options;
+  const models = components.map(({ model, layout }) => ({ folder: 'onnx', model, layout }));
+  if (options.write.nonFinite === 'refuse') await refuseNonFiniteInline(models);
+  const planned = await planModels(models);
+  const file = planFile(plan, planned.plan);
+  const text = `${JSON.stringify(file)}\n`;
+  const header = journalHeader(plan.version, text, options.inputs);
+  const found = options.resume ? await findJournal(work, file, header) : undefined;
+  let journal: Journal;
+  if (found === undefined) {
+    if (options.resume) reporter.warn([diagnostic('VC5109')]);
+    onResumable(false);
+    await work.clear();
+    await writeFile(work.plan, text);
+    journal = Journal.begin(work.journal, header);
+  } else {
+    await work.retain(new Set(planned.plan.files.map(({ path }) => path)));
+    journal = Journal.goOn(work.journal, found);
+  }
+  try {
+    return await writeModels(models, planned, {
+      ...options.write,
+      root: work.output,
+      constantsPath: work.constants,
+      durable: true,
+      signal,
+      onProgress: options.onProgress,
+      earlier: found?.finished,
+      onFinished: (unit, checksums) => {
+        journal.finished(unit, checksums);
+        onResumable(true);
+      },
+    });
+  } finally {
+    journal.close();
+  }
+}
