@@ -2,6 +2,7 @@
 import { packedBytes } from '../../kernels/quantize.ts';
 import { derivedTensor, type JsonValue, type Tensor } from '../tensor.ts';
 import { matrixOf, wholeRows } from '../window.ts';
+import { cast } from './cast.ts';
 import { regionAt, sameShape } from './derive.ts';
 import type { QuantizedBlocks } from './quantize-blocks.ts';
 
@@ -10,14 +11,14 @@ export function dequantizeBlocks(
   quantized: QuantizedBlocks,
   [rows, columns]: readonly [number, number],
 ): Tensor {
-  const { values, scales, zeroPoints, bits, block } = quantized;
+  const { values, zeroPoints, bits, block } = quantized;
+  const scales = cast(quantized.scales, 'float32');
   const blocks = Math.ceil(columns / block);
   const valueBytes = blocks * packedBytes(block, bits);
   const zeroPointBytes = packedBytes(blocks, bits);
   if (
     values.dtype !== 'uint8' ||
     values.byteLength !== rows * valueBytes ||
-    scales.dtype !== 'float32' ||
     !sameShape(scales.shape, [rows, blocks]) ||
     (zeroPoints !== undefined && !sameShape(zeroPoints.shape, [rows, zeroPointBytes]))
   ) {

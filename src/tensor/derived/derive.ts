@@ -52,3 +52,13 @@ export function columnsOf({ outputs, rows }: Derivation, output: number): number
   if (spec === undefined) throw new RangeError(`no output ${output}`);
   return rows === 0 ? 0 : elementCount(spec.shape) / rows;
 }
+
+/**
+ * The float16 or bfloat16 tensor that was cast to this float32 one; any other tensor itself. The kernels that
+ * quantize widen on their own.
+ */
+export function beforeWidening(weight: Tensor): Tensor {
+  const widening = weight.dtype === 'float32' ? derivationOf(weight, 'cast') : undefined;
+  const narrow = widening === undefined ? undefined : onlyInput(widening);
+  return narrow?.dtype === 'float16' || narrow?.dtype === 'bfloat16' ? narrow : weight;
+}

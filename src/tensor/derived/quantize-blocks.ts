@@ -4,93 +4,105 @@
  */
 import { type BlockQuantization, packedBytes } from '../../kernels/quantize.ts';
 import { fail } from '../../report/diagnostics.ts';
-import type { DType } from '../dtype.ts';
 import { type Derivation, derivedTensors, type JsonValue, type Tensor, type TensorSpec } from '../tensor.ts';
 import { wholeRows } from '../window.ts';
-import { derivationOf, expectFloat32, matrixShape, onlyInput, regionAt } from './derive.ts';
+import { beforeWidening, matrixShape, regionAt } from './derive.ts';
 import { filledBytes } from './fill.ts';
 import { leafNames } from './leaves.ts';
 import { reshape } from './reshape.ts';
 
-export type { BlockQuantization } from '../../kernels/quantize.ts';
+/** How to cut and pack; the rest follows from the weight. */
+export type BlockOptions = Pick<BlockQuantization, 'bits' | 'block' | 'symmetric'>;
 
-/** By type of the weight. */
-const kernels: Readonly<
-  Partial<Record<DType, 'quantize_blocks_f32' | 'quantize_blocks_f16' | 'quantize_blocks_bf16'>>
-> = {
-  float32: 'quantize_blocks_f32',
-  float16: 'quantize_blocks_f16',
-  bfloat16: 'quantize_blocks_bf16',
-};
+/** What a weight is quantized for: onnxruntime's quantizer rounds matrices and tables by different rules. */
+type Use = 'matrix' | 'table';
+
+/** By use, type of the weight and type of the scales. */
+const kernels = {
+  'matrix float32 float32': 'quantize_blocks_f32',
+  'matrix float16 float32': 'quantize_blocks_f16',
+  'matrix bfloat16 float32': 'quantize_blocks_bf16',
+  'matrix float16 float16': 'quantize_blocks_half',
+  'table float32 float32': 'quantize_table_f32',
+  'table float16 float32': 'quantize_table_f16',
+  'table bfloat16 float32': 'quantize_table_bf16',
+  'table float16 float16': 'quantize_table_half',
+} as const;
 
 /** A quantized weight [N, K], kb = ceil(K / block). */
 export interface QuantizedBlocks extends Pick<BlockQuantization, 'bits' | 'block'> {
   /** u8 [N, kb, block·bits/8]; for a table u8 [N, K·bits/8]. */
   readonly values: Tensor;
-  /** float32 [N, kb] */
+  /** float32 or, for a float16 weight, float16 [N, kb] */
   readonly scales: Tensor;
   /** u8 [N, ceil(kb·bits/8)]; left out: all 2^(bits-1). */
   readonly zeroPoints?: Tensor;
 }
 
 /**
- * Quantizes a float32 weight [N, K] (rows = outputs: the checkpoint's own layout) for MatMulNBits.
- * Computing the rows throws VC3901 where a weight is NaN or infinite.
+ * Quantizes a float32 or float16 weight [N, K] (rows = outputs: the checkpoint's own layout) for MatMulNBits. Scales
+ * get the type of the weight, which is that of the activations. Computing the rows throws VC3901 where a weight is
+ * NaN or infinite.
  */
-export function quantizeBlocks(weight: Tensor, options: BlockQuantization): QuantizedBlocks {
-  expectFloat32(weight, 'a weight to quantize');
-  const [values, scales, zeroPoints] = derivedTensors(quantization(beforeWidening(weight), options));
+export function quantizeBlocks(weight: Tensor, options: BlockOptions): QuantizedBlocks {
+  return quantized(weight, 'matrix', options);
+}
+
+/**
+ * Quantizes a float32 or float16 table [V, D] for GatherBlockQuantized, which wants whole blocks per row and, because
+ * providers differ in the default, zero points always.
+ */
+export function quantizeTable(
+  table: Tensor,
+  options: BlockOptions,
+): QuantizedBlocks & { readonly zeroPoints: Tensor } {
+  const [rows, columns] = matrixShape(table, 'a quantized table');
+  const { bits, block } = options;
+  if (columns % block !== 0) throw new RangeError(`rows of ${columns} are not whole blocks of ${block}`);
+  const blocks = quantized(table, 'table', options);
+  const middle = bits === 4 ? 0x88 : 0x80;
+  const zeroPoints = blocks.zeroPoints ?? filledBytes([rows, packedBytes(columns / block, bits)], middle);
+  return {
+    ...blocks,
+    values: reshape(blocks.values, [rows, packedBytes(columns, bits)]),
+    zeroPoints,
+  };
+}
+
+function quantized(weight: Tensor, use: Use, options: BlockOptions): QuantizedBlocks {
+  const { dtype } = weight;
+  if (dtype !== 'float32' && dtype !== 'float16') {
+    throw new RangeError(`a weight to quantize is float32 or float16, not ${dtype}: cast it first`);
+  }
+  const derivation = quantization(beforeWidening(weight), { ...options, use, scales: dtype });
+  const [values, scales, zeroPoints] = derivedTensors(derivation);
   if (values === undefined || scales === undefined) throw new RangeError('quantize-blocks has no outputs');
   const { bits, block } = options;
   return { values, scales, bits, block, ...(zeroPoints === undefined ? {} : { zeroPoints }) };
 }
 
-/**
- * Quantizes a float32 table [V, D] for GatherBlockQuantized, which wants whole blocks per row and, because
- * providers differ in the default, zero points always.
- */
-export function quantizeTable(
-  table: Tensor,
-  options: BlockQuantization,
-): QuantizedBlocks & { readonly zeroPoints: Tensor } {
-  const [rows, columns] = matrixShape(table, 'a quantized table');
-  const { bits, block } = options;
-  if (columns % block !== 0) throw new RangeError(`rows of ${columns} are not whole blocks of ${block}`);
-  const quantized = quantizeBlocks(table, options);
-  const middle = bits === 4 ? 0x88 : 0x80;
-  const zeroPoints = quantized.zeroPoints ?? filledBytes([rows, packedBytes(columns / block, bits)], middle);
-  return {
-    ...quantized,
-    values: reshape(quantized.values, [rows, packedBytes(columns, bits)]),
-    zeroPoints,
-  };
-}
-
-/** The float16 or bfloat16 tensor that was cast to float32: the kernels widen on their own. */
-function beforeWidening(weight: Tensor): Tensor {
-  const widening = derivationOf(weight, 'cast');
-  const narrow = widening === undefined ? undefined : onlyInput(widening);
-  return narrow !== undefined && narrow.dtype in kernels ? narrow : weight;
-}
-
-function quantization(weight: Tensor, options: BlockQuantization): Derivation {
+function quantization(
+  weight: Tensor,
+  options: BlockOptions & { readonly use: Use; readonly scales: 'float32' | 'float16' },
+): Derivation {
   const [rows, columns] = matrixShape(weight, 'a weight to quantize');
-  const { bits, block, symmetric } = options;
+  const { bits, block, symmetric, use, scales } = options;
   if (bits !== 4 && bits !== 8) throw new RangeError(`${bits} bits: 4 or 8 are known`);
   if (!Number.isInteger(Math.log2(block)) || block < 16) {
     throw new RangeError(`a block of ${block}: a power of two from 16 on is needed`);
   }
-  const kernel = kernels[weight.dtype];
-  if (kernel === undefined) throw new RangeError(`a weight to quantize is a float, not ${weight.dtype}`);
+  const key = `${use} ${weight.dtype} ${scales}`;
+  if (!isKnown(key)) throw new RangeError(`no quantization of a ${key.replaceAll(' ', ', ')}`);
+  const kernel = kernels[key];
   const blocks = Math.ceil(columns / block);
   const outputs: TensorSpec[] = [
     { dtype: 'uint8', shape: [rows, blocks, packedBytes(block, bits)] },
-    { dtype: 'float32', shape: [rows, blocks] },
+    { dtype: scales, shape: [rows, blocks] },
   ];
   if (!symmetric) outputs.push({ dtype: 'uint8', shape: [rows, packedBytes(blocks, bits)] });
   const derivation: Derivation = {
     op: 'quantize-blocks',
-    params: { bits, block, symmetric },
+    params: { bits, block, symmetric, use, scales },
     inputs: [weight],
     outputs,
     rows,
@@ -123,13 +135,23 @@ function quantization(weight: Tensor, options: BlockQuantization): Derivation {
   return derivation;
 }
 
+function isKnown(key: string): key is keyof typeof kernels {
+  return Object.hasOwn(kernels, key);
+}
+
 export function rebuildQuantizeBlocks(
   [weight]: readonly Tensor[],
-  { bits, block, symmetric }: { readonly [key: string]: JsonValue },
+  { bits, block, symmetric, use, scales }: { readonly [key: string]: JsonValue },
 ): readonly Tensor[] {
-  const validBits = bits === 4 || bits === 8;
-  if (weight === undefined || !validBits || typeof block !== 'number' || typeof symmetric !== 'boolean') {
+  if (
+    weight === undefined ||
+    (bits !== 4 && bits !== 8) ||
+    typeof block !== 'number' ||
+    typeof symmetric !== 'boolean' ||
+    (use !== 'matrix' && use !== 'table') ||
+    (scales !== 'float32' && scales !== 'float16')
+  ) {
     throw new RangeError('quantize-blocks: wrong recipe');
   }
-  return derivedTensors(quantization(weight, { bits, block, symmetric }));
+  return derivedTensors(quantization(weight, { bits, block, symmetric, use, scales }));
 }

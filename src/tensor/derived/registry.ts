@@ -8,10 +8,12 @@ import { inlineTensor, type JsonValue, sourceTensor, type Tensor } from '../tens
 import { rebuildBicubicTable } from './bicubic-table.ts';
 import { rebuildCast } from './cast.ts';
 import { rebuildDequantizeBlocks } from './dequantize-blocks.ts';
+import { rebuildDequantizeChannels } from './dequantize-channels.ts';
 import { rebuildFill } from './fill.ts';
 import { rebuildConcat, rebuildStack } from './join.ts';
 import { rebuildLowRankUpdate } from './low-rank-update.ts';
 import { rebuildQuantizeBlocks } from './quantize-blocks.ts';
+import { rebuildQuantizeChannels } from './quantize-channels.ts';
 import { reshape } from './reshape.ts';
 import { rebuildPermuteRows } from './rows.ts';
 import { rebuildTranspose } from './transpose.ts';
@@ -25,10 +27,12 @@ const rebuilders: ReadonlyMap<string, Rebuild> = new Map<string, Rebuild>([
   ['cast', rebuildCast],
   ['concat', rebuildConcat],
   ['dequantize-blocks', rebuildDequantizeBlocks],
+  ['dequantize-channels', rebuildDequantizeChannels],
   ['fill', rebuildFill],
   ['low-rank-update', rebuildLowRankUpdate],
   ['permute-rows', rebuildPermuteRows],
   ['quantize-blocks', rebuildQuantizeBlocks],
+  ['quantize-channels', rebuildQuantizeChannels],
   ['stack', rebuildStack],
   ['transpose', rebuildTranspose],
 ]);

@@ -1,12 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import { bytesOf } from '../../../src/kernels/bytes.ts';
+import { floatToHalf } from '../../../src/kernels/half.ts';
+import { dequantizeRows, quantizeRows, quantizeTableRows } from '../../../src/kernels/quantize.ts';
+import { quantizeChannels as channelTwin } from '../../../src/kernels/quantize-channels.ts';
 import { memorySource } from '../../../src/tensor/byte-source.ts';
 import { bicubicTable } from '../../../src/tensor/derived/bicubic-table.ts';
 import { cast } from '../../../src/tensor/derived/cast.ts';
 import { dequantizeBlocks } from '../../../src/tensor/derived/dequantize-blocks.ts';
+import { dequantizeChannels } from '../../../src/tensor/derived/dequantize-channels.ts';
 import { filledBytes, isZeros, zeros } from '../../../src/tensor/derived/fill.ts';
 import { concat, stack, unstack } from '../../../src/tensor/derived/join.ts';
 import { lowRankUpdate } from '../../../src/tensor/derived/low-rank-update.ts';
 import { quantizeBlocks, quantizeTable } from '../../../src/tensor/derived/quantize-blocks.ts';
+import { quantizeChannels } from '../../../src/tensor/derived/quantize-channels.ts';
 import { describeTensors, rebuildTensors, type TensorRecipe } from '../../../src/tensor/derived/registry.ts';
 import { reshape } from '../../../src/tensor/derived/reshape.ts';
 import { permuteRows, sliceRows } from '../../../src/tensor/derived/rows.ts';
@@ -156,6 +162,68 @@ describe('values', () => {
   });
 });
 
+describe('quantized weights', () => {
+  const [rows, columns] = [12, 96];
+  // A block of zeros: where the rules for matrices and tables differ most.
+  const values = floats(rows * columns, 31).fill(0, 0, 32);
+  const w = float32([rows, columns], values);
+  const options = { bits: 4, block: 32, symmetric: false } as const;
+  const same = async (tensor: Tensor | undefined, bytes: ArrayBufferView | undefined) => {
+    if (tensor === undefined || bytes === undefined) throw new Error('nothing to compare');
+    expect(Buffer.compare(await readAll(tensor), bytesOf(bytes))).toBe(0);
+  };
+
+  it('are rounded by the rule of what they are for', async () => {
+    const [matrix, table] = [quantizeBlocks(w, options), quantizeTable(w, options)];
+    const [matrixTwin, tableTwin] = [quantizeRows, quantizeTableRows].map((twin) =>
+      twin(values, columns, options),
+    );
+    await same(matrix.values, matrixTwin?.values);
+    await same(matrix.zeroPoints, matrixTwin?.zeroPoints);
+    await same(table.values, tableTwin?.values);
+    await same(table.scales, tableTwin?.scales);
+    expect(matrixTwin?.values).not.toEqual(tableTwin?.values);
+  });
+
+  it('of a float16 graph have float16 scales, and codes that go with them', async () => {
+    const narrow = cast(w, 'float16');
+    const halves = new Float32Array((await readAll(cast(narrow, 'float32'))).slice().buffer);
+    const { values: codes, scales } = quantizeBlocks(narrow, options);
+    const twin = quantizeRows(halves, columns, { ...options, half: true });
+    await same(codes, twin.values);
+    await same(scales, floatToHalf(twin.scales));
+    expect(twin.values).not.toEqual(quantizeRows(halves, columns, options).values);
+    const table = quantizeTable(narrow, options);
+    await same(table.values, quantizeTableRows(halves, columns, { ...options, half: true }).values);
+    await same(
+      dequantizeBlocks({ ...table, ...quantizeBlocks(narrow, options) }, [rows, columns]),
+      dequantizeRows(twin, columns, options),
+    );
+  });
+
+  it('have a scale per channel, whatever the channel is made of', async () => {
+    const kernel = reshape(w, [rows, 4, 3, 8]);
+    const channels = quantizeChannels(kernel);
+    expect(channels.values.shape).toEqual([rows, 4, 3, 8]);
+    const twin = channelTwin(values, columns);
+    await same(channels.values, twin.values);
+    await same(channels.scales, twin.scales);
+    const back = Float32Array.from(
+      twin.values,
+      (code, i) => code * (twin.scales[Math.floor(i / columns)] ?? NaN),
+    );
+    await same(dequantizeChannels(channels), back);
+    const bad = values.slice();
+    bad[3 * columns + 5] = -Infinity;
+    await expect(
+      readAll(quantizeChannels(float32([rows, columns], bad, 'conv')).values),
+    ).rejects.toMatchObject({
+      code: 'VC3901',
+      record: { where: 'conv', found: 'a value that is not finite in channel 3' },
+    });
+  });
+});
+
 describe('algebra', () => {
   const [narrow] = bfloat16([5, 3], floats(15, 1));
   const w = float32([5, 3], floats(15, 2));
@@ -208,6 +276,9 @@ function everything(): Tensor[] {
   const quantized = quantizeBlocks(merged, options);
   const table = quantizeTable(float32([12, 48], floats(576, 26), 't'), { ...options, symmetric: true });
   const eight = quantizeBlocks(cast(narrow, 'float32'), { bits: 8, block: 32, symmetric: true });
+  const half = quantizeBlocks(cast(w, 'float16'), { bits: 4, block: 16, symmetric: false });
+  const halfTable = quantizeTable(cast(reshape(w, [10, 48]), 'float16'), options);
+  const channels = quantizeChannels(reshape(cast(narrow, 'float32'), [12, 2, 4, 5]));
   return [
     cast(narrow, 'float32'),
     cast(w, 'float16', { clampToFinite: true }),
@@ -234,6 +305,14 @@ function everything(): Tensor[] {
     dequantizeBlocks(table, [12, 48]),
     dequantizeBlocks(eight, [12, 40]),
     transpose2d(dequantizeBlocks(eight, [12, 40])),
+    half.values,
+    half.scales,
+    halfTable.values,
+    dequantizeBlocks(half, [12, 40]),
+    channels.values,
+    channels.scales,
+    dequantizeChannels(channels),
+    transpose2d(dequantizeChannels(quantizeChannels(w))),
   ];
 }
 
