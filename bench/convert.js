@@ -15,14 +15,15 @@
  *   --runs 1            of each; the fastest counts, and the largest peak of memory
  *   --folder <path>     for checkpoints, which stay there, and outputs, which do not
  */
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { parameters } from './layouts/entries.js';
+import { layoutOf } from './layouts/index.js';
 import { bytesBelow, digests, evict, requireBuild, settle, warm, weightFiles } from './lib/files.js';
-import { layouts, parameters } from './lib/layouts.js';
 import { measure } from './lib/measure.js';
-import { writeCheckpoint } from './lib/random-checkpoint.js';
+import { ensureCheckpoint } from './lib/random-checkpoint.js';
 import { gigabytes, machine, mebibytes, seconds, table } from './lib/table.js';
 
 /** @typedef {import('./lib/measure.js').Measurement} Measurement */
@@ -74,18 +75,6 @@ function cases() {
       ),
     ),
   );
-}
-
-/** @param {string} size */
-function checkpointOf(size) {
-  const folder = join(values.folder, size);
-  if (!existsSync(folder)) {
-    const layout = layouts[size];
-    if (layout === undefined) throw new Error(`--size ${size}: there are ${Object.keys(layouts).join(', ')}`);
-    console.log(`making ${folder}`);
-    writeCheckpoint(folder, layout(), 1);
-  }
-  return folder;
 }
 
 /** Whether a checkpoint can stay in the page cache while its output is written. @param {string} checkpoint */
@@ -144,7 +133,7 @@ function faster(one, other) {
 }
 
 /** @param {Result} result */
-const parametersOf = ({ size }) => parameters(layouts[size]?.().tensors ?? []);
+const parametersOf = ({ size }) => parameters(layoutOf(size).tensors);
 
 /**
  * Title, text, and whether the column is asked for; `first` is the first result of the same size, precision and cache.
@@ -189,7 +178,7 @@ just before. Dirty pages are synced before every run. Peak RSS: the whole proces
 /** @type {Result[]} */
 const results = [];
 for (const chosen of cases()) {
-  const checkpoint = checkpointOf(chosen.size);
+  const checkpoint = ensureCheckpoint(values.folder, chosen.size);
   if (chosen.cache === 'warm' && !staysCached(checkpoint)) {
     console.log(
       `${chosen.size} ${chosen.precision} warm: skipped, the cache cannot hold it beside the output`,

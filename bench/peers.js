@@ -9,16 +9,17 @@
  * Tools that are not installed are skipped, saying so; --slow adds those that take minutes. vlm-convert has no
  * text-only family: it converts the same decoder, value for value, behind a small CLIP tower (0.5 % more weights)
  * as a LLaVA checkpoint. Its output holds the embedding apart from the head, both quantized; genai's shares them.
+ * The last steps compare vision-language models of about two billion parameters: Qwen-VL's layout for vlm-convert,
+ * Qwen2-VL-2B for mobius, since neither takes the other's.
  */
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bytesBelow, filesBelow, requireBuild, settle, syncFiles, warm, weightFiles } from './lib/files.js';
-import { layouts } from './lib/layouts.js';
 import { measure } from './lib/measure.js';
 import { steps, versions } from './lib/peers.js';
-import { writeCheckpoint } from './lib/random-checkpoint.js';
+import { ensureCheckpoint } from './lib/random-checkpoint.js';
 import { gigabytes, machine, mebibytes, seconds, table } from './lib/table.js';
 
 /** @typedef {import('./lib/peers.js').Step} Step */
@@ -46,11 +47,6 @@ const installed = versions(tools);
 const outputs = join(values.folder, 'peers');
 /** @param {string} name */
 const targetOf = (name) => join(outputs, name.replaceAll(/[^\w]+/g, '-'));
-const places = {
-  llama: join(values.folder, 'llama'),
-  llava: join(values.folder, 'llava'),
-  output: targetOf,
-};
 const environment = { ...process.env, HF_HUB_OFFLINE: '1', TRANSFORMERS_OFFLINE: '1' };
 
 /** The step whose output this one reads, if it reads one. @param {Step} step */
@@ -73,12 +69,10 @@ const chosen = steps.filter(
 async function run(step) {
   const target = targetOf(step.name);
   rmSync(target, { recursive: true, force: true });
-  // onnxruntime's tools want the folder to be there, ours wants to make it.
-  if (step.tool === 'onnxruntime') mkdirSync(target);
   const from = source(step);
-  const input = from === undefined ? places[step.input === 'llava' ? 'llava' : 'llama'] : targetOf(from.name);
+  const input = from === undefined ? ensureCheckpoint(values.folder, step.input) : targetOf(from.name);
   warm(from === undefined ? weightFiles(input) : filesBelow(input));
-  const [command = '', ...args] = step.command(tools, places, target);
+  const [command = '', ...args] = step.command(tools, input, target);
   const measured = await measure(command, args, { env: environment });
   const begin = process.hrtime.bigint();
   syncFiles(filesBelow(target));
@@ -93,11 +87,6 @@ function best(one, other) {
   return { ...(total(one) <= total(other) ? one : other), peakRss: Math.max(one.peakRss, other.peakRss) };
 }
 
-for (const name of ['llama', 'llava']) {
-  const layout = layouts[name];
-  if (layout !== undefined && !existsSync(join(values.folder, name)))
-    writeCheckpoint(join(values.folder, name), layout(), 1);
-}
 /** @type {Map<Step, Result>} */
 const results = new Map();
 /** @type {Map<Step, string>} */
@@ -133,7 +122,7 @@ console.log(
 );
 console.log(
   `Fastest of ${values.rounds} interleaved rounds, inputs in the page cache. "sync": what it takes afterwards until the
-output is on the disk (vlm-convert has synced its files itself). "then": reads the output of the step above. Peak RSS:
+output is on the disk (vlm-convert has synced its files itself). "+" reads the output of an earlier step. Peak RSS:
 the whole process tree; pages of mapped files count.\n`,
 );
 const rows = [...results].map(([step, result]) => [

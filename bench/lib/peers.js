@@ -1,159 +1,108 @@
 /**
- * The converters that `bench:peers` compares, as data: how each is called on one decoder of 1.24 billion parameters.
+ * The converters that `bench:peers` compares, as data: how each is called, on which checkpoint or on whose output.
  *
- * @typedef {{ llama: string, llava: string, output: (name: string) => string }} Places
- *   the text-only checkpoint, the LLaVA checkpoint with the same decoder, and what another step wrote
  * @typedef {{ python: string, llamaCpp: string | undefined, llamaQuantize: string | undefined, cli: string }} Tools
- * @typedef {{ name: string, tool: string, target: 'folder' | 'file', input: string, slow?: boolean,
- *   command: (tools: Tools, places: Places, target: string) => readonly string[] }} Step
- *   `input` is a checkpoint (llama or llava) or the name of the step whose output this one reads
+ * @typedef {(tools: Tools, input: string, target: string) => readonly string[]} Command
+ *   from what the step reads and writes, both paths; the folder of the target exists
+ * @typedef {{ name: string, tool: string, input: string, slow?: true, command: Command }} Step
+ *   `input` is the size of a checkpoint or the name of the step whose output this one reads
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
-/** @param {string} precision @param {readonly string[]} extra @returns {Step['command']} */
+/** @param {readonly string[]} options @returns {Command} */
 const ours =
-  (precision, ...extra) =>
-  ({ cli }, { llava }, target) => [
-    process.execPath,
-    ...[cli, llava, target, '--precision', precision, '--no-parity', '--quiet', ...extra],
-  ];
+  (...options) =>
+  ({ cli }, input, target) => [process.execPath, cli, input, target, ...options, '--no-parity', '--quiet'];
 
-/** @param {string} precision @param {string} provider @param {readonly string[]} extra @returns {Step['command']} */
+/** @param {string} precision @param {string} provider @param {readonly string[]} options @returns {Command} */
 const genai =
-  (precision, provider, ...extra) =>
-  ({ python }, { llama }, target) => [
-    ...[python, '-m', 'onnxruntime_genai.models.builder', '-i', llama, '-o', target],
-    ...['-p', precision, '-e', provider, '-c', join(target, '..', 'cache')],
-    ...(extra.length > 0 ? ['--extra_options', ...extra] : []),
+  (precision, provider, ...options) =>
+  ({ python }, input, target) => [
+    ...[python, '-m', 'onnxruntime_genai.models.builder', '-i', input, '-o', target],
+    ...['-p', precision, '-e', provider, '-c', join(dirname(target), 'cache')],
+    ...(options.length > 0 ? ['--extra_options', ...options] : []),
   ];
 
-/** @param {string} from @param {string} model @returns {Step['command']} */
+/** @param {string} model @returns {Command} */
 const matMulNBits =
-  (from, model) =>
-  ({ python }, { output }, target) => [
+  (model) =>
+  ({ python }, input, target) => [
+    ...['sh', '-c', 'mkdir "$0" && exec "$@"', target],
     ...[python, '-m', 'onnxruntime.quantization.matmul_nbits_quantizer'],
-    ...['--input_model', join(output(from), model), '--output_model', join(target, 'model.onnx')],
+    ...['--input_model', join(input, model), '--output_model', join(target, 'model.onnx')],
     ...['--block_size', '32', '--symmetric', 'True'],
   ];
 
-const dynamicInt8 = `import sys
+const dynamicInt8 = `import os, sys
 from onnxruntime.quantization import QuantType, quantize_dynamic
-quantize_dynamic(sys.argv[1], sys.argv[2], per_channel=True, weight_type=QuantType.QInt8,
-                 op_types_to_quantize=['MatMul'], use_external_data_format=True)`;
+os.mkdir(sys.argv[2])
+quantize_dynamic(sys.argv[1] + '/model.onnx', sys.argv[2] + '/model.onnx', per_channel=True,
+                 weight_type=QuantType.QInt8, op_types_to_quantize=['MatMul'], use_external_data_format=True)`;
 
-/** @param {string} type @param {readonly string[]} options @returns {Step['command']} */
+/** @returns {Command} */
+const mobius =
+  () =>
+  ({ python }, input, target) => [
+    python,
+    '-m',
+    'mobius',
+    'build',
+    '--model',
+    input,
+    '--dtype',
+    'f16',
+    target,
+  ];
+
+/** @param {string} type @param {readonly string[]} options @returns {Command} */
 const llamaQuantize =
   (type, ...options) =>
-  ({ llamaQuantize: binary = '' }, { output }, target) => [
-    ...[binary, ...options, output('llama.cpp convert bf16'), target, type],
-  ];
+  ({ llamaQuantize: binary = '' }, input, target) => [binary, ...options, input, target, type];
+
+/** @param {string} name @param {string} tool @param {string} input @param {Command} command @returns {Step} */
+const step = (name, tool, input, command) => ({ name, tool, input, command });
+/** @param {string} name @param {string} tool @param {string} input @param {Command} command @returns {Step} */
+const slowStep = (name, tool, input, command) => ({ ...step(name, tool, input, command), slow: true });
 
 /** @type {readonly Step[]} */
 export const steps = [
-  { name: 'vlm-convert int4', tool: 'vlm-convert', target: 'folder', input: 'llava', command: ours('int4') },
-  {
-    name: 'vlm-convert int4 symmetric',
-    tool: 'vlm-convert',
-    target: 'folder',
-    input: 'llava',
-    command: ours('int4', '--symmetric'),
-  },
-  { name: 'vlm-convert int8', tool: 'vlm-convert', target: 'folder', input: 'llava', command: ours('int8') },
-  { name: 'vlm-convert fp16', tool: 'vlm-convert', target: 'folder', input: 'llava', command: ours('fp16') },
-  { name: 'genai int4', tool: 'genai', target: 'folder', input: 'llama', command: genai('int4', 'cpu') },
-  {
-    name: 'genai int4 rtn',
-    tool: 'genai',
-    target: 'folder',
-    input: 'llama',
-    command: genai('int4', 'cpu', 'algo_config=rtn'),
-  },
-  {
-    name: 'genai int4 k_quant',
-    tool: 'genai',
-    target: 'folder',
-    input: 'llama',
-    slow: true,
-    command: genai('int4', 'cpu', 'algo_config=k_quant'),
-  },
-  { name: 'genai int8', tool: 'genai', target: 'folder', input: 'llama', command: genai('int8', 'cpu') },
-  { name: 'genai fp16', tool: 'genai', target: 'folder', input: 'llama', command: genai('fp16', 'cuda') },
-  { name: 'genai fp32', tool: 'genai', target: 'folder', input: 'llama', command: genai('fp32', 'cpu') },
-  {
-    name: 'then MatMulNBits int4',
-    tool: 'onnxruntime',
-    target: 'folder',
-    input: 'genai fp32',
-    command: matMulNBits('genai fp32', 'model.onnx'),
-  },
-  {
-    name: 'then quantize_dynamic',
-    tool: 'onnxruntime',
-    target: 'folder',
-    input: 'genai fp32',
-    slow: true,
-    command: ({ python }, { output }, target) => [
-      ...[python, '-c', dynamicInt8, join(output('genai fp32'), 'model.onnx'), join(target, 'model.onnx')],
-    ],
-  },
-  {
-    name: 'then vlm-convert quantize',
-    tool: 'vlm-convert quantize',
-    target: 'folder',
-    input: 'genai fp32',
-    command: ({ cli }, { output }, target) => [
-      ...[process.execPath, cli, 'quantize', join(output('genai fp32'), 'model.onnx'), target],
-      ...['--precision', 'int4', '--no-parity', '--quiet'],
-    ],
-  },
-  {
-    name: 'mobius fp16',
-    tool: 'mobius',
-    target: 'folder',
-    input: 'llama',
-    command: ({ python }, { llama }, target) => [
-      ...[python, '-m', 'mobius', 'build', '--model', llama, '--dtype', 'f16', target],
-    ],
-  },
-  {
-    name: 'then MatMulNBits on it',
-    tool: 'onnxruntime',
-    target: 'folder',
-    input: 'mobius fp16',
-    command: matMulNBits('mobius fp16', 'model.onnx'),
-  },
-  {
-    name: 'llama.cpp convert bf16',
-    tool: 'llama.cpp convert',
-    target: 'file',
-    input: 'llama',
-    command: ({ python, llamaCpp = '' }, { llama }, target) => [
-      ...[python, join(llamaCpp, 'convert_hf_to_gguf.py'), llama, '--outtype', 'bf16', '--outfile', target],
-    ],
-  },
-  {
-    name: 'then Q4_0',
-    tool: 'llama.cpp quantize',
-    target: 'file',
-    input: 'llama.cpp convert bf16',
-    command: llamaQuantize('Q4_0'),
-  },
-  {
-    name: 'then Q4_0 --pure',
-    tool: 'llama.cpp quantize',
-    target: 'file',
-    input: 'llama.cpp convert bf16',
-    command: llamaQuantize('Q4_0', '--pure'),
-  },
-  {
-    name: 'then Q8_0',
-    tool: 'llama.cpp quantize',
-    target: 'file',
-    input: 'llama.cpp convert bf16',
-    command: llamaQuantize('Q8_0'),
-  },
+  step('vlm-convert int4', 'vlm-convert', 'llava', ours('--precision', 'int4')),
+  step('vlm-convert int4 symmetric', 'vlm-convert', 'llava', ours('--precision', 'int4', '--symmetric')),
+  step('vlm-convert int8', 'vlm-convert', 'llava', ours('--precision', 'int8')),
+  step('vlm-convert fp16', 'vlm-convert', 'llava', ours('--precision', 'fp16')),
+  step('genai int4', 'genai', 'llama', genai('int4', 'cpu')),
+  step('genai int4 rtn', 'genai', 'llama', genai('int4', 'cpu', 'algo_config=rtn')),
+  slowStep('genai int4 k_quant', 'genai', 'llama', genai('int4', 'cpu', 'algo_config=k_quant')),
+  step('genai int8', 'genai', 'llama', genai('int8', 'cpu')),
+  step('genai fp16', 'genai', 'llama', genai('fp16', 'cuda')),
+  step('genai fp32', 'genai', 'llama', genai('fp32', 'cpu')),
+  step('+ MatMulNBits int4 of it', 'onnxruntime', 'genai fp32', matMulNBits('model.onnx')),
+  slowStep('+ quantize_dynamic of it', 'onnxruntime', 'genai fp32', ({ python }, input, target) => [
+    ...[python, '-c', dynamicInt8, input, target],
+  ]),
+  step('+ vlm-convert quantize of it', 'vlm-convert quantize', 'genai fp32', ({ cli }, input, target) => [
+    ...[process.execPath, cli, 'quantize', join(input, 'model.onnx'), target],
+    ...['--precision', 'int4', '--no-parity', '--quiet'],
+  ]),
+  step('mobius fp16', 'mobius', 'llama', mobius()),
+  step('+ MatMulNBits of mobius fp16', 'onnxruntime', 'mobius fp16', matMulNBits('model.onnx')),
+  step('llama.cpp convert', 'llama.cpp convert', 'llama', ({ python, llamaCpp = '' }, input, target) => [
+    ...[python, join(llamaCpp, 'convert_hf_to_gguf.py'), input, '--outtype', 'bf16', '--outfile', target],
+  ]),
+  step('+ Q4_0', 'llama.cpp quantize', 'llama.cpp convert', llamaQuantize('Q4_0')),
+  step('+ Q4_0 --pure', 'llama.cpp quantize', 'llama.cpp convert', llamaQuantize('Q4_0', '--pure')),
+  step('+ Q8_0', 'llama.cpp quantize', 'llama.cpp convert', llamaQuantize('Q8_0')),
+  step('vlm-convert int4, Qwen-VL 2B', 'vlm-convert', '2b', ours('--precision', 'int4')),
+  step('vlm-convert fp16, Qwen-VL 2B', 'vlm-convert', '2b', ours('--precision', 'fp16')),
+  step('mobius fp16, Qwen2-VL-2B', 'mobius', 'qwen2-vl', mobius()),
+  step(
+    '+ MatMulNBits of Qwen2-VL-2B',
+    'onnxruntime',
+    'mobius fp16, Qwen2-VL-2B',
+    matMulNBits('decoder/model.onnx'),
+  ),
 ];
 
 /** What a program prints, or undefined when it cannot be run. @param {string} command @param {readonly string[]} args */
@@ -171,6 +120,14 @@ function pythonPackage(python, distribution, module) {
   return answer(python, '-c', code);
 }
 
+/** What its CMakeLists.txt calls itself. @param {string} folder */
+function llamaVersion(folder) {
+  const path = join(folder, 'CMakeLists.txt');
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  const parts = [...text.matchAll(/set\(LLAMA_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)\)/g)];
+  return parts.length === 3 ? parts.map(([, part]) => part).join('.') : undefined;
+}
+
 /**
  * Version of every tool that a step names, undefined where it is not installed.
  *
@@ -178,8 +135,8 @@ function pythonPackage(python, distribution, module) {
  */
 export function versions({ python, llamaCpp, llamaQuantize: binary, cli }) {
   const own = answer(process.execPath, cli, '--version');
+  const llama = llamaCpp === undefined ? undefined : llamaVersion(llamaCpp);
   const gguf = pythonPackage(python, 'gguf', 'gguf');
-  const script = llamaCpp !== undefined && existsSync(join(llamaCpp, 'convert_hf_to_gguf.py'));
   const help = answer(process.execPath, cli, '--help') ?? '';
   return {
     'vlm-convert': own,
@@ -187,7 +144,7 @@ export function versions({ python, llamaCpp, llamaQuantize: binary, cli }) {
     genai: pythonPackage(python, 'onnxruntime-genai', 'onnxruntime_genai'),
     onnxruntime: pythonPackage(python, 'onnxruntime', 'onnxruntime'),
     mobius: pythonPackage(python, 'mobius-onnx', 'mobius'),
-    'llama.cpp convert': script ? gguf && `gguf ${gguf}` : undefined,
-    'llama.cpp quantize': binary !== undefined && existsSync(binary) ? 'as built' : undefined,
+    'llama.cpp convert': gguf && llama,
+    'llama.cpp quantize': binary !== undefined && existsSync(binary) ? (llama ?? 'as built') : undefined,
   };
 }

@@ -6,6 +6,7 @@
 import {
   closeSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   openSync,
   renameSync,
@@ -14,9 +15,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
+import { layoutOf } from '../layouts/index.js';
 
-/** @typedef {import('./layouts.js').Entry} Entry */
-/** @typedef {import('./layouts.js').Layout} Layout */
+/** @typedef {import('../layouts/entries.js').Entry} Entry */
+/** @typedef {import('../layouts/entries.js').Layout} Layout */
 
 const poolSize = 1 << 25;
 const chunkBytes = 8 * 2 ** 20;
@@ -157,4 +159,14 @@ export function writeCheckpoint(folder, layout, seed) {
   writeFileSync(join(unfinished, 'config.json'), JSON.stringify(layout.config, null, 2));
   for (const path of layout.sideFiles) copyFileSync(path, join(unfinished, basename(path)));
   renameSync(unfinished, folder);
+}
+
+/** Path of the checkpoint of this size in a folder of checkpoints, made when it is not there. @param {string} folder @param {string} size */
+export function ensureCheckpoint(folder, size) {
+  const path = join(folder, size);
+  if (!existsSync(path)) {
+    console.log(`making ${path}`);
+    writeCheckpoint(path, layoutOf(size), 1);
+  }
+  return path;
 }
