@@ -35,6 +35,26 @@ export interface Metrics {
   /** Elements of the output that are not finite; the other numbers leave them out. */
   readonly nonFinite: { readonly count: number; readonly first?: string };
   readonly logits?: LogitMetrics;
+  /** Of features whose place in the picture is known. */
+  readonly tokens?: readonly TokenMap[];
+  /** Of output - reference over the reference's standard deviation. */
+  readonly differences?: Histogram;
+}
+
+/** Relative error per row, for rows that are tokens of a picture: one map per view, row-major. */
+export interface TokenMap {
+  readonly view: string;
+  readonly rows: number;
+  readonly columns: number;
+  /** ‖error‖ / ‖reference‖ of each token. */
+  readonly errors: readonly number[];
+}
+
+/** Counts between edges; the first and the last bin hold what lies beyond. */
+export interface Histogram {
+  /** One more than counts. */
+  readonly edges: readonly number[];
+  readonly counts: readonly number[];
 }
 
 export interface LogitMetrics {

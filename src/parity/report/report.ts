@@ -53,6 +53,49 @@ export interface LevelReport extends PairResult {
   readonly level: Level;
 }
 
+/** Numbers of one block's output; their definitions are in metrics.ts. */
+export interface BlockMetrics {
+  readonly relative: number;
+  readonly cosine: number;
+  /** Largest error over the reference's standard deviation, and where. */
+  readonly max: number;
+  readonly worst: string;
+  readonly nonFinite: number;
+}
+
+/** Errors along the depth of a component, which was cut where few values cross. */
+export interface ErrorCurve {
+  readonly component: string;
+  readonly blocks: readonly {
+    /** The module that the block ends in, as the architecture names it. */
+    readonly name: string;
+    /** The value at its end. */
+    readonly value: string;
+    readonly nodes: number;
+    readonly weightBytes: number;
+    /** Fed with the reference's activations: the block's own error. */
+    readonly local: BlockMetrics;
+    /** Fed with what its predecessors made: what has added up. */
+    readonly accumulated: BlockMetrics;
+  }[];
+}
+
+/** What the nodes of one graph ran on, as the runtime recorded it. */
+export interface Placement {
+  readonly component: string;
+  readonly build: 'reference' | 'converted';
+  readonly device: Device;
+  /** False where the runtime gave no record: nothing is known then. */
+  readonly proven: boolean;
+  readonly providers: readonly {
+    readonly provider: string;
+    readonly nodes: number;
+    readonly operators: Readonly<Record<string, number>>;
+  }[];
+  /** Nodes that the device asked for did not run. */
+  readonly fellBack: readonly { readonly node: string; readonly operator: string }[];
+}
+
 export interface ParityReport extends Subject {
   readonly version: typeof reportVersion;
   readonly passed: boolean;
@@ -69,6 +112,8 @@ export interface ParityReport extends Subject {
   readonly sample: SampleSummary;
   readonly gates: readonly GateVerdict[];
   readonly levels: readonly LevelReport[];
+  readonly curves?: readonly ErrorCurve[];
+  readonly placement?: readonly Placement[];
   /** Milliseconds by step; the only part that differs from run to run. */
   readonly timing: Readonly<Record<string, number>>;
 }
