@@ -1,8 +1,11 @@
 /**
- * Quantizes weights in blocks along the input axis: MatMul with a constant [K, N] becomes
+ * Quantizes weights in blocks along the input axis: MatMul and Gemm with a constant [K, N] become
  * com.microsoft::MatMulNBits over the checkpoint's own layout [N, K], and the Gather of a table [V, D] becomes
- * com.microsoft::GatherBlockQuantized. A constant bias that is added to the product moves into the operator
- * where every target takes it. Every initializer gets a row of coverage, with the reason when it stays.
+ * com.microsoft::GatherBlockQuantized. Both take float32 and float16; scales have the type of the weight. A constant
+ * bias that is added to the product moves into the operator where every target takes it. Every initializer gets a
+ * row of coverage, with the reason when it stays.
+ *
+ * A weight behind a Cast, a Transpose or an Identity is one after fold-constants.
  */
 import { z } from 'zod';
 import { inferNode } from '../graph/infer/infer.ts';
@@ -13,12 +16,14 @@ import { constantTensor } from '../rewrite/constants.ts';
 import { removeDeadCode } from '../rewrite/dead-code.ts';
 import { allNodes } from '../rewrite/driver.ts';
 import { metadataKeys, Rewriter } from '../rewrite/rewriter.ts';
-import { type Target, unsupported } from '../targets/target.ts';
+import { type MatMulNBitsSupport, type Target, unsupported } from '../targets/target.ts';
 import { dequantizeBlocks } from '../tensor/derived/dequantize-blocks.ts';
 import { type QuantizedBlocks, quantizeBlocks, quantizeTable } from '../tensor/derived/quantize-blocks.ts';
-import { transpose2d, untranspose } from '../tensor/derived/transpose.ts';
+import { type DType, isFloat } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { asWeight, isOtherProduct, type MatrixProduct, matrixProduct } from './matrix-product.ts';
 import type { Pass, PassContext } from './pass.ts';
+import { sharedObjection, WeightCoverage } from './weight-coverage.ts';
 
 interface Options {
   readonly block: number;
@@ -65,7 +70,12 @@ interface Quantized {
   readonly values: Value;
   readonly scales: Value;
   readonly zeroPoints: Value | null;
-  readonly bytes: number;
+}
+
+/** A constant [N] that an Add node adds to a product and to nothing else. */
+interface Bias {
+  readonly add: Node;
+  readonly value: Value;
 }
 
 /** One run of the pass over one model. */
@@ -73,22 +83,24 @@ class Quantizer {
   readonly #model: Model;
   readonly #scheme: Scheme;
   readonly #cx: PassContext;
-  /** By the weight and the operator that reads it: a weight is quantized once, whoever shares it. */
-  readonly #done = new Map<string, Quantized>();
-  /** Why a weight stays, by weight: the first reason. */
-  readonly #kept = new Map<Value, { readonly use: string; readonly reason: string }>();
+  readonly #weights: WeightCoverage;
+  /** A weight is quantized once, whoever shares it. */
+  readonly #done = new Map<Value, Quantized>();
   readonly #stats = { matmul: 0, gather: 0, biases: 0, kept: 0 };
 
   constructor(model: Model, scheme: Scheme, cx: PassContext) {
     this.#model = model;
     this.#scheme = scheme;
     this.#cx = cx;
+    this.#weights = new WeightCoverage(model.graph, cx);
   }
 
   run(): { readonly changed: boolean; readonly stats: Readonly<Record<string, number>> } {
     for (const node of allNodes(this.#model.graph)) {
-      if (node.op === 'MatMul') this.#matmul(node);
-      else if (node.op === 'Gather') this.#gather(node);
+      const product = matrixProduct(node);
+      if (product === undefined) this.#gather(node);
+      else if (isOtherProduct(product)) this.#weights.keep(product.weight, node.op, product.reason);
+      else this.#product(product);
     }
     const changed = this.#stats.matmul + this.#stats.gather > 0;
     if (changed) {
@@ -96,32 +108,33 @@ class Quantizer {
       const { opsetImports } = this.#model;
       opsetImports.set('com.microsoft', opsetImports.get('com.microsoft') ?? 1);
     }
-    this.#coverKept();
+    this.#stats.kept = this.#weights.rest();
     return { changed, stats: this.#stats };
   }
 
-  #matmul(node: Node): void {
-    const weight = node.input(1);
-    const tensor = constantTensor(weight);
-    const left = node.input(0);
-    if (weight === undefined || left === undefined || tensor === undefined) return;
-    const reason = this.#matmulObjection(node, tensor) ?? sharedObjection(weight, node, 1);
+  #product(product: MatrixProduct): void {
+    const { node, index, left, weight, rows, addend } = product;
+    const reason = this.#productObjection(product) ?? sharedObjection(weight, node, index);
     if (reason !== undefined) {
-      this.#keep(weight, 'MatMul', reason);
+      this.#weights.keep(weight, node.op, reason);
       return;
     }
-    const [k = 0, n = 0] = tensor.shape;
+    const [n = 0, k = 0] = rows.shape;
     const { bits, block, symmetric, accuracyLevel } = this.#scheme;
-    const bias = this.#biasOf(node, n);
-    const sources = bias === undefined ? [node] : [node, bias.add];
+    const added = addend === undefined ? this.#addAfter(node) : undefined;
+    const sum = addend ?? added?.value;
+    const isBias = sum !== undefined && this.#isBias(sum, rows.dtype, n);
+    // An Add that the operator cannot take over stays what it is.
+    const add = isBias ? added?.add : undefined;
+    const root = add ?? node;
     // The sum is where the result is due: the bias may be made after the product.
-    const rewriter = new Rewriter(bias?.add ?? node, sources, inferNode);
-    const q = this.#quantized(rewriter, 'MatMul', weight, () => {
-      const blocks = quantizeBlocks(untranspose(tensor) ?? transpose2d(tensor), { bits, block, symmetric });
-      return { blocks, effective: transpose2d(dequantizeBlocks(blocks, [n, k])) };
+    const rewriter = new Rewriter(root, add === undefined ? [node] : [node, add], inferNode);
+    const q = this.#quantized(weight, node.op, () => {
+      const blocks = quantizeBlocks(rows, { bits, block, symmetric });
+      return { blocks, effective: asWeight(product, dequantizeBlocks(blocks, [n, k])) };
     });
-    const inputs = [left, q.values, q.scales, q.zeroPoints, null, bias?.value ?? null];
-    const product = rewriter.op('MatMulNBits', inputs, {
+    const inputs = [left, q.values, q.scales, q.zeroPoints, null, isBias ? sum : null];
+    let result = rewriter.op('MatMulNBits', inputs, {
       domain: 'com.microsoft',
       attributes: {
         K: k,
@@ -131,61 +144,72 @@ class Quantizer {
         ...(accuracyLevel === 0 ? {} : { accuracy_level: accuracyLevel }),
       },
     });
-    rewriter.replace((bias?.add ?? node).output, product);
+    if (addend !== undefined && !isBias) result = rewriter.op('Add', [result, addend]);
+    rewriter.replace(root.output, result);
     this.#stats.matmul += 1;
-    if (bias !== undefined) {
-      this.#stats.biases += 1;
-      bias.add.graph.removeNode(bias.add);
-    }
+    if (isBias) this.#stats.biases += 1;
+    if (add !== undefined) add.graph.removeNode(add);
     node.graph.removeNode(node);
   }
 
-  #matmulObjection(node: Node, tensor: Tensor): string | undefined {
+  #productObjection({ node, rows, addend }: MatrixProduct): string | undefined {
     const { bits, block } = this.#scheme;
+    const { dtype, shape } = rows;
     const fixed = node.metadata.get(metadataKeys.precision);
     if (fixed !== undefined) return `computed in ${fixed}`;
-    if (tensor.dtype !== 'float32') return `stored as ${tensor.dtype}`;
-    if (tensor.shape.length !== 2) return `${tensor.shape.length} axes: one matrix per batch`;
-    const [k = 0] = tensor.shape;
+    if (dtype !== 'float32' && dtype !== 'float16') return `stored as ${dtype}`;
+    if (node.op === 'Gemm') {
+      if ((node.int('transA') ?? 0) !== 0) return 'the left side is transposed';
+      if ((node.float('alpha') ?? 1) !== 1) return `the product is multiplied by ${node.float('alpha')}`;
+      if (addend !== undefined && (node.float('beta') ?? 1) !== 1) {
+        return `what is added is multiplied by ${node.float('beta')}`;
+      }
+      // Older versions say with an attribute whether what is added is repeated.
+      if (addend !== undefined && (this.#model.opsetImports.get('') ?? 0) < 7)
+        return 'an operator set below 7';
+    }
+    const [, k = 0] = shape;
     if (k < block) return `rows of ${k} are shorter than a block of ${block}`;
-    return unsupported(this.#cx.targets, 'com.microsoft::MatMulNBits', (support) => {
+    return this.#unsupported((support) => {
       if (!support.bits.includes(bits)) return `no kernel for ${bits} bits`;
       if (block < support.smallestBlock || block > support.largestBlock) return `no blocks of ${block}`;
-      return support.activations.includes('float32') ? undefined : 'no float32 activations';
+      return support.activations.includes(dtype) ? undefined : `no ${dtype} activations`;
     });
   }
 
-  /** A constant [N] that is added to the product and to nothing else. */
-  #biasOf(node: Node, n: number): { readonly add: Node; readonly value: Value } | undefined {
+  /** The constant that is added to a product, and to nothing else. */
+  #addAfter(node: Node): Bias | undefined {
     const [add, ...others] = node.output.consumers();
     if (add === undefined || others.length > 0 || add.op !== 'Add' || node.output.isOutput) return undefined;
-    if (add.graph !== node.graph) return undefined;
     const value = add.inputs.find((input) => input !== node.output);
-    const tensor = constantTensor(value ?? undefined);
-    if (value == null || tensor?.dtype !== 'float32' || tensor.shape.length !== 1 || tensor.shape[0] !== n) {
-      return undefined;
-    }
-    const refused = unsupported(this.#cx.targets, 'com.microsoft::MatMulNBits', (support) =>
-      support.bias ? undefined : 'no bias input',
-    );
-    return refused === undefined ? { add, value } : undefined;
+    return add.graph === node.graph && value != null ? { add, value } : undefined;
+  }
+
+  #isBias(value: Value, dtype: DType, n: number): boolean {
+    const tensor = constantTensor(value);
+    if (tensor?.dtype !== dtype || tensor.shape.length !== 1 || tensor.shape[0] !== n) return false;
+    return this.#unsupported((support) => (support.bias ? undefined : 'no bias input')) === undefined;
+  }
+
+  #unsupported(objection: (support: MatMulNBitsSupport) => string | undefined): string | undefined {
+    return unsupported(this.#cx.targets, 'com.microsoft::MatMulNBits', objection);
   }
 
   #gather(node: Node): void {
-    const table = node.input(0);
-    const indices = node.input(1);
+    const [table, indices] = [node.input(0), node.input(1)];
     const tensor = constantTensor(table);
-    if (table === undefined || indices === undefined || tensor === undefined || tensor.dtype !== 'float32')
-      return;
+    if (node.op !== 'Gather' || table === undefined || indices === undefined || tensor === undefined) return;
+    // Gather of shapes and positions.
+    if (!isFloat(tensor.dtype)) return;
     const reason = this.#gatherObjection(node, tensor) ?? sharedObjection(table, node, 0);
     if (reason !== undefined) {
-      this.#keep(table, 'Gather', reason);
+      this.#weights.keep(table, 'Gather', reason);
       return;
     }
     const [rows = 0, depth = 0] = tensor.shape;
     const { bits, block, symmetric } = this.#scheme;
     const rewriter = new Rewriter(node, [node], inferNode);
-    const q = this.#quantized(rewriter, 'Gather', table, () => {
+    const q = this.#quantized(table, 'Gather', () => {
       const blocks = quantizeTable(tensor, { bits, block, symmetric });
       return { blocks, effective: dequantizeBlocks(blocks, [rows, depth]) };
     });
@@ -200,12 +224,14 @@ class Quantizer {
 
   #gatherObjection(node: Node, tensor: Tensor): string | undefined {
     const { bits, block, embedding } = this.#scheme;
-    const [, depth = 0] = tensor.shape;
+    const { dtype, shape } = tensor;
+    const [, depth = 0] = shape;
+    if (dtype !== 'float32' && dtype !== 'float16') return `stored as ${dtype}`;
     // Tables of frequencies and the like are made in memory; an embedding lies in a file.
     if (tensor.origin.kind === 'inline') return 'computed for the graph, not learned';
     if (!embedding) return 'embedding=false';
-    if (tensor.shape.length !== 2 || (node.int('axis') ?? 0) !== 0) return 'not rows of a table';
-    if (depth % block !== 0) return `rows of ${depth} are not whole blocks of ${block}`;
+    if (shape.length !== 2 || (node.int('axis') ?? 0) !== 0) return 'not rows of a table';
+    if (depth % block !== 0 || depth === 0) return `rows of ${depth} are not whole blocks of ${block}`;
     return unsupported(this.#cx.targets, 'com.microsoft::GatherBlockQuantized', (support) => {
       if (!support.bits.includes(bits)) return `no kernel for ${bits} bits`;
       if (block < support.smallestBlock) return `no blocks of ${block}`;
@@ -216,80 +242,33 @@ class Quantizer {
     });
   }
 
+  /** The constants stand in the weight's own graph, where everyone sees them who sees the weight. */
   #quantized(
-    rewriter: Rewriter,
-    use: string,
     weight: Value,
+    use: string,
     quantize: () => { readonly blocks: QuantizedBlocks; readonly effective: Tensor },
   ): Quantized {
-    const key = `${use} ${weight.name}`;
-    const known = this.#done.get(key);
+    const known = this.#done.get(weight);
     if (known !== undefined) return known;
     const { blocks, effective } = quantize();
     const { values, scales, zeroPoints } = blocks;
+    const { graph, name } = weight;
+    const constant = (suffix: string, tensor: Tensor): Value =>
+      graph.addInitializer(graph.freshName(`${name}.${suffix}`), tensor);
     const made = {
-      values: rewriter.constant(`${weight.name}.values`, values),
-      scales: rewriter.constant(`${weight.name}.scales`, scales),
-      zeroPoints:
-        zeroPoints === undefined ? null : rewriter.constant(`${weight.name}.zero_points`, zeroPoints),
-      bytes: values.byteLength + scales.byteLength + (zeroPoints?.byteLength ?? 0),
+      values: constant('values', values),
+      scales: constant('scales', scales),
+      zeroPoints: zeroPoints === undefined ? null : constant('zero_points', zeroPoints),
     };
-    this.#done.set(key, made);
+    this.#done.set(weight, made);
+    this.#weights.made(Object.values(made).filter((value) => value !== null));
     const { bits, block, symmetric } = this.#scheme;
-    this.#cx.substitute(weight.name, effective);
-    this.#cx.coverage({
-      weight: weight.name,
+    this.#weights.replaced(weight, {
       use,
-      bytesBefore: weight.initializer?.byteLength ?? 0,
-      bytesAfter: made.bytes,
+      bytes: values.byteLength + scales.byteLength + (zeroPoints?.byteLength ?? 0),
       format: `int${bits} block ${block} ${symmetric ? 'symmetric' : 'asymmetric'}`,
+      effective,
     });
     return made;
   }
-
-  #keep(weight: Value, use: string, reason: string): void {
-    if (!this.#kept.has(weight)) this.#kept.set(weight, { use, reason });
-  }
-
-  /** Rows for the float constants that are still read: refused weights, and those of other operators. */
-  #coverKept(): void {
-    const made = new Set(
-      [...this.#done.values()].flatMap(({ values, scales, zeroPoints }) => [values, scales, zeroPoints]),
-    );
-    for (const value of this.#model.graph.initializers()) {
-      const { dtype, shape, byteLength } = value.initializer;
-      if (dtype !== 'float32' || made.has(value)) continue;
-      const reader = [...value.uses][0]?.node;
-      const kept = this.#kept.get(value) ?? {
-        use: reader?.opType ?? 'output',
-        reason: keptReason(reader, shape),
-      };
-      this.#stats.kept += 1;
-      this.#cx.coverage({
-        weight: value.name,
-        bytesBefore: byteLength,
-        bytesAfter: byteLength,
-        format: 'float32',
-        ...kept,
-      });
-    }
-  }
-}
-
-/** The reader that keeps a weight as it is: it would otherwise have two values in one graph. */
-function sharedObjection(weight: Value, node: Node, index: number): string | undefined {
-  for (const use of weight.uses) {
-    if (use.node.op !== node.op || use.index !== index) return `also read by ${use.node.name}`;
-    if (use.node.metadata.has(metadataKeys.precision)) return `also read by ${use.node.name}`;
-  }
-  return undefined;
-}
-
-/** Why a constant stays that no rule looks at. */
-function keptReason(reader: Node | undefined, shape: readonly number[]): string {
-  if (shape.length < 2) return 'a vector or a number';
-  const fixed = reader?.metadata.get(metadataKeys.precision);
-  return fixed === undefined
-    ? `${reader?.opType ?? 'no operator'} has no quantized form`
-    : `computed in ${fixed}`;
 }

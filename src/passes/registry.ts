@@ -6,6 +6,7 @@ import { fuseAttention } from './fusions/attention.ts';
 import { mergeLora } from './merge-lora.ts';
 import type { Pass } from './pass.ts';
 import { int4, int8 } from './quantize.ts';
+import { int8Channel } from './quantize-channels.ts';
 import { retargetResolution } from './retarget-resolution.ts';
 
 export const passes: readonly Pass[] = [
@@ -15,6 +16,7 @@ export const passes: readonly Pass[] = [
   fuseAttention,
   int4,
   int8,
+  int8Channel,
   float16,
   deadCode,
 ];
