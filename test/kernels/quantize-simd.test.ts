@@ -126,6 +126,77 @@ describe.each(variants)('quantize_$use_$type, $bits bits, symmetric $symmetric',
   });
 });
 
+describe.each([4, 8] as const)('codes on the border, %i bits', (bits) => {
+  const top = 2 ** bits - 1;
+  /** Below, at and above every half, with a scale of 1 and a zero point of 0. */
+  const borders = Array.from({ length: top }, (_, code) => code + 0.5).flatMap((half) => {
+    const below = half - 2 ** (Math.floor(Math.log2(half)) - 23) * (half === 0.5 ? 0.5 : 1);
+    return [below, half, half + 2 ** -14];
+  });
+  // In whole blocks, in the tail of a row, and with a scale so small that blocks are done one by one.
+  it.each([1, 2 ** -110])('rounds for MatMulNBits up at halves, and for tables to even, times %s', (size) => {
+    const block = 16;
+    const rows = borders.map((border) => [top, border, ...new Array(block - 2).fill(0), top, border, 0]);
+    const numbers = Float32Array.from(rows.flat(), (value) => value * size);
+    const columns = block + 3;
+    const up = quantize('blocks', numbers, columns, { bits, block });
+    expect(new Set(up.scales)).toEqual(new Set([size]));
+    const expectedUp = borders.map((border) => Math.floor(border + 0.5));
+    expect(up.codes.map((row) => row[1])).toEqual(expectedUp);
+    expect(up.codes.map((row) => row[block + 1])).toEqual(expectedUp);
+
+    const table = numbers.filter((_, i) => i % columns < block);
+    const even = quantize('table', table, block, { bits, block });
+    const toEven = (border: number) => {
+      const code = Math.floor(border + 0.5);
+      return border % 1 === 0.5 && code % 2 === 1 ? code - 1 : code;
+    };
+    expect(even.codes.map((row) => row[1])).toEqual(borders.map(toEven));
+    // Zero points are rounded alike: the range from -border to top - border.
+    const shifted = numbers.map((value, i) => value - (borders[Math.floor(i / columns)] ?? NaN) * size);
+    const exact = borders.map((border) => (border * 2 ** 10) % 1 === 0);
+    const zeros = (use: 'blocks' | 'table', from: Float32Array, width: number) =>
+      quantize(use, from, width, { bits, block }).zeroPoints.filter((_, i) => exact[i]);
+    const shiftedTable = shifted.filter((_, i) => i % columns < block);
+    expect(zeros('blocks', shifted, columns)).toEqual(expectedUp.filter((_, i) => exact[i]));
+    expect(zeros('table', shiftedTable, block)).toEqual(borders.filter((_, i) => exact[i]).map(toEven));
+  });
+});
+
+/** Codes by row, scales, and the zero point of the first block of every row, of a float32 weight. */
+function quantize(
+  use: 'blocks' | 'table',
+  numbers: Float32Array,
+  columns: number,
+  { bits, block }: { bits: 4 | 8; block: number },
+) {
+  const rows = numbers.length / columns;
+  const blocks = Math.ceil(columns / block);
+  const arena = new Arena();
+  const rowBytes = (blocks * block * bits) / 8;
+  const zeroBytes = Math.ceil((blocks * bits) / 8);
+  const source = arena.place(numbers);
+  const [values, scales, zeros] = [
+    arena.room(rows * rowBytes),
+    arena.room(rows * blocks * 4),
+    arena.room(rows * zeroBytes),
+  ];
+  const outputs = [values, scales, zeros];
+  arena.call(`quantize_${use}_f32`, source, columns * 4, rows, columns, block, bits, 0, ...outputs);
+  const unpack = (bytes: Uint8Array, row: number, stride: number, count: number) =>
+    Array.from({ length: count }, (_, i) => {
+      const byte = bytes[row * stride + Math.floor((i * bits) / 8)] ?? NaN;
+      return (byte >> ((i * bits) % 8)) % 2 ** bits;
+    });
+  const packed = arena.read(values, rows * rowBytes);
+  const packedZeros = arena.read(zeros, rows * zeroBytes);
+  return {
+    codes: Array.from({ length: rows }, (_, row) => unpack(packed, row, rowBytes, columns)),
+    scales: new Float32Array(arena.read(scales, rows * blocks * 4).buffer),
+    zeroPoints: Array.from({ length: rows }, (_, row) => unpack(packedZeros, row, zeroBytes, 1)[0]),
+  };
+}
+
 describe.each(Object.keys(types) as TypeName[])('quantize_channels_%s', (type) => {
   it.each([1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 64, 301])('is the twin on rows of %i', (columns) => {
     const { size, name } = types[type];

@@ -4,11 +4,8 @@
  * from row to row; values i8 [rows, columns] and scales f32 [rows] are dense.
  */
 import { loadEven, loadOdd, loadOne } from './floats';
+import { toWhole } from './rounding';
 import { Bf16, F16, infinityBits, magnitudeBits } from './types';
-
-/** 1.5·2^23: added to a number below 2^22 it leaves the number, rounded to even, in the low bits. */
-const magic: f32 = 12582912;
-const magicBits: i32 = 0x4b400000;
 
 /** 127·2^-126: below, the scale would be subnormal, and is 1. */
 const smallest: f32 = 1.4928839e-36;
@@ -35,7 +32,7 @@ function largestMagnitude<T>(source: usize, columns: usize): i32 {
 
 @inline
 function codes(weights: v128, scale: v128): v128 {
-  return i32x4.sub(f32x4.add(f32x4.div(weights, scale), f32x4.splat(magic)), i32x4.splat(magicBits));
+  return toWhole(f32x4.div(weights, scale));
 }
 
 @inline
