@@ -111,7 +111,7 @@ export async function planConversion(
     await chooseOutput(output, checkpoint.path, resolved.force);
     const built = build(checkpoint, resolved);
     const { plan } = await prepare(checkpoint, built, resolved);
-    const refusal = strictRefusal(plan, resolved);
+    const refusal = strictRefusal(plan, resolved.strict);
     return { output, plan, ...(refusal === undefined ? {} : { refusal: refusal.record }) };
   } finally {
     await checkpoint.close();
@@ -181,8 +181,8 @@ export async function prepare(
 }
 
 /** VC4007 when there are warnings under `strict`. */
-export function strictRefusal(plan: Plan, options: ResolvedOptions): VlmError | undefined {
-  if (!options.strict || plan.warnings.length === 0) return undefined;
+export function strictRefusal(plan: Plan, strict: boolean): VlmError | undefined {
+  if (!strict || plan.warnings.length === 0) return undefined;
   const codes = [...new Set(plan.warnings.map((warning) => warning.code))];
   return fail('VC4007', { found: `${plural(plan.warnings.length, 'warning')}: ${codes.join(', ')}` });
 }

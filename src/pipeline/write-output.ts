@@ -7,11 +7,11 @@ import { diagnostic } from '../report/diagnostics.ts';
 import type { Reporter } from '../report/progress.ts';
 import { Journal, type JournalInput } from './engine/journal.ts';
 import type { ManifestFile } from './manifest.ts';
-import type { Prepared } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { refuseNonFiniteInline } from './refuse-inline.ts';
 import { findJournal, journalHeader, planFile } from './resume.ts';
 import type { WorkFolder } from './work-folder.ts';
-import { planModels, type WriteLimits, writeModels } from './write-models.ts';
+import { type ModelToWrite, planModels, type WriteLimits, writeModels } from './write-models.ts';
 
 export interface WriteOutputOptions {
   readonly work: WorkFolder;
@@ -28,11 +28,11 @@ export interface WriteOutputOptions {
 
 /** Throws what `writeModels` throws, VC5108 when an earlier run does not fit, VC3901 for small tensors. */
 export async function writeOutput(
-  { plan, components }: Prepared,
+  plan: Plan,
+  models: readonly ModelToWrite[],
   options: WriteOutputOptions,
 ): Promise<readonly ManifestFile[]> {
   const { work, reporter, signal, onResumable } = options;
-  const models = components.map(({ model, layout }) => ({ folder: 'onnx', model, layout }));
   if (options.write.nonFinite === 'refuse') await refuseNonFiniteInline(models);
   const planned = await planModels(models);
   const file = planFile(plan, planned.plan);

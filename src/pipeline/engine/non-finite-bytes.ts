@@ -5,9 +5,14 @@ import { refuseNonFinite } from '../../tensor/non-finite.ts';
 import { inlineTensor, type Tensor } from '../../tensor/tensor.ts';
 import { Workspace } from '../../tensor/workspace.ts';
 
+/** Used and left within one call. */
+let shared: Workspace | undefined;
+
 /** Throws VC3901 when `bytes`, which are the tensor's from byte `begin` on, hold such a value. */
 export function refuseNonFiniteBytes(tensor: Tensor, begin: number, bytes: Uint8Array): void {
-  const workspace = new Workspace();
+  shared ??= new Workspace();
+  const workspace = shared;
+  workspace.release();
   const pointer = workspace.allocate(bytes.byteLength);
   workspace.bytes(pointer, bytes.byteLength).set(bytes);
   refuseNonFinite(tensor, begin, pointer, bytes.byteLength, workspace);
