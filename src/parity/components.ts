@@ -42,22 +42,24 @@ export async function embedIds(session: Session, ids: readonly number[]): Promis
 }
 
 /**
- * Puts the image features [1, tokens, hidden] over the embeddings of the prompt's span; without a span the
- * embeddings stay as they are. Throws VC6102 when the features do not fill the span.
+ * Puts image features [1, tokens, hidden], one tensor per picture, over the embeddings of the prompt's spans; without
+ * spans the embeddings stay as they are. Throws VC6102 when features do not fill their span.
  */
-export function splice(embeds: RunTensor, prompt: Prompt, features: RunTensor | undefined): RunTensor {
-  if (prompt.span === undefined) return embeds;
-  const { first, count } = prompt.span;
+export function splice(embeds: RunTensor, prompt: Prompt, features: readonly RunTensor[]): RunTensor {
+  if (prompt.spans.length === 0) return embeds;
   const hidden = embeds.shape[2] ?? 0;
-  if (features === undefined || features.shape[1] !== count || features.shape[2] !== hidden) {
-    throw fail('VC6102', {
-      where: 'image features',
-      found: features === undefined ? 'none' : `[${features.shape}]`,
-      expected: `[1,${count},${hidden}]`,
-    });
-  }
   const data = Float32Array.from(toFloat32(embeds));
-  data.set(toFloat32(features), first * hidden);
+  for (const { first, count, picture } of prompt.spans) {
+    const own = features[picture];
+    if (own === undefined || own.shape[1] !== count || own.shape[2] !== hidden) {
+      throw fail('VC6102', {
+        where: `image features of picture ${picture}`,
+        found: own === undefined ? 'none' : `[${own.shape}]`,
+        expected: `[1,${count},${hidden}]`,
+      });
+    }
+    data.set(toFloat32(own), first * hidden);
+  }
   return float32Value(embeds.shape, data);
 }
 

@@ -1,5 +1,5 @@
 /** Where a row of an output is, in words that a person can find again; and which rows of large outputs are kept. */
-import type { ImageGeometry } from '../architectures/architecture.ts';
+import type { ImageGeometry, View } from '../architectures/architecture.ts';
 import type { Prompt } from './inputs/sample.ts';
 import type { Place } from './metrics.ts';
 
@@ -25,24 +25,27 @@ export function sampledLayers(layers: number, elementsPerLayer: number): readonl
   return evenly(layers, Math.max(2, Math.floor(maxCacheElements / Math.max(elementsPerLayer, 1))));
 }
 
-/** Rows of image features [1, views · tokens per view, hidden]. */
-export function featurePlace(image: ImageGeometry): Place {
+/** Rows of image features [1, views · tokens per view, hidden] of one of `pictures` pictures. */
+export function featurePlace(image: ImageGeometry, picture = 0, pictures = 1): Place {
+  const prefix = pictures === 1 ? '' : `picture ${picture}, `;
   return (row) => {
     const index = Math.floor(row / image.tokensPerView);
     const token = row % image.tokensPerView;
     const view = image.views[index];
-    if (view === undefined) return `token ${row}`;
-    if (view.kind === 'global') return `global view, token ${token}`;
-    return `tile row ${view.row ?? '?'} column ${view.column ?? '?'}, token ${token}`;
+    return view === undefined ? `${prefix}token ${row}` : `${prefix}${viewName(view)}, token ${token}`;
   };
+}
+
+/** `tile row 0 column 1`, `global view`. */
+export function viewName(view: View): string {
+  return view.kind === 'global' ? 'global view' : `tile row ${view.row ?? '?'} column ${view.column ?? '?'}`;
 }
 
 /** Positions of a prompt and of what was decoded after it. */
 export function positionPlace(index: number, prompt: Prompt, position: number): string {
   const generated = position - prompt.ids.length;
   if (generated >= 0) return `prompt ${index}, decode step ${generated}`;
-  const { span } = prompt;
-  const inside = span !== undefined && position >= span.first && position < span.first + span.count;
+  const inside = prompt.spans.some(({ first, count }) => position >= first && position < first + count);
   return `prompt ${index}, position ${position} (${inside ? 'image' : 'text'})`;
 }
 

@@ -169,14 +169,19 @@ function summariseSample(
   image: ImageGeometry | undefined,
   decodeSteps: number,
 ): SampleSummary {
+  const [only] = sample.pictures;
   return {
     seed: sample.seed,
-    ...(image === undefined || sample.pictureDigest === undefined
+    source: sample.source,
+    ...(image === undefined || only === undefined || sample.source !== 'drawn'
       ? {}
-      : { picture: { ...image.input, sha256: sample.pictureDigest } }),
+      : { picture: { ...image.input, sha256: only.sha256 } }),
+    ...(sample.source === 'drawn'
+      ? {}
+      : { pictures: sample.pictures.map(({ name, sha256 }) => ({ name: name ?? '', sha256 })) }),
     prompts: sample.prompts.map((prompt) => ({
       tokens: prompt.ids.length,
-      imageTokens: prompt.span?.count ?? 0,
+      imageTokens: prompt.spans.reduce((sum, { count }) => sum + count, 0),
     })),
     decodeSteps,
   };

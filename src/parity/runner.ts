@@ -127,11 +127,11 @@ export async function comparePair(request: PairRequest): Promise<PairResult> {
   const vision = await compareVision(request, parts);
   const outputs: OutputResult[] = [...(vision?.results ?? [])];
   if (!parts.traced) return { outputs, greedy: [] };
-  const traces = await traceReference(request, vision?.reference);
+  const traces = await traceReference(request, vision?.reference ?? []);
   const embeds = parts.embed ? await compareEmbeds(request, traces) : undefined;
   if (embeds !== undefined) outputs.push(embeds.result);
   if (!parts.decoder) return { outputs, greedy: [] };
-  const decoder = await compareDecoder(request, traces, embeds?.own, vision?.converted);
+  const decoder = await compareDecoder(request, traces, embeds?.own, vision?.converted ?? []);
   return {
     outputs: [...outputs, ...decoder.results],
     greedy: decoder.greedy,
@@ -144,9 +144,10 @@ async function compareVision(
   parts: Parts,
 ): Promise<
   | {
-      readonly reference: RunTensor;
-      /** Undefined when the second build's is not compared. */
-      readonly converted: RunTensor | undefined;
+      /** Features [1, tokens, hidden] per picture. */
+      readonly reference: readonly RunTensor[];
+      /** Empty when the second build's are not compared. */
+      readonly converted: readonly RunTensor[];
       readonly results: readonly OutputResult[];
     }
   | undefined
@@ -154,36 +155,42 @@ async function compareVision(
   const { recipe, sample, image } = request;
   const { vision } = recipe;
   if (vision === undefined || !(parts.vision || parts.traced)) return undefined;
-  const { pixels } = sample;
-  if (pixels === undefined || image === undefined) throw fail('VC6103', { where: 'the picture' });
+  const { pictures } = sample;
+  const [first] = pictures;
+  if (first === undefined || image === undefined) throw fail('VC6103', { where: 'the picture' });
+  // One picture at a time: what a tower holds while it runs grows with the batch.
   const run = (files: ComponentFiles, device: Device, which: string) => {
     begin(request, `vision, ${which}`);
-    return withSession(files, vision.component, device, (session) =>
-      session.run(new Map([[vision.input, pixels]])),
-    );
+    return withSession(files, vision.component, device, async (session) => {
+      const all: ReadonlyMap<string, RunTensor>[] = [];
+      for (const { pixels } of pictures) all.push(await session.run(new Map([[vision.input, pixels]])));
+      return all;
+    });
   };
+  const features = (runs: readonly ReadonlyMap<string, RunTensor>[]): readonly RunTensor[] =>
+    runs.map((one) => output(one, vision.output));
   const reference = await run(request.reference, referenceDevice, 'reference');
-  if (!parts.vision) {
-    return { reference: output(reference, vision.output), converted: undefined, results: [] };
-  }
+  if (!parts.vision) return { reference: features(reference), converted: [], results: [] };
   const converted = await run(request.converted, request.device, 'converted');
-  checkNames(vision.component, [...reference.keys()], [...converted.keys()]);
-  const results = [...reference].map(([name, value]) => {
+  const names = [...(reference[0]?.keys() ?? [])];
+  checkNames(vision.component, names, [...(converted[0]?.keys() ?? [])]);
+  const results = names.map((name) => {
     const comparison = new Comparison({ logits: false });
-    const place = name === vision.output ? featurePlace(image) : (row: number) => `row ${row}`;
-    compareTensors(comparison, name, value, output(converted, name), place);
+    for (const [index, one] of reference.entries()) {
+      const place =
+        name === vision.output
+          ? featurePlace(image, index, pictures.length)
+          : (row: number) => `picture ${index}, row ${row}`;
+      compareTensors(comparison, name, output(one, name), output(converted[index] ?? new Map(), name), place);
+    }
     return finish('features', name, vision.component, 'local', comparison);
   });
-  return {
-    reference: output(reference, vision.output),
-    converted: output(converted, vision.output),
-    results,
-  };
+  return { reference: features(reference), converted: features(converted), results };
 }
 
 async function traceReference(
   request: PairRequest,
-  features: RunTensor | undefined,
+  features: readonly RunTensor[],
 ): Promise<readonly Trace[]> {
   const { recipe, reference, sample } = request;
   return withSession(reference, recipe.embed.component, referenceDevice, (embed) =>
@@ -253,7 +260,7 @@ async function compareDecoder(
   request: PairRequest,
   traces: readonly Trace[],
   own: readonly OwnEmbeds[] | undefined,
-  features: RunTensor | undefined,
+  features: readonly RunTensor[],
 ): Promise<{ readonly results: readonly OutputResult[]; readonly greedy: PairResult['greedy'] }> {
   const { recipe } = request;
   const { component } = recipe.decoder;
@@ -294,7 +301,7 @@ function chained(
   index: number,
   prompt: Prompt,
   own: readonly OwnEmbeds[] | undefined,
-  features: RunTensor | undefined,
+  features: readonly RunTensor[],
 ): { readonly start: RunTensor; readonly steps: readonly RunTensor[] } {
   const mine = own?.[index];
   if (mine === undefined) throw new RangeError(`prompt ${index} has no embeddings`);

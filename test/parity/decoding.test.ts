@@ -63,21 +63,32 @@ describe('decode', () => {
 
 describe('splice', () => {
   const embeds = float32Value([1, 4, 2], Float32Array.of(0, 1, 2, 3, 4, 5, 6, 7));
-  const prompt = { ids: [1, 2, 3, 4], span: { first: 1, count: 2 } };
+  const prompt = { ids: [1, 2, 3, 4], spans: [{ first: 1, count: 2, picture: 0 }] };
 
   it('puts the features over the span and nothing else', () => {
     const features = float32Value([1, 2, 2], Float32Array.of(-1, -2, -3, -4));
-    expect([...toFloat32(splice(embeds, prompt, features))]).toEqual([0, 1, -1, -2, -3, -4, 6, 7]);
+    expect([...toFloat32(splice(embeds, prompt, [features]))]).toEqual([0, 1, -1, -2, -3, -4, 6, 7]);
     expect([...toFloat32(embeds)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
+  it('puts each picture over its own span', () => {
+    const one = float32Value([1, 1, 2], Float32Array.of(-1, -2));
+    const two = float32Value([1, 1, 2], Float32Array.of(-3, -4));
+    const spans = [
+      { first: 0, count: 1, picture: 1 },
+      { first: 3, count: 1, picture: 0 },
+    ];
+    const spliced = splice(embeds, { ids: [1, 2, 3, 4], spans }, [one, two]);
+    expect([...toFloat32(spliced)]).toEqual([-3, -4, 2, 3, 4, 5, -1, -2]);
+  });
+
   it('leaves a prompt without a picture as it is', () => {
-    expect(splice(embeds, { ids: [1, 2, 3, 4] }, undefined)).toBe(embeds);
+    expect(splice(embeds, { ids: [1, 2, 3, 4], spans: [] }, [])).toBe(embeds);
   });
 
   it('refuses features that do not fill the span', () => {
-    expect(() => splice(embeds, prompt, float32Value([1, 1, 2], Float32Array.of(1, 2)))).toThrow('VC6102');
-    expect(() => splice(embeds, prompt, undefined)).toThrow('VC6102');
+    expect(() => splice(embeds, prompt, [float32Value([1, 1, 2], Float32Array.of(1, 2))])).toThrow('VC6102');
+    expect(() => splice(embeds, prompt, [])).toThrow('VC6102');
   });
 });
 

@@ -98,9 +98,10 @@ describe('drawSample', () => {
     const sample = drawSample(recipe, image, 3);
     const lengths = sample.prompts.map((prompt) => prompt.ids.length);
     expect(new Set(lengths).size).toBe(lengths.length);
-    expect(sample.prompts.some((prompt) => prompt.span === undefined)).toBe(true);
-    expect(new Set(sample.prompts.map((prompt) => prompt.span?.first)).size).toBeGreaterThan(2);
-    for (const { ids, span } of sample.prompts) {
+    expect(sample.prompts.some((prompt) => prompt.spans.length === 0)).toBe(true);
+    expect(new Set(sample.prompts.map((prompt) => prompt.spans[0]?.first)).size).toBeGreaterThan(2);
+    for (const { ids, spans } of sample.prompts) {
+      const [span] = spans;
       const special = ids.flatMap((id, at) => (id >= recipe.textIds ? [[at, id]] : []));
       if (span === undefined) {
         expect(special).toEqual([]);
@@ -111,30 +112,31 @@ describe('drawSample', () => {
       expect(special.at(-1)).toEqual([span.first + span.count, markers.endId]);
       expect(special.slice(1, -1).map(([, id]) => id)).toEqual(Array(image.tokens).fill(markers.padId));
     }
-    expect(sample.pixels?.shape).toEqual([1, 3, 28, 28]);
+    expect(sample.pictures.map(({ pixels }) => pixels.shape)).toEqual([[1, 3, 28, 28]]);
     expect(drawSample(recipe, image, 3)).toEqual(sample);
   });
 
   it('repeats the image token once per feature, and nowhere else', () => {
     const tokenId = recipe.textIds;
     const sample = drawSample({ ...recipe, splice: { rule: 'image-token', tokenId } }, image, 3);
-    for (const { ids, span } of sample.prompts) {
+    for (const { ids, spans } of sample.prompts) {
+      const [span] = spans;
       const places = ids.flatMap((id, at) => (id >= recipe.textIds ? [[at, id]] : []));
       const expected = Array.from({ length: span?.count ?? 0 }, (_, i) => [(span?.first ?? 0) + i, tokenId]);
       expect(places).toEqual(expected);
     }
-    expect(sample.prompts.map(({ span }) => span)).toEqual([
-      { first: 0, count: image.tokens },
-      { first: 5, count: image.tokens },
-      undefined,
+    expect(sample.prompts.map(({ spans }) => spans)).toEqual([
+      [{ first: 0, count: image.tokens, picture: 0 }],
+      [{ first: 5, count: image.tokens, picture: 0 }],
+      [],
     ]);
   });
 
   it('draws text alone for a model without a vision part', () => {
     const { vision: _vision, splice: _splice, ...text } = recipe;
     const sample = drawSample(text, undefined, 3);
-    expect(sample.pixels).toBeUndefined();
-    expect(sample.prompts.every((prompt) => prompt.span === undefined && prompt.ids.length > 0)).toBe(true);
+    expect(sample.pictures).toEqual([]);
+    expect(sample.prompts.every(({ spans, ids }) => spans.length === 0 && ids.length > 0)).toBe(true);
   });
 
   it('refuses a recipe that leaves nothing to draw', () => {

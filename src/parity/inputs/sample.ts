@@ -1,6 +1,6 @@
 /**
- * The inputs of a parity run, drawn from the model's own geometry and recipe: one picture and several prompts of
- * different lengths. Everything follows from the seed.
+ * The inputs of a parity run: pictures and prompts. Drawn here from the model's own geometry and recipe, one picture
+ * and several prompts of different lengths; everything follows from the seed.
  */
 import { createHash } from 'node:crypto';
 import type { GenerationRecipe, ImageGeometry, SpliceRule } from '../../architectures/architecture.ts';
@@ -9,18 +9,34 @@ import { float32Value, type RunTensor } from '../../runtime/values.ts';
 import { drawPicture, normalise } from './picture.ts';
 import { Random } from './random.ts';
 
+/** Positions `first` .. `first + count - 1` of a prompt take the features of one picture. */
+export interface Span {
+  readonly first: number;
+  readonly count: number;
+  /** Index into the sample's pictures. */
+  readonly picture: number;
+}
+
 export interface Prompt {
   readonly ids: readonly number[];
-  /** Positions that image features take. */
-  readonly span?: { readonly first: number; readonly count: number };
+  /** Of different positions, in their order; empty for text alone. */
+  readonly spans: readonly Span[];
+}
+
+export interface SamplePicture {
+  /** float32 [1, 3, H, W], as `ImageGeometry.input` has it. */
+  readonly pixels: RunTensor;
+  /** SHA-256 of what was measured with: RGB bytes of a picture, float32 bytes of recorded pixel values. */
+  readonly sha256: string;
+  /** The file's name; left out for a drawn picture. */
+  readonly name?: string;
 }
 
 export interface Sample {
   readonly seed: number;
-  /** float32 [1, 3, H, W]; left out when the model has no vision part. */
-  readonly pixels?: RunTensor;
-  /** SHA-256 of the picture's RGB bytes. */
-  readonly pictureDigest?: string;
+  readonly source: 'drawn' | 'recorded' | 'samples';
+  /** Empty when the model has no vision part. */
+  readonly pictures: readonly SamplePicture[];
   readonly prompts: readonly Prompt[];
 }
 
@@ -47,13 +63,15 @@ export function drawSample(recipe: GenerationRecipe, image: ImageGeometry | unde
   const prompts = promptShapes.map((shape) =>
     drawPrompt(recipe, shape.image && withImage ? (image?.tokens ?? 0) : 0, shape, random),
   );
-  if (image === undefined || !withImage) return { seed, prompts };
+  const pictures = image === undefined || !withImage ? [] : [drawnPicture(image, seed)];
+  return { seed, source: 'drawn', pictures, prompts };
+}
+
+function drawnPicture(image: ImageGeometry, seed: number): SamplePicture {
   const picture = drawPicture(image.input.width, image.input.height, seed);
   return {
-    seed,
     pixels: float32Value([1, 3, picture.height, picture.width], normalise(picture, image.mean, image.std)),
-    pictureDigest: createHash('sha256').update(picture.rgb).digest('hex'),
-    prompts,
+    sha256: createHash('sha256').update(picture.rgb).digest('hex'),
   };
 }
 
@@ -68,11 +86,11 @@ function drawPrompt(
   const before = text(shape.before);
   const after = text(shape.after);
   const { splice } = recipe;
-  if (tokens === 0 || splice === undefined) return { ids: [...before, ...after] };
+  if (tokens === 0 || splice === undefined) return { ids: [...before, ...after], spans: [] };
   const picture = pictureIds(splice, tokens);
   return {
     ids: [...before, ...picture.ids, ...after],
-    span: { first: before.length + picture.first, count: tokens },
+    spans: [{ first: before.length + picture.first, count: tokens, picture: 0 }],
   };
 }
 

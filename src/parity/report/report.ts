@@ -35,7 +35,11 @@ export interface Subject {
 
 export interface SampleSummary {
   readonly seed: number;
-  /** What the picture is, its size and the SHA-256 of its RGB bytes. */
+  /** Drawn by the tool, recorded tensors, or pictures and prompts of the user. */
+  readonly source: 'drawn' | 'recorded' | 'samples';
+  /** The user's pictures, or recorded ones, in order. */
+  readonly pictures?: readonly { readonly name: string; readonly sha256: string }[];
+  /** What the drawn picture is, its size and the SHA-256 of its RGB bytes. */
   readonly picture?: { readonly width: number; readonly height: number; readonly sha256: string };
   readonly prompts: readonly { readonly tokens: number; readonly imageTokens: number }[];
   readonly decodeSteps: number;
