@@ -20,6 +20,9 @@ const scatteredFactor = 4;
 /** A row goes through much of an input when it reaches over more than this many times its share of it. */
 const scatteredShare = 8;
 
+/** A copy is cut at multiples of this: no element is cut, of whatever type. */
+const copyAlignment = 64;
+
 /** A unit and where its reading begins; undefined where it reads no file. */
 export interface PositionedUnit extends Unit {
   readonly position: { readonly name: string; readonly offset: number } | undefined;
@@ -32,15 +35,21 @@ export function copyUnits(
   copies: number,
   unitBytes: number,
 ): PositionedUnit[] {
+  const { byteLength } = tensor;
+  const lines = Math.ceil(byteLength / copyAlignment);
   // Every byte is read and written.
-  return ranges(tensor.byteLength, unitBytes / 2).map(([begin, end]) => ({
-    recipe,
-    begin,
-    end,
-    reads: end - begin,
-    writes: (end - begin) * copies,
-    position: positionOf([{ tensor, begin, end }]),
-  }));
+  return ranges(lines, unitBytes / 2 / copyAlignment).map(([first, last]) => {
+    const begin = first * copyAlignment;
+    const end = Math.min(last * copyAlignment, byteLength);
+    return {
+      recipe,
+      begin,
+      end,
+      reads: end - begin,
+      writes: (end - begin) * copies,
+      position: positionOf([{ tensor, begin, end }]),
+    };
+  });
 }
 
 /** `outputs` lists the output of every place that the derivation's tensors go to. */
