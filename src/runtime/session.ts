@@ -7,15 +7,18 @@
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { fail, type VlmError } from '../report/diagnostics.ts';
 import type { DType } from '../tensor/dtype.ts';
+import { cudaRefusal, type Device, deviceRefusal } from './devices.ts';
+import { beginProfile, type PlacedNode, type Profile } from './profile.ts';
 import { type RunData, type RunTensor, toFloat16, toFloat32 } from './values.ts';
 
-/** Execution providers that onnxruntime-node bundles. */
-export type Device = 'cpu' | 'webgpu';
+export type { Device } from './devices.ts';
 
 export interface SessionOptions {
   readonly device: Device;
   /** Refuses a graph of which a part would run on the CPU; default false. */
   readonly onlyOnDevice?: boolean;
+  /** Records what each node runs on, at the first run; default false. */
+  readonly recordPlacement?: boolean;
   /** What the runtime may rewrite at load; default all, as users run it. */
   readonly optimize?: 'disabled' | 'basic' | 'extended' | 'all';
 }
@@ -40,6 +43,11 @@ export interface Session {
     feeds: ReadonlyMap<string, RunTensor>,
     wanted?: readonly string[],
   ): Promise<ReadonlyMap<string, RunTensor>>;
+  /**
+   * The nodes that ran in the first run, and on what; undefined before it, where no record was asked for, and where
+   * the runtime left none.
+   */
+  readonly placement: readonly PlacedNode[] | undefined;
   /** Frees the runtime's memory; the session cannot run afterwards. */
   release(): Promise<void>;
 }
@@ -63,12 +71,16 @@ export async function openSession(
   const ort = await loadRuntime();
   const name = typeof model === 'string' ? model : 'model in memory';
   if (!ort.listSupportedBackends().some((backend) => backend.name === options.device)) {
-    throw fail('VC6002', { found: options.device, expected: backendNames(ort) });
+    throw fail('VC6002', { where: options.device, expected: `one of ${backendNames(ort)}` });
   }
+  const refusal = options.device === 'cuda' ? cudaRefusal() : undefined;
+  if (refusal !== undefined) throw refusal;
+  const profile = options.recordPlacement === true ? await beginProfile() : undefined;
   const settings: InferenceSession.SessionOptions = {
     executionProviders: [options.device],
     graphOptimizationLevel: options.optimize ?? 'all',
     logSeverityLevel: 4,
+    ...profile?.settings,
     ...(options.onlyOnDevice === true ? { extra: { session: { disable_cpu_ep_fallback: '1' } } } : {}),
   };
   let session: InferenceSession;
@@ -78,12 +90,11 @@ export async function openSession(
         ? await ort.InferenceSession.create(model, settings)
         : await ort.InferenceSession.create(model.bytes, settings);
   } catch (cause) {
+    await profile?.remove();
     const found = messageOf(cause);
-    // The provider is compiled in but finds no GPU driver: not the model's fault.
-    if (/WebGPU adapter/.test(found)) throw fail('VC6002', { where: options.device, found, cause });
-    throw fail('VC6003', { where: name, found, cause });
+    throw deviceRefusal(options.device, found, cause) ?? fail('VC6003', { where: name, found, cause });
   }
-  return new OrtSession(ort, name, session);
+  return new OrtSession(ort, name, session, profile);
 }
 
 class OrtSession implements Session {
@@ -92,11 +103,15 @@ class OrtSession implements Session {
   readonly outputs: readonly PortSpec[];
   readonly #ort: Runtime;
   readonly #session: InferenceSession;
+  readonly #profile: Profile | undefined;
+  #placement: readonly PlacedNode[] | undefined;
+  #ran = false;
 
-  constructor(ort: Runtime, name: string, session: InferenceSession) {
+  constructor(ort: Runtime, name: string, session: InferenceSession, profile: Profile | undefined) {
     this.name = name;
     this.#ort = ort;
     this.#session = session;
+    this.#profile = profile;
     this.inputs = ports(session.inputMetadata);
     this.outputs = ports(session.outputMetadata);
   }
@@ -130,11 +145,26 @@ class OrtSession implements Session {
     } catch (cause) {
       throw fail('VC6004', { where: this.name, found: messageOf(cause), cause });
     }
+    if (!this.#ran) await this.#endProfile();
     return new Map(wanted.map((key) => [key, fromOrt(results[key] as OrtTensor)]));
   }
 
-  release(): Promise<void> {
-    return this.#session.release();
+  get placement(): readonly PlacedNode[] | undefined {
+    return this.#placement;
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release();
+    await this.#profile?.remove();
+  }
+
+  /** What runs on what is decided when a model is loaded, so that later runs would say the same, slower. */
+  async #endProfile(): Promise<void> {
+    this.#ran = true;
+    if (this.#profile === undefined) return;
+    this.#session.endProfiling();
+    this.#placement = await this.#profile.read();
+    await this.#profile.remove();
   }
 
   #noPort(kind: 'input' | 'output', name: string, specs: readonly PortSpec[]): VlmError {
