@@ -57,6 +57,8 @@ export interface ImageGeometry {
   readonly grid?: { readonly rows: number; readonly columns: number; readonly tile: number };
   readonly views: readonly View[];
   readonly tokensPerView: number;
+  /** How a view's tokens lie over it, row-major, after `leading` that lie nowhere; left out when they do not. */
+  readonly tokenGrid?: { readonly rows: number; readonly columns: number; readonly leading: number };
   /** Length of the image span in the prompt. */
   readonly tokens: number;
   readonly mean: readonly number[];

@@ -5,7 +5,7 @@
 import { fail } from '../report/diagnostics.ts';
 import { didYouMean } from '../report/nearest.ts';
 import { defaultLimits } from './gate-limits.ts';
-import type { Metrics } from './metrics.ts';
+import type { atols, Metrics } from './metrics.ts';
 import type { Feed, OutputKind, OutputResult } from './runner.ts';
 
 /**
@@ -33,6 +33,14 @@ interface GateMetric {
 
 const nowhere = (): undefined => undefined;
 
+/** The relative tolerance that all elements take beside an absolute one. */
+function rtolAt(atol: (typeof atols)[number]): GateMetric['read'] {
+  return ({ tolerances }) => tolerances?.find((tolerance) => tolerance.atol === atol)?.rtol;
+}
+
+/** Metrics that only logits have. */
+const ofLogits: readonly string[] = ['kl', 'kl-max', 'top1', 'top5', 'perplexity'];
+
 /** Metrics by the name that gates use; their definitions are in metrics.ts. */
 export const gateMetrics = {
   finite: {
@@ -46,6 +54,15 @@ export const gateMetrics = {
     place: (metrics) => metrics.maxAbs.where,
   },
   mean: { direction: 'at-most', read: (metrics) => metrics.meanStd, place: nowhere },
+  p50: { direction: 'at-most', read: (metrics) => metrics.quantiles?.p50, place: nowhere },
+  p90: { direction: 'at-most', read: (metrics) => metrics.quantiles?.p90, place: nowhere },
+  p99: { direction: 'at-most', read: (metrics) => metrics.quantiles?.p99, place: nowhere },
+  p999: { direction: 'at-most', read: (metrics) => metrics.quantiles?.p999, place: nowhere },
+  'rtol@1e-5': { direction: 'at-most', read: rtolAt(1e-5), place: nowhere },
+  'rtol@1e-4': { direction: 'at-most', read: rtolAt(1e-4), place: nowhere },
+  'rtol@1e-3': { direction: 'at-most', read: rtolAt(1e-3), place: nowhere },
+  'rtol@1e-2': { direction: 'at-most', read: rtolAt(1e-2), place: nowhere },
+  'rtol@1e-1': { direction: 'at-most', read: rtolAt(1e-1), place: nowhere },
   relative: { direction: 'at-most', read: (metrics) => metrics.relative, place: nowhere },
   cosine: { direction: 'at-least', read: (metrics) => metrics.cosine, place: nowhere },
   'worst-cosine': {
@@ -60,6 +77,12 @@ export const gateMetrics = {
     place: (metrics) => metrics.logits?.klMax.where,
   },
   top1: { direction: 'at-least', read: (metrics) => metrics.logits?.top1, place: nowhere },
+  top5: { direction: 'at-least', read: (metrics) => metrics.logits?.top5, place: nowhere },
+  perplexity: {
+    direction: 'at-most',
+    read: (metrics) => metrics.logits?.perplexity?.change,
+    place: nowhere,
+  },
 } as const satisfies Record<string, GateMetric>;
 
 export type MetricName = keyof typeof gateMetrics;
@@ -109,7 +132,7 @@ export function parseGates(gates: Readonly<Record<string, number>>): readonly Ga
       throw fail('VC6105', {
         where: `--gate ${key}`,
         found: key,
-        expected: `[level.]output.metric: levels ${levels.join(', ')}; outputs ${outputs.join(', ')}; metrics ${Object.keys(gateMetrics).join(', ')} (kl, kl-max and top1 for logits)`,
+        expected: `[level.]output.metric: levels ${levels.join(', ')}; outputs ${outputs.join(', ')}; metrics ${Object.keys(gateMetrics).join(', ')} (${ofLogits.join(', ')} for logits only)`,
         ...(hint === undefined ? {} : { hint }),
       });
     }
@@ -124,7 +147,7 @@ const gateKeys: ReadonlyMap<string, Omit<GateOverride, 'limit'>> = new Map(
   levels.flatMap((level) =>
     outputs.flatMap((output) =>
       (Object.keys(gateMetrics) as MetricName[])
-        .filter((metric) => output === 'logits' || !['kl', 'kl-max', 'top1'].includes(metric))
+        .filter((metric) => output === 'logits' || !ofLogits.includes(metric))
         .map((metric) => [`${level}.${output}.${metric}`, { level, output, metric }] as const),
     ),
   ),

@@ -6,9 +6,17 @@
  * - `maxStd` = max|o - r| / std(r), `meanStd` = mean|o - r| / std(r), std over all elements
  * - `relative` = ||o - r|| / ||r||, over all elements
  * - `cosine` = r·o / (||r|| ||o||), over all elements; `worstCosine` the same for the worst row
+ * - `quantiles` of |o - r| / std(r), each off by at most 1/256 of itself (distribution.ts)
+ * - `tolerances`: for each `atol`, the smallest `rtol` with |o - r| ≤ atol + rtol |r| everywhere, in the output's units
  * - for logits: `kl` = mean over rows of KL(softmax r || softmax o) in nats, `klMax` its maximum,
- *   `top1` = share of rows with the same arg max
+ *   `top1` = share of rows with the same arg max, `top5` = share of rows where the reference's arg max is among the
+ *   output's five largest, both with Wilson's interval at 95 %
+ * - `perplexity` = exp of the mean of -log softmax at the token that follows, in nats, teacher forced: the prompt's
+ *   own next token, then the reference's picks
  */
+import { ErrorDistribution, type Histogram } from './distribution.ts';
+
+export type { Histogram } from './distribution.ts';
 
 /** Where something happened, for people: `tile row 0 column 1, token 12`. */
 export type Place = (row: number) => string;
@@ -34,6 +42,9 @@ export interface Metrics {
   readonly worstCosine: Worst;
   /** Elements of the output that are not finite; the other numbers leave them out. */
   readonly nonFinite: { readonly count: number; readonly first?: string };
+  /** Shares of the elements that are off by at most so many standard deviations of the reference. */
+  readonly quantiles?: Quantiles;
+  readonly tolerances?: readonly Tolerance[];
   readonly logits?: LogitMetrics;
   /** Of features whose place in the picture is known. */
   readonly tokens?: readonly TokenMap[];
@@ -41,28 +52,67 @@ export interface Metrics {
   readonly differences?: Histogram;
 }
 
+export interface Quantiles {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
+export interface Tolerance {
+  readonly atol: number;
+  /** Infinite where the reference is zero and the error larger than atol. */
+  readonly rtol: number;
+}
+
+/** Absolute tolerances for which the relative one is measured. */
+export const atols = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1] as const;
+
 /** Relative error per row, for rows that are tokens of a picture: one map per view, row-major. */
 export interface TokenMap {
   readonly view: string;
   readonly rows: number;
   readonly columns: number;
-  /** ‖error‖ / ‖reference‖ of each token. */
+  /** ‖error‖ / ‖reference‖ of each token, infinite where the output is not finite. */
   readonly errors: readonly number[];
 }
 
-/** Counts between edges; the first and the last bin hold what lies beyond. */
-export interface Histogram {
-  /** One more than counts. */
-  readonly edges: readonly number[];
-  readonly counts: readonly number[];
+/** Where the tokens of one view are among the rows that are added. */
+export interface TokenGrid {
+  readonly view: string;
+  readonly rows: number;
+  readonly columns: number;
+  /** Row of the comparison that holds the first token. */
+  readonly first: number;
+}
+
+/** Between which a share lies with a confidence of 95 %. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
 }
 
 export interface LogitMetrics {
   readonly kl: number;
   readonly klMax: Worst;
   readonly top1: number;
+  readonly top1Interval?: Interval;
   readonly agreed: number;
+  readonly top5?: number;
+  readonly top5Interval?: Interval;
+  readonly agreed5?: number;
+  /** Left out where no row's next token is known. */
+  readonly perplexity?: Perplexity;
   /** Rows compared. */
+  readonly n: number;
+}
+
+export interface Perplexity {
+  readonly reference: number;
+  readonly output: number;
+  /** output / reference - 1. */
+  readonly change: number;
+  /** Tokens that were predicted. */
   readonly n: number;
 }
 
@@ -70,11 +120,24 @@ export interface Rows {
   readonly data: Float32Array;
   readonly width: number;
   readonly place: Place;
+  /** Of logits: the token that follows each row; undefined where none is known. */
+  readonly next?: readonly (number | undefined)[];
+}
+
+export interface ComparisonOptions {
+  readonly logits: boolean;
+  /** Views whose tokens' errors are kept. */
+  readonly tokens?: readonly TokenGrid[];
 }
 
 /** Accumulates comparisons of one kind of output over prompts, layers and steps. */
 export class Comparison {
   readonly #logits: boolean;
+  readonly #grids: readonly TokenGrid[];
+  /** Relative error of the rows that grids are about. */
+  readonly #rowErrors: Float64Array;
+  readonly #distribution = new ErrorDistribution();
+  readonly #rtols = new Float64Array(atols.length);
   #elements = 0;
   #rows = 0;
   #mean = 0;
@@ -92,27 +155,41 @@ export class Comparison {
   #sumKl = 0;
   #klMax = { value: Number.NEGATIVE_INFINITY, where: '' };
   #agreed = 0;
+  #agreed5 = 0;
+  #predicted = 0;
+  #nllR = 0;
+  #nllO = 0;
 
-  constructor(options: { readonly logits: boolean }) {
+  constructor(options: ComparisonOptions) {
     this.#logits = options.logits;
+    this.#grids = options.tokens ?? [];
+    const ends = this.#grids.map(({ rows, columns, first }) => first + rows * columns);
+    this.#rowErrors = new Float64Array(Math.max(0, ...ends));
   }
 
   /** Rows of output against rows of the reference; throws a RangeError when the lengths differ. */
   add(reference: Rows, output: Float32Array): void {
-    const { data, width, place } = reference;
+    const { data, width, place, next } = reference;
     if (data.length !== output.length || width <= 0 || data.length % width !== 0) {
       throw new RangeError(`${data.length} and ${output.length} elements are not rows of ${width}`);
     }
     for (let row = 0; row < data.length / width; row += 1) {
       const from = row * width;
-      this.#addRow(data.subarray(from, from + width), output.subarray(from, from + width), () => place(row));
+      const at = () => place(row);
+      this.#addRow(data.subarray(from, from + width), output.subarray(from, from + width), at, next?.[row]);
     }
   }
 
-  #addRow(reference: Float32Array, output: Float32Array, where: () => string): void {
+  #addRow(
+    reference: Float32Array,
+    output: Float32Array,
+    where: () => string,
+    next: number | undefined,
+  ): void {
     let dot = 0;
     let squaresR = 0;
     let squaresO = 0;
+    let squaresE = 0;
     let maxAbs = -1;
     let maxAt = 0;
     let bad = 0;
@@ -133,8 +210,10 @@ export class Comparison {
       dot += r * o;
       squaresR += r * r;
       squaresO += o * o;
-      this.#squaresE += error * error;
+      squaresE += error * error;
       this.#sumAbs += abs;
+      this.#distribution.add(error);
+      if (abs > atols[0]) this.#widenTolerances(abs, Math.abs(r));
       if (abs > maxAbs) {
         maxAbs = abs;
         maxAt = i;
@@ -145,8 +224,13 @@ export class Comparison {
       this.#mean += delta / this.#elements;
       this.#m2 += delta * (r - this.#mean);
     }
+    if (this.#rows < this.#rowErrors.length) {
+      const relative = ratio(Math.sqrt(squaresE), Math.sqrt(squaresR));
+      this.#rowErrors[this.#rows] = bad > 0 ? Number.POSITIVE_INFINITY : relative;
+    }
     this.#rows += 1;
     this.#badCount += bad;
+    this.#squaresE += squaresE;
     this.#dot += dot;
     this.#squaresR += squaresR;
     this.#squaresO += squaresO;
@@ -157,7 +241,21 @@ export class Comparison {
     const kl = bad > 0 ? Number.POSITIVE_INFINITY : klDivergence(reference, output);
     this.#sumKl += kl;
     if (kl > this.#klMax.value) this.#klMax = { value: kl, where: where() };
-    if (argMax(reference) === argMax(output)) this.#agreed += 1;
+    const pick = argMax(reference);
+    const rank = rankOf(output, pick);
+    if (rank < 1) this.#agreed += 1;
+    if (rank < 5) this.#agreed5 += 1;
+    if (next === undefined) return;
+    this.#predicted += 1;
+    this.#nllR += surprise(reference, next);
+    this.#nllO += bad > 0 ? Number.POSITIVE_INFINITY : surprise(output, next);
+  }
+
+  #widenTolerances(abs: number, reference: number): void {
+    for (const [index, atol] of atols.entries()) {
+      if (abs <= atol) return;
+      this.#rtols[index] = Math.max(this.#rtols[index] ?? 0, (abs - atol) / reference);
+    }
   }
 
   /** What the reference gave that is not finite, with its place: no comparison means anything then. */
@@ -187,19 +285,74 @@ export class Comparison {
         count: this.#badCount,
         ...(this.#badFirst === undefined ? {} : { first: this.#badFirst }),
       },
-      ...(this.#logits
-        ? {
-            logits: {
-              kl: this.#sumKl / this.#rows,
-              klMax: this.#klMax,
-              top1: this.#agreed / this.#rows,
-              agreed: this.#agreed,
-              n: this.#rows,
-            },
-          }
-        : {}),
+      ...this.#finishDistribution(std),
+      tolerances: atols.map((atol, index) => ({ atol, rtol: this.#rtols[index] ?? 0 })),
+      ...(this.#logits ? { logits: this.#finishLogits() } : {}),
+      ...(this.#grids.length === 0 ? {} : { tokens: this.#grids.map((grid) => this.#finishMap(grid)) }),
     };
   }
+
+  #finishDistribution(std: number): Pick<Metrics, 'quantiles' | 'differences'> {
+    const at = (share: number): number => ratio(this.#distribution.quantile(share), std);
+    // Against a constant reference there is no unit for the edges.
+    const differences = std > 0 ? this.#distribution.histogram(std) : undefined;
+    return {
+      quantiles: { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999) },
+      ...(differences === undefined ? {} : { differences }),
+    };
+  }
+
+  #finishMap({ view, rows, columns, first }: TokenGrid): TokenMap {
+    const errors = [...this.#rowErrors.subarray(first, first + rows * columns)];
+    return { view, rows, columns, errors };
+  }
+
+  #finishLogits(): LogitMetrics {
+    const n = this.#rows;
+    const reference = Math.exp(this.#nllR / this.#predicted);
+    const output = Math.exp(this.#nllO / this.#predicted);
+    return {
+      kl: this.#sumKl / n,
+      klMax: this.#klMax,
+      top1: this.#agreed / n,
+      top1Interval: wilson(this.#agreed, n),
+      agreed: this.#agreed,
+      top5: this.#agreed5 / n,
+      top5Interval: wilson(this.#agreed5, n),
+      agreed5: this.#agreed5,
+      ...(this.#predicted === 0
+        ? {}
+        : { perplexity: { reference, output, change: output / reference - 1, n: this.#predicted } }),
+      n,
+    };
+  }
+}
+
+/** Wilson's score interval of `hits` in `n`, at 95 % (Wilson 1927); `n` is at least 1. */
+export function wilson(hits: number, n: number): Interval {
+  const z = 1.959963984540054;
+  const share = hits / n;
+  const middle = share + (z * z) / (2 * n);
+  const reach = z * Math.sqrt((share * (1 - share)) / n + (z * z) / (4 * n * n));
+  const whole = 1 + (z * z) / n;
+  return { low: Math.max(0, (middle - reach) / whole), high: Math.min(1, (middle + reach) / whole) };
+}
+
+/** How many come before `index` when the largest comes first, of equals the first; infinite for what is no number. */
+function rankOf(values: Float32Array, index: number): number {
+  const own = values[index];
+  if (own === undefined || Number.isNaN(own)) return Number.POSITIVE_INFINITY;
+  let rank = 0;
+  for (let i = 0; i < values.length; i += 1) {
+    const value = values[i] ?? Number.NaN;
+    if (value > own || (value === own && i < index)) rank += 1;
+  }
+  return rank;
+}
+
+/** -log softmax(values)[token] in nats. */
+function surprise(values: Float32Array, token: number): number {
+  return logSumExp(values) - (values[token] ?? Number.NEGATIVE_INFINITY);
 }
 
 /** Index of the largest number, the first of equals; not finite ones are passed over. */

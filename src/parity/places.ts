@@ -1,7 +1,7 @@
 /** Where a row of an output is, in words that a person can find again; and which rows of large outputs are kept. */
 import type { ImageGeometry, View } from '../architectures/architecture.ts';
 import type { Prompt } from './inputs/sample.ts';
-import type { Place } from './metrics.ts';
+import type { Place, TokenGrid } from './metrics.ts';
 
 /** Most logits kept per prompt: 128 MiB of float32. */
 const maxLogitElements = 2 ** 25;
@@ -34,6 +34,39 @@ export function featurePlace(image: ImageGeometry, picture = 0, pictures = 1): P
     const view = image.views[index];
     return view === undefined ? `${prefix}token ${row}` : `${prefix}${viewName(view)}, token ${token}`;
   };
+}
+
+/** Where the tokens of each view are among the rows of features, picture after picture, where they lie in a grid. */
+export function featureGrids(
+  { views, tokenGrid, tokensPerView }: ImageGeometry,
+  pictures: number,
+): readonly TokenGrid[] {
+  if (tokenGrid === undefined) return [];
+  const { rows, columns, leading } = tokenGrid;
+  return Array.from({ length: pictures }, (_, picture) =>
+    views.map((view, index) => ({
+      view: pictures === 1 ? viewName(view) : `picture ${picture}, ${viewName(view)}`,
+      rows,
+      columns,
+      first: (picture * views.length + index) * tokensPerView + leading,
+    })),
+  ).flat();
+}
+
+/** Per row of logits at `positions` of a prompt: the token that follows in what the teacher feeds. */
+export function nextTokens(
+  prompt: Prompt,
+  positions: readonly number[],
+  picks: readonly number[],
+): readonly (number | undefined)[] {
+  const inPicture = (position: number): boolean =>
+    prompt.spans.some(({ first, count }) => position >= first && position < first + count);
+  return positions.map((position) => {
+    const next = position + 1;
+    if (next >= prompt.ids.length) return picks[next - prompt.ids.length];
+    // What stands for a picture's features is no text to predict.
+    return inPicture(next) ? undefined : prompt.ids[next];
+  });
 }
 
 /** `tile row 0 column 1`, `global view`. */

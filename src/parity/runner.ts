@@ -29,7 +29,8 @@ import {
 import { type Decoding, decode } from './decoding.ts';
 import type { Prompt, Sample } from './inputs/sample.ts';
 import { Comparison, type Metrics, type Place } from './metrics.ts';
-import { cachePlace, featurePlace, positionPlace } from './places.ts';
+import type { Build, OnPlacement } from './placement.ts';
+import { cachePlace, featureGrids, featurePlace, nextTokens, positionPlace } from './places.ts';
 
 export type Feed = 'local' | 'chain';
 
@@ -59,8 +60,12 @@ export interface PairRequest {
   readonly sample: Sample;
   readonly reference: ComponentFiles;
   readonly converted: ComponentFiles;
-  /** Runs the second build; the first one always runs on the CPU. */
+  /** Runs the first build. */
+  readonly referenceDevice: Device;
+  /** Runs the second build. */
   readonly device: Device;
+  /** Called with what the nodes of each component ran on, where that is to be recorded. */
+  readonly onPlacement?: OnPlacement | undefined;
   readonly feeds: readonly Feed[];
   /** The components to compare, by id; without it all of them. `chain` needs all. */
   readonly components?: readonly string[] | undefined;
@@ -69,9 +74,6 @@ export interface PairRequest {
   readonly onStep: (step: string) => void;
   readonly signal: AbortSignal | undefined;
 }
-
-/** What defines right must not depend on a driver. */
-const referenceDevice: Device = 'cpu';
 
 /** Which parts of the model a pair compares, and whether the first build has to decode for it. */
 interface Parts {
@@ -159,9 +161,9 @@ async function compareVision(
   const [first] = pictures;
   if (first === undefined || image === undefined) throw fail('VC6103', { where: 'the picture' });
   // One picture at a time: what a tower holds while it runs grows with the batch.
-  const run = (files: ComponentFiles, device: Device, which: string) => {
-    begin(request, `vision, ${which}`);
-    return withSession(files, vision.component, device, async (session) => {
+  const run = (build: Build) => {
+    begin(request, `vision, ${build}`);
+    return open(request, build, vision.component, async (session) => {
       const all: ReadonlyMap<string, RunTensor>[] = [];
       for (const { pixels } of pictures) all.push(await session.run(new Map([[vision.input, pixels]])));
       return all;
@@ -169,13 +171,14 @@ async function compareVision(
   };
   const features = (runs: readonly ReadonlyMap<string, RunTensor>[]): readonly RunTensor[] =>
     runs.map((one) => output(one, vision.output));
-  const reference = await run(request.reference, referenceDevice, 'reference');
+  const reference = await run('reference');
   if (!parts.vision) return { reference: features(reference), converted: [], results: [] };
-  const converted = await run(request.converted, request.device, 'converted');
+  const converted = await run('converted');
   const names = [...(reference[0]?.keys() ?? [])];
   checkNames(vision.component, names, [...(converted[0]?.keys() ?? [])]);
   const results = names.map((name) => {
-    const comparison = new Comparison({ logits: false });
+    const tokens = name === vision.output ? featureGrids(image, pictures.length) : [];
+    const comparison = new Comparison({ logits: false, tokens });
     for (const [index, one] of reference.entries()) {
       const place =
         name === vision.output
@@ -192,9 +195,9 @@ async function traceReference(
   request: PairRequest,
   features: readonly RunTensor[],
 ): Promise<readonly Trace[]> {
-  const { recipe, reference, sample } = request;
-  return withSession(reference, recipe.embed.component, referenceDevice, (embed) =>
-    withSession(reference, recipe.decoder.component, referenceDevice, async (decoder) => {
+  const { recipe, sample } = request;
+  return open(request, 'reference', recipe.embed.component, (embed) =>
+    open(request, 'reference', recipe.decoder.component, async (decoder) => {
       checkDecoder(recipe, decoder);
       const traces: Trace[] = [];
       for (const [index, prompt] of sample.prompts.entries()) {
@@ -228,7 +231,7 @@ async function compareEmbeds(
   const { component } = request.recipe.embed;
   begin(request, 'embeddings, converted');
   const comparison = new Comparison({ logits: false });
-  const own = await withSession(request.converted, component, request.device, async (session) => {
+  const own = await open(request, 'converted', component, async (session) => {
     checkNames(
       component,
       [embedNames.output],
@@ -266,7 +269,7 @@ async function compareDecoder(
   const { component } = recipe.decoder;
   const results: OutputResult[] = [];
   const greedy: PairResult['greedy'][number][] = [];
-  await withSession(request.converted, component, request.device, async (session) => {
+  await open(request, 'converted', component, async (session) => {
     checkDecoder(recipe, session);
     for (const feed of request.feeds) {
       const logits = new Comparison({ logits: true });
@@ -327,6 +330,7 @@ function compareDecodings(
       data: wanted.logits,
       width: wanted.vocab,
       place: (row) => positionPlace(index, prompt, wanted.positions[row] ?? 0),
+      next: nextTokens(prompt, wanted.positions, wanted.picks),
     },
     found.logits,
   );
@@ -398,6 +402,23 @@ function checkNames(where: string, expected: readonly string[], found: readonly 
     ].join('; '),
     expected: expected.join(', '),
   });
+}
+
+/** Opens a component of one of the two builds, on the device that runs it. */
+function open<T>(
+  request: PairRequest,
+  build: Build,
+  component: string,
+  body: (session: Session) => Promise<T>,
+): Promise<T> {
+  const { onPlacement } = request;
+  return withSession(
+    request[build],
+    component,
+    build === 'reference' ? request.referenceDevice : request.device,
+    body,
+    onPlacement && ((id, nodes) => onPlacement(id, build, nodes)),
+  );
 }
 
 function begin(request: PairRequest, what: string): void {

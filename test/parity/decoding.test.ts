@@ -11,9 +11,9 @@ import {
 } from '../../src/parity/components.ts';
 import { decode } from '../../src/parity/decoding.ts';
 import { argMax } from '../../src/parity/metrics.ts';
-import { evenly, sampledRows } from '../../src/parity/places.ts';
+import { evenly, featureGrids, featurePlace, nextTokens, sampledRows } from '../../src/parity/places.ts';
 import { float32Value, toFloat32 } from '../../src/runtime/values.ts';
-import { dims, recipe, writeTinyVlm } from './tiny-vlm.ts';
+import { dims, image, recipe, writeTinyVlm } from './tiny-vlm.ts';
 
 let folder = '';
 let files: ComponentFiles = {};
@@ -89,6 +89,38 @@ describe('splice', () => {
   it('refuses features that do not fill the span', () => {
     expect(() => splice(embeds, prompt, [float32Value([1, 1, 2], Float32Array.of(1, 2))])).toThrow('VC6102');
     expect(() => splice(embeds, prompt, [])).toThrow('VC6102');
+  });
+});
+
+describe('what is known about rows', () => {
+  const spans = [{ first: 2, count: 2, picture: 0 }];
+
+  it('is the token that the teacher feeds next, but for what stands for a picture', () => {
+    const prompt = { ids: [10, 11, 12, 13, 14, 15], spans };
+    // Positions 1 and 2 are followed by the picture, 5 and 6 by picks, 7 by the pick after the last step.
+    expect(nextTokens(prompt, [0, 1, 2, 3, 4, 5, 6, 7], [20, 21, 22])).toEqual([
+      11,
+      undefined,
+      undefined,
+      14,
+      15,
+      20,
+      21,
+      22,
+    ]);
+  });
+
+  it('is the place of each view among the features, picture after picture', () => {
+    const grid = { rows: 1, columns: 3, leading: 1 };
+    expect(featureGrids({ ...image, tokenGrid: grid }, 2)).toEqual([
+      { view: 'picture 0, tile row 0 column 0', rows: 1, columns: 3, first: 1 },
+      { view: 'picture 0, global view', rows: 1, columns: 3, first: 5 },
+      { view: 'picture 1, tile row 0 column 0', rows: 1, columns: 3, first: 9 },
+      { view: 'picture 1, global view', rows: 1, columns: 3, first: 13 },
+    ]);
+    expect(featureGrids(image, 1)).toEqual([]);
+    expect(featurePlace(image)(5)).toBe('global view, token 1');
+    expect(featurePlace(image, 1, 2)(5)).toBe('picture 1, global view, token 1');
   });
 });
 

@@ -47,6 +47,25 @@ describe('judge', () => {
     expect(failed(judge('implementation', [logits(1e-3)], { decoder: 'fp32' }, overrides))).toContain('max');
   });
 
+  it('reads quantiles, tolerances, the five best and perplexity as gates', () => {
+    const wanted = { p50: 0, p999: 1, 'rtol@1e-2': 1e9, 'rtol@1e-5': 0, top5: 1, perplexity: 0 };
+    const keys = Object.entries(wanted).map(([metric, limit]) => [`logits.${metric}`, limit] as const);
+    const verdicts = judge(
+      'fidelity',
+      [logits(0.1)],
+      { decoder: 'int4' },
+      parseGates(Object.fromEntries(keys)),
+    );
+    const values = Object.fromEntries(verdicts.map(({ metric, value, passed }) => [metric, [value, passed]]));
+    expect(values.p50).toEqual([0, true]);
+    expect(values.top5).toEqual([1, true]);
+    expect(values['rtol@1e-5']?.[1]).toBe(false);
+    // One element is off by 0.1, its reference is sin 42.
+    expect(values['rtol@1e-2']?.[0]).toBeCloseTo((0.1 - 0.01) / Math.abs(Math.sin(42)), 5);
+    // Nothing says which tokens follow: a gate on what was not measured fails.
+    expect(values.perplexity).toEqual([Number.NaN, false]);
+  });
+
   it('wants at least the limit where more is better', () => {
     const overrides = parseGates({ 'logits.cosine': 0.9999999 });
     expect(failed(judge('fidelity', [logits(1)], { decoder: 'int4' }, overrides))).toContain('cosine');

@@ -41,6 +41,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     input: picture.input,
     views: [{ kind: 'global' }],
     tokensPerView: tokens,
+    tokenGrid: { ...picture.grid, leading: config.keepsClassToken ? 1 : 0 },
     tokens,
     ...readNormalisation(checkpoint),
     summary: picture.summary,

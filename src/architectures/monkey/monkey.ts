@@ -36,6 +36,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     grid: { ...picture.grid, tile: tileSide },
     views,
     tokensPerView: queries,
+    tokenGrid: { ...source.queryGrid, leading: 0 },
     tokens: views.length * queries,
     mean: clipMean,
     std: clipStd,

@@ -21,6 +21,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     input: picture.input,
     views: [{ kind: 'global' }],
     tokensPerView: queries,
+    tokenGrid: { ...source.queryGrid, leading: 0 },
     tokens: queries,
     mean: clipMean,
     std: clipStd,

@@ -8,6 +8,7 @@ import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
 import { type DiagnosticRecord, fail } from '../../report/diagnostics.ts';
 import type { BuiltModel, ImageGeometry, Tiling } from '../architecture.ts';
+import type { Grid } from '../blocks/resize.ts';
 import { WeightReader } from '../blocks/weights.ts';
 import { embeddingModel, visionLanguageComponents, visionModel } from '../components.ts';
 import { spanWarning } from '../image-span.ts';
@@ -28,6 +29,8 @@ export interface QwenSource {
   readonly visual: WeightReader;
   /** Features per view: the rows of the resampler's `query`. */
   readonly queries: number;
+  /** The positions over a view that queries carry. */
+  readonly queryGrid: Grid;
 }
 
 export function openQwen(checkpoint: Checkpoint): QwenSource {
@@ -36,8 +39,8 @@ export function openQwen(checkpoint: Checkpoint): QwenSource {
   const table = new TensorTable(checkpoint.tensors);
   const weights = new WeightReader(table);
   const visual = weights.at('transformer.visual');
-  const { rows, columns } = storedGrid(visual, 'attn_pool.query');
-  const queries = rows * columns;
+  const queryGrid = storedGrid(visual, 'attn_pool.query');
+  const queries = queryGrid.rows * queryGrid.columns;
   if (config.visual.queries !== undefined && config.visual.queries !== queries) {
     throw fail('VC1204', {
       where: 'config.json: visual.n_queries, transformer.visual.attn_pool.query',
@@ -45,7 +48,7 @@ export function openQwen(checkpoint: Checkpoint): QwenSource {
       expected: 'equal',
     });
   }
-  return { checkpoint, config, table, weights, visual, queries };
+  return { checkpoint, config, table, weights, visual, queries, queryGrid };
 }
 
 /** A variant for small GPUs adapts the language model too; nothing here would apply those adapters. */
