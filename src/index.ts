@@ -14,6 +14,12 @@ export {
 export type { Manifest, ManifestFile } from './pipeline/manifest.ts';
 export type { ConvertOptions, Precision } from './pipeline/options.ts';
 export { type Plan, type PlannedConversion, type PlannedFile, planConversion } from './pipeline/plan.ts';
+export {
+  planQuantization,
+  type QuantizeOptions,
+  type QuantizeResult,
+  quantize,
+} from './pipeline/quantize.ts';
 export type { DiagnosticRecord } from './report/diagnostics.ts';
 export { VlmError } from './report/diagnostics.ts';
 export type { Progress, Reporter, StageSpec } from './report/progress.ts';

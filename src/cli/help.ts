@@ -1,5 +1,14 @@
 /** The text of `--help`, made from the option table. */
-import { configFlag, helpExamples, inspectFlags, optionTable, positionals } from './options.ts';
+import {
+  configFlag,
+  helpExamples,
+  inspectFlags,
+  type OptionSpec,
+  optionTable,
+  positionals,
+  quantizeOptions,
+  quantizePositionals,
+} from './options.ts';
 
 interface Row {
   readonly name: string;
@@ -10,23 +19,68 @@ const groups = ['Picture', 'Precision', 'Check', 'Run'] as const;
 
 /** `columns` is the width of the terminal. */
 export function convertHelp(columns: number): string {
-  const rows = (group: (typeof groups)[number]): Row[] =>
-    optionTable
-      .filter((spec) => spec.group === group)
-      .map((spec) => ({
-        name: spec.flag,
-        text: 'default' in spec ? `${spec.help} (default: ${spec.default})` : spec.help,
-      }));
-  return render(columns, [
-    { title: 'Arguments', rows: positionals.map(({ key, help }) => ({ name: key, text: help })) },
-    ...groups.map((group) => ({
-      title: group,
-      rows:
-        group === 'Run'
-          ? [...rows(group), { name: configFlag.flag, text: configFlag.help }, ...common]
-          : rows(group),
-    })),
-  ]);
+  return render(
+    columns,
+    [
+      'Usage: vlm-convert [checkpoint] [output] [options]',
+      '       vlm-convert quantize <model.onnx> [output] [options]',
+      '       vlm-convert inspect [folder | file.safetensors | model.onnx]',
+    ],
+    'Compiles a vision-language checkpoint into ONNX graphs at the resolution and precision asked for, and ' +
+      'checks them against the original.',
+    [
+      argumentRows(positionals),
+      ...groups.map((group) => ({
+        title: group,
+        rows:
+          group === 'Run'
+            ? [...optionRows(optionTable, group), { name: configFlag.flag, text: configFlag.help }, ...common]
+            : optionRows(optionTable, group),
+      })),
+    ],
+    helpExamples,
+  );
+}
+
+export function quantizeHelp(columns: number): string {
+  return render(
+    columns,
+    ['Usage: vlm-convert quantize <model.onnx> [output] --precision <p> [options]'],
+    'Writes an ONNX model with its weights in lower precision. The graph stays what it is; weights are streamed, ' +
+      'never loaded. The result is not run: nothing says which inputs the graph takes in earnest. Files beside the ' +
+      'model (tokenizers and the like) are not copied. The config file is not read.',
+    [
+      argumentRows(quantizePositionals),
+      ...groups.map((group) => ({
+        title: group,
+        rows: [...optionRows(quantizeOptions.map(forQuantize), group), ...(group === 'Run' ? common : [])],
+      })),
+    ].filter(({ rows }) => rows.length > 0),
+    '',
+  );
+}
+
+function forQuantize(spec: OptionSpec): OptionSpec {
+  const { default: _, ...rest } = spec;
+  return spec.quantizeHelp === undefined ? spec : { ...rest, help: spec.quantizeHelp };
+}
+
+interface Section {
+  readonly title: string;
+  readonly rows: readonly Row[];
+}
+
+function argumentRows(named: readonly { readonly key: string; readonly help: string }[]): Section {
+  return { title: 'Arguments', rows: named.map(({ key, help }) => ({ name: key, text: help })) };
+}
+
+function optionRows(options: readonly OptionSpec[], group: (typeof groups)[number]): Row[] {
+  return options
+    .filter((spec) => spec.group === group)
+    .map((spec) => ({
+      name: spec.flag,
+      text: spec.default === undefined ? spec.help : `${spec.help} (default: ${spec.default})`,
+    }));
 }
 
 const common: readonly Row[] = [
@@ -50,23 +104,24 @@ export function inspectHelp(columns: number): string {
   ].join('\n');
 }
 
-function render(columns: number, sections: readonly { title: string; rows: readonly Row[] }[]): string {
+function render(
+  columns: number,
+  usage: readonly string[],
+  summary: string,
+  sections: readonly Section[],
+  end: string,
+): string {
   const width = Math.max(...sections.flatMap(({ rows }) => rows.map(({ name }) => name.length))) + 4;
   return [
-    'Usage: vlm-convert [checkpoint] [output] [options]',
-    '       vlm-convert inspect [folder | file.safetensors | model.onnx]',
+    ...usage,
     '',
-    ...wrap(
-      'Compiles a vision-language checkpoint into ONNX graphs at the resolution and precision asked for, and ' +
-        'checks them against the original.',
-      columns,
-    ),
+    ...wrap(summary, columns),
     ...sections.flatMap(({ title, rows }) => [
       '',
       `${title}:`,
       ...rows.flatMap((row) => entry(row, width, columns)),
     ]),
-    helpExamples,
+    end,
   ].join('\n');
 }
 

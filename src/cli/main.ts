@@ -3,7 +3,7 @@
  * option table alone; whatever else is imported only when there is work to do, so that the answer comes at once.
  */
 import { readFileSync } from 'node:fs';
-import { convertHelp, inspectHelp } from './help.ts';
+import { convertHelp, inspectHelp, quantizeHelp } from './help.ts';
 import { type Io, processIo } from './io.ts';
 
 /** Runs the command line `argv` (without node and script) and returns the exit code; never rejects. */
@@ -11,7 +11,7 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   const end = argv.indexOf('--');
   const flags = end === -1 ? argv : argv.slice(0, end);
   if (flags.includes('--help') || flags.includes('-h')) {
-    io.out(argv[0] === 'inspect' ? inspectHelp(io.columns) : convertHelp(io.columns));
+    io.out((helps[argv[0] ?? ''] ?? convertHelp)(io.columns));
     return 0;
   }
   if (flags.includes('--version')) {
@@ -21,6 +21,12 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   const { run } = await import('./run.ts');
   return run(argv, io);
 }
+
+/** By command. */
+const helps: Readonly<Record<string, (columns: number) => string>> = {
+  inspect: inspectHelp,
+  quantize: quantizeHelp,
+};
 
 function toolVersion(): string {
   // The same two levels up from src/cli and from dist/cli.

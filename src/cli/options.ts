@@ -34,6 +34,10 @@ export interface OptionSpec {
   readonly default?: string;
   /** What a wrong value is told. */
   readonly expected: string;
+  /** Not an option of `quantize`, which takes one graph and runs nothing. */
+  readonly convertOnly?: true;
+  /** What `quantize --help` says instead. */
+  readonly quantizeHelp?: string;
 }
 
 export const precisions = ['fp32', 'fp16', 'int8', 'int4'] as const;
@@ -47,6 +51,7 @@ export const optionTable = [
     type: { kind: 'size' },
     default: "the checkpoint's own",
     expected: 'width x height in whole pixels, such as 1544x896',
+    convertOnly: true,
   },
   {
     key: 'tiling',
@@ -59,6 +64,7 @@ export const optionTable = [
     type: { kind: 'choice', values: ['fit', 'crop', 'cover'] },
     default: 'fit',
     expected: 'fit, crop or cover',
+    convertOnly: true,
   },
   {
     key: 'lora',
@@ -70,6 +76,7 @@ export const optionTable = [
     type: { kind: 'choice', values: ['merge', 'factored'] },
     default: 'merge',
     expected: 'merge or factored',
+    convertOnly: true,
   },
   {
     key: 'loraTiles',
@@ -81,6 +88,7 @@ export const optionTable = [
     type: { kind: 'choice', values: ['nearest', 'base', 'error'] },
     default: 'nearest',
     expected: 'nearest, base or error',
+    convertOnly: true,
   },
   {
     key: 'precision',
@@ -89,6 +97,7 @@ export const optionTable = [
     help: 'fp32, fp16, int8 or int4; or per component, as vision=fp16,decoder=int4 (the rest stays fp32)',
     type: { kind: 'precision', values: precisions },
     default: 'fp32',
+    quantizeHelp: 'fp16, int8 or int4',
     expected: 'fp32, fp16, int8 or int4, or component=precision pairs such as vision=fp16,decoder=int4',
   },
   {
@@ -133,6 +142,9 @@ export const optionTable = [
       'the passes themselves, in the form that --dry-run prints, instead of those that the options above ' +
       'choose; component:text for one component (repeatable)',
     type: { kind: 'passes' },
+    quantizeHelp:
+      'the passes themselves, in the form that --dry-run prints, instead of those that the options above choose; ' +
+      'int8-channel gives int8 weights in standard operators',
     expected: 'pipeline text such as merge-lora,fuse-attention,int4{block=32}',
   },
   {
@@ -142,6 +154,7 @@ export const optionTable = [
     help: 'write without running the result against the original',
     type: { kind: 'switch' },
     expected: 'true or false',
+    convertOnly: true,
   },
   {
     key: 'gate',
@@ -150,6 +163,7 @@ export const optionTable = [
     help: 'another limit for one metric of the report, such as logits.kl=0.05 (repeatable)',
     type: { kind: 'limits' },
     expected: 'metric=limit with a number, such as logits.kl=0.05',
+    convertOnly: true,
   },
   {
     key: 'strict',
@@ -245,6 +259,11 @@ export const optionTable = [
   },
 ] as const satisfies readonly OptionSpec[];
 
+/** The options of `quantize`. */
+export const quantizeOptions: readonly OptionSpec[] = optionTable.filter(
+  (spec: OptionSpec) => spec.convertOnly !== true,
+);
+
 export type OptionKey = (typeof optionTable)[number]['key'];
 
 /** The two that stand without a flag. */
@@ -261,6 +280,15 @@ export const configFlag = {
   flag: '--config <file>',
   help: 'config file instead of vlm-convert.config.json',
 } as const;
+
+/** The two of `quantize` that stand without a flag. */
+export const quantizePositionals = [
+  { key: 'model', help: 'an .onnx file; its external data stands in its folder' },
+  {
+    key: 'output',
+    help: 'folder to write; left out: <model name>-<precision> beside the current folder',
+  },
+] as const;
 
 export const inspectFlags = [
   { flag: '--json', help: 'print one JSON object, with every tensor' },
@@ -282,6 +310,8 @@ Examples:
       A precision for each component.
   $ vlm-convert Monkey out --lora factored --lora-tiles base --strict
       Small adapters beside shared weights, and no output at all if anything deserves a warning.
+  $ vlm-convert quantize decoder.onnx --precision int4
+      An ONNX model, whoever exported it, with its weights in 4 bits, into ../decoder-int4.
   $ vlm-convert inspect Monkey
       What is in a checkpoint, a .safetensors file or an .onnx file.
 

@@ -4,7 +4,14 @@
  */
 import { Command, CommanderError, Option } from 'commander';
 import { fail } from '../report/diagnostics.ts';
-import { configFlag, inspectFlags, type OptionSpec, optionTable, positionals } from './options.ts';
+import {
+  configFlag,
+  inspectFlags,
+  type OptionSpec,
+  optionTable,
+  positionals,
+  quantizeOptions,
+} from './options.ts';
 
 /** What the command line asks for. */
 export type Request =
@@ -13,6 +20,13 @@ export type Request =
       /** Keys of the option table to texts, lists of texts, or booleans; only those given. */
       readonly raw: Readonly<Record<string, unknown>>;
       readonly config: string | undefined;
+    }
+  | {
+      readonly command: 'quantize';
+      readonly model: string | undefined;
+      readonly output: string | undefined;
+      /** As for `convert`. */
+      readonly raw: Readonly<Record<string, unknown>>;
     }
   | {
       readonly command: 'inspect';
@@ -35,6 +49,12 @@ export function parseCommandLine(argv: readonly string[]): Request {
       ...(output === undefined ? {} : { output }),
     };
     request = { command: 'convert', raw, config };
+  });
+
+  const quantize = quiet(program.command('quantize')).argument('[model]').argument('[output]');
+  for (const spec of quantizeOptions) for (const option of commanderOptions(spec)) quantize.addOption(option);
+  quantize.action((model: string | undefined, output: string | undefined, raw: object) => {
+    request = { command: 'quantize', model, output, raw: { ...raw } };
   });
 
   const inspect = quiet(program.command('inspect')).argument('[path]');

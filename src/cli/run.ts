@@ -12,6 +12,10 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
         const { runInspect } = await import('./commands/inspect.ts');
         return await runInspect(request, io);
       }
+      case 'quantize': {
+        const { runQuantize } = await import('./commands/quantize.ts');
+        return await runQuantize(request, io);
+      }
       case 'convert': {
         const { runConvert } = await import('./commands/convert.ts');
         return await runConvert(request, io);

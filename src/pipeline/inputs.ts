@@ -1,17 +1,22 @@
-/** The weight files of a checkpoint: what tells that they are the same as before. */
+/** The weight files of a checkpoint or a model: what tells that they are the same as before. */
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import type { ByteSource } from '../tensor/byte-source.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { followFiles } from './engine/digests.ts';
 import type { JournalInput } from './engine/journal.ts';
 
 /** Hashing is bound by the disk or, cached, by a core per file. */
 const hashThreads = 4;
 
-/** By name. */
 export function inputFiles(checkpoint: Checkpoint): readonly ByteSource[] {
+  return sourceFiles([...checkpoint.tensors.values()].map(({ tensor }) => tensor));
+}
+
+/** The files that tensors lie in, by name. */
+export function sourceFiles(tensors: readonly Tensor[]): readonly ByteSource[] {
   const sources = new Map<string, ByteSource>();
-  for (const { tensor } of checkpoint.tensors.values()) {
-    if (tensor.origin.kind === 'source') sources.set(tensor.origin.source.name, tensor.origin.source);
+  for (const { origin } of tensors) {
+    if (origin.kind === 'source') sources.set(origin.source.name, origin.source);
   }
   return [...sources.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -138,7 +138,7 @@ export async function prepare(
   const components = compile(built, options, onBroken);
   const sideFiles = await planSideFiles(checkpoint, built.sideFiles);
   const planned: PlannedComponent[] = [];
-  for (const component of components) planned.push(await planComponent(component));
+  for (const component of components) planned.push(await planComponent(component, 'onnx/'));
   const files = [
     ...planned.flatMap((component) => component.files),
     ...sideFiles.map(({ path, bytes }) => ({ path, bytes })),
@@ -203,7 +203,13 @@ export function optionsJson(options: ResolvedOptions): JsonValue {
   return JSON.parse(JSON.stringify(Object.fromEntries(kept))) as JsonValue;
 }
 
-async function planComponent(compiled: CompiledComponent): Promise<PlannedComponent> {
+/** `folder`: where the files stand, with a slash at its end, or nothing. */
+export async function planComponent(
+  compiled: Pick<CompiledComponent, 'precision' | 'passes' | 'records' | 'model' | 'layout'> & {
+    readonly component: Pick<PlannedComponent, 'id' | 'kind' | 'modality'>;
+  },
+  folder: string,
+): Promise<PlannedComponent> {
   const { component, model, layout } = compiled;
   const tensors = new Set([...modelTensors(model)].map(({ tensor }) => tensor));
   return {
@@ -221,8 +227,8 @@ async function planComponent(compiled: CompiledComponent): Promise<PlannedCompon
       compiled.records.flatMap((record) => record.coverage),
     ),
     files: [
-      { path: `onnx/${layout.modelFile}`, bytes: await protoBytes(model, layout) },
-      ...layout.dataFiles.map(({ name, byteLength }) => ({ path: `onnx/${name}`, bytes: byteLength })),
+      { path: `${folder}${layout.modelFile}`, bytes: await protoBytes(model, layout) },
+      ...layout.dataFiles.map(({ name, byteLength }) => ({ path: `${folder}${name}`, bytes: byteLength })),
     ],
   };
 }
@@ -272,14 +278,21 @@ function peakMemory(
   planned: readonly PlannedComponent[],
   options: ResolvedOptions,
 ): Plan['memory'] {
-  const written = planned.reduce((sum, component) => sum + component.tensorBytes, 0);
   const loaded = components.map(({ component }) => weightBytes(component.model)).sort((a, b) => b - a);
   const [first = 0, second = 0] = loaded;
   return {
-    write: baseMemory + Math.min(options.memory, written),
+    write: memoryToWrite(planned, options),
     // The check holds the embedding table and the decoder of one build open together.
     parity: options.parity ? baseMemory + first + second : 0,
   };
+}
+
+export function memoryToWrite(
+  planned: readonly PlannedComponent[],
+  { memory }: Pick<ResolvedOptions, 'memory'>,
+): number {
+  const written = planned.reduce((sum, component) => sum + component.tensorBytes, 0);
+  return baseMemory + Math.min(memory, written);
 }
 
 function layoutFiles(layout: ModelLayout): PlannedFile[] {

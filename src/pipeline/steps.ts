@@ -13,7 +13,7 @@ import { type PipelineStep, parsePipeline, step } from './pipeline-text.ts';
  * stands after them is the plain graph: the rewrite level of parity compares it with the reference, the
  * implementation level compares the output with it.
  */
-const plainPasses: ReadonlyMap<string, 'kept' | 'changed'> = new Map([
+export const plainPasses: ReadonlyMap<string, 'kept' | 'changed'> = new Map([
   ['retarget-resolution', 'changed'],
   ['merge-lora', 'changed'],
   ['fold-constants', 'kept'],
@@ -70,24 +70,23 @@ function defaultSteps(
     if (options.lora === 'merge' && usesAdapters(built)) steps.push(step('merge-lora'));
   }
   steps.push(step('fold-constants'), step('dead-code'), step('fuse-attention'));
+  steps.push(...precisionSteps(precision, options), step('dead-code'));
+  return steps;
+}
+
+/** The passes that change weights and their use. */
+export function precisionSteps(precision: Precision, options: ResolvedOptions): readonly PipelineStep[] {
   switch (precision) {
     case 'fp32':
-      break;
+      return [];
     case 'fp16':
-      steps.push(step('float16', { keepIo: options.ioDtype === 'float32' }));
-      break;
+      return [step('float16', { keepIo: options.ioDtype === 'float32' })];
     case 'int8':
-    case 'int4':
-      steps.push(
-        step(precision, {
-          block: options.blockSize,
-          symmetric: options.symmetric,
-          embedding: options.quantizeEmbeddings,
-        }),
-      );
+    case 'int4': {
+      const { blockSize: block, symmetric, quantizeEmbeddings: embedding } = options;
+      return [step(precision, { block, symmetric, embedding })];
+    }
   }
-  steps.push(step('dead-code'));
-  return steps;
 }
 
 /** True when a tile runs an adapter. */
@@ -100,10 +99,10 @@ function precisionOf(options: ResolvedOptions, id: string): Precision {
 }
 
 /** What passes given as text come to: the least exact of them decides, and with it the limits of the check. */
-function precisionOfSteps(steps: readonly PipelineStep[]): Precision {
+export function precisionOfSteps(steps: readonly PipelineStep[]): Precision {
   const names = new Set(steps.map(({ pass }) => pass.name));
   if (names.has('int4')) return 'int4';
-  if (names.has('int8')) return 'int8';
+  if (names.has('int8') || names.has('int8-channel')) return 'int8';
   return names.has('float16') ? 'fp16' : 'fp32';
 }
 

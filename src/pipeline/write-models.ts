@@ -12,7 +12,7 @@ import type { ManifestFile } from './manifest.ts';
 import { writeFileSynced } from './output-folder.ts';
 
 export interface ModelToWrite {
-  /** Relative to the folder that is written, with forward slashes. */
+  /** Relative to the folder that is written, with forward slashes; empty: that folder itself. */
   readonly folder: string;
   readonly model: Model;
   readonly layout: ModelLayout;
@@ -26,7 +26,7 @@ export function planModels(models: readonly ModelToWrite[]): Promise<PlannedWrit
   return planWrites(
     models.flatMap(({ folder, layout }) =>
       layout.dataFiles.map(({ name, byteLength }) => ({
-        path: `${folder}/${name}`,
+        path: within(folder, name),
         byteLength,
         entries: layout.entries.filter((entry) => entry.file === name),
       })),
@@ -51,9 +51,13 @@ export async function writeModels(
   for (const { folder, model, layout } of models) {
     options.signal?.throwIfAborted();
     const file = await writeModelFile(join(options.root, folder), layout.modelFile, model, layout);
-    results.push({ ...file, path: `${folder}/${file.path}` });
+    results.push({ ...file, path: within(folder, file.path) });
   }
   return results;
+}
+
+function within(folder: string, name: string): string {
+  return folder === '' ? name : `${folder}/${name}`;
 }
 
 /** Writes a model file alone; its data files stand beside it. */

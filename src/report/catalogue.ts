@@ -194,6 +194,8 @@ export const catalogue = {
   VC3102: error('input', 'a declared type is not the one that is computed'),
   VC3103: error('input', 'element types do not fit together'),
 
+  VC3301: warning('the model holds nothing that these passes change'),
+
   VC3901: error(
     'input',
     'a weight is not a finite number',
@@ -220,6 +222,16 @@ export const catalogue = {
     'input',
     'there is nothing to inspect',
     'vlm-convert inspect <folder | file.safetensors | model.onnx>',
+  ),
+  VC4009: error(
+    'usage',
+    'nothing says to which precision the model goes',
+    'give --precision int4, int8 or fp16, or the passes themselves with --passes',
+  ),
+  VC4010: error(
+    'usage',
+    'there is no model to quantize',
+    'vlm-convert quantize <model.onnx> [output] --precision int4',
   ),
   VC4201: error('usage', 'the resolution is not usable'),
   VC4202: error('usage', 'the resolution is too small'),
@@ -253,7 +265,7 @@ export const catalogue = {
   ),
   VC5102: error(
     'output',
-    'the output may neither lie in the checkpoint, nor hold it or the current folder',
+    'the output may neither lie in the input, nor hold it or the current folder',
     'name another folder',
   ),
   VC5103: error('output', 'the output folder cannot be made'),

@@ -53,23 +53,7 @@ export function renderPlan({ plan }: PlannedConversion, shown: string): string {
         ]),
     ),
   );
-  section(
-    'Weights',
-    formatTable(
-      plan.components.flatMap(({ id, coverage }) =>
-        coverage.map((row) => [
-          id,
-          row.use,
-          row.format,
-          plural(row.weights, 'weight'),
-          formatBytes(row.bytesBefore),
-          formatBytes(row.bytesAfter),
-          row.reason ?? '',
-        ]),
-      ),
-      [3, 4, 5],
-    ),
-  );
+  section('Weights', coverageTable(plan));
   section(
     'Files',
     formatTable(
@@ -83,6 +67,24 @@ export function renderPlan({ plan }: PlannedConversion, shown: string): string {
 }
 
 type Plan = PlannedConversion['plan'];
+
+/** What the weights become, and why any stay. */
+export function coverageTable(plan: Plan): string[] {
+  return formatTable(
+    plan.components.flatMap(({ id, coverage }) =>
+      coverage.map((row) => [
+        id,
+        row.use,
+        row.format,
+        plural(row.weights, 'weight'),
+        formatBytes(row.bytesBefore),
+        formatBytes(row.bytesAfter),
+        row.reason ?? '',
+      ]),
+    ),
+    [3, 4, 5],
+  );
+}
 
 function tileTable(views: NonNullable<Plan['image']>['views']): string[] {
   if (views.every((view) => view.adapter === undefined)) return [];

@@ -1,18 +1,12 @@
 /** What a conversion made, in a few lines. */
-import type { ConvertResult } from '../../index.ts';
+import type { ConvertResult, QuantizeResult } from '../../index.ts';
 import { formatBytes, formatTable, plural } from '../../report/format.ts';
+import { coverageTable } from './plan.ts';
 
 /** `shown`: the output's path as the user reads it. */
 export function renderResult({ files, parity, passed, peakRss, plan }: ConvertResult, shown: string): string {
   const graphs = files.filter(({ path }) => path.startsWith('onnx/'));
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  const lines = [`Wrote ${shown}: ${plural(files.length + 1, 'file')}, ${formatBytes(bytes)}`];
-  lines.push(
-    ...formatTable(
-      graphs.map(({ path, bytes: size }) => [`  ${path}`, formatBytes(size)]),
-      [1],
-    ),
-  );
+  const lines = written(files, graphs, shown);
   const precision = plan.components.map((one) => `${one.id} ${one.precision}`).join(', ');
   lines.push(`Precision: ${precision}`);
   if (parity === undefined) {
@@ -26,6 +20,31 @@ export function renderResult({ files, parity, passed, peakRss, plan }: ConvertRe
   }
   lines.push(`Memory: ${formatBytes(peakRss.write)} at most while writing${checked(peakRss, parity)}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** What quantizing a model made, and of what. */
+export function renderQuantized({ files, peakRss, plan }: QuantizeResult, shown: string): string {
+  const precision = plan.components.map((one) => one.precision).join(', ');
+  const lines = [
+    ...written(files, files, shown),
+    `Precision: ${precision}`,
+    'Weights:',
+    ...coverageTable(plan).map((line) => `  ${line}`),
+    'Not checked: nothing says which inputs the graph takes',
+    `Memory: ${formatBytes(peakRss.write)} at most`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function written(files: ConvertResult['files'], listed: ConvertResult['files'], shown: string): string[] {
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  return [
+    `Wrote ${shown}: ${plural(files.length + 1, 'file')}, ${formatBytes(bytes)}`,
+    ...formatTable(
+      listed.map(({ path, bytes: size }) => [`  ${path}`, formatBytes(size)]),
+      [1],
+    ),
+  ];
 }
 
 function checked(peakRss: ConvertResult['peakRss'], parity: ConvertResult['parity']): string {
