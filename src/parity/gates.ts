@@ -9,13 +9,13 @@ import type { atols, Metrics } from './metrics.ts';
 import type { Feed, OutputKind, OutputResult } from './runner.ts';
 
 /**
- * `rewrite`: the plain graph with the original weights against the original, both float32. `implementation`: the
+ * `device`: the original on the device asked for against the original on the CPU. `rewrite`: the plain graph with the original weights against the original, both float32. `implementation`: the
  * output against the plain graph with the same rounded weights. `fidelity`: the output against the original.
  */
-export type Level = 'rewrite' | 'implementation' | 'fidelity';
+export type Level = 'device' | 'rewrite' | 'implementation' | 'fidelity';
 
 /** In the order of what they compare, from the original on to the output: the first that fails is nearest a fault. */
-export const levels: readonly Level[] = ['rewrite', 'implementation', 'fidelity'];
+export const levels: readonly Level[] = ['device', 'rewrite', 'implementation', 'fidelity'];
 
 /** Ordered from the most to the least exact. */
 export type Precision = 'fp32' | 'fp16' | 'int8' | 'int4';

@@ -3,12 +3,14 @@
  * gates and gives the report. Nothing is written; a failed gate is `passed: false`, not an exception.
  */
 import type { GenerationRecipe, ImageGeometry } from '../architectures/architecture.ts';
-import { fail, type VlmError } from '../report/diagnostics.ts';
+import { fail, VlmError } from '../report/diagnostics.ts';
 import type { Progress } from '../report/progress.ts';
-import { type Device, runtimeVersion } from '../runtime/session.ts';
+import type { ChosenDevice, Device } from '../runtime/devices.ts';
+import { runtimeVersion } from '../runtime/session.ts';
 import type { ComponentFiles } from './components.ts';
 import { type GateOverride, type GateVerdict, judge, type Level, levels as levelOrder } from './gates.ts';
 import { drawSample, type Sample } from './inputs/sample.ts';
+import { PlacementLog, placementLine } from './placement.ts';
 import {
   type ImageSummary,
   type LevelReport,
@@ -49,8 +51,8 @@ export interface ParityRequest {
   };
   /** Limits that replace the defaults; see `parseGates`. */
   readonly gates?: readonly GateOverride[];
-  /** Runs the converted model; the references run on the CPU. Default cpu. */
-  readonly device?: Device;
+  /** Runs the converted model, and the reference where it can. Default cpu. */
+  readonly device?: ChosenDevice;
   /** Of picture and prompts; default 1. */
   readonly seed?: number;
   /** Greedy steps after each prefill; default 8. */
@@ -61,21 +63,36 @@ export interface ParityRequest {
 
 /** Local feeding suffices to prove a rewrite or an implementation; what a user sees is the chain. */
 const feedsOf: Readonly<Record<Level, readonly Feed[]>> = {
+  device: ['local'],
   rewrite: ['local'],
   implementation: ['local'],
   fidelity: ['local', 'chain'],
 };
 
-type LevelPair = ParityPair & Pick<PairRequest, 'device' | 'components'>;
+type LevelPair = ParityPair & Pick<PairRequest, 'referenceDevice' | 'device' | 'components'>;
 
-/** What a level compares; undefined when there is nothing for it. */
-function pairOf(level: Level, request: ParityRequest, device: Device): LevelPair | undefined {
-  if (level !== 'rewrite') return { ...request[level], device };
-  const rewritten = request.rewrite ?? {};
-  const components = Object.keys(rewritten);
-  if (components.length === 0) return undefined;
-  // Both are references: what they differ by must not depend on a driver.
-  return { reference: request.fidelity.reference, converted: rewritten, components, device: 'cpu' };
+/** What a level compares; undefined when there is nothing for it. `device` runs the output, `referenceDevice` the rest. */
+function pairOf(
+  level: Level,
+  request: ParityRequest,
+  device: Device,
+  referenceDevice: Device,
+): LevelPair | undefined {
+  const { reference } = request.fidelity;
+  const cpu = { referenceDevice: 'cpu', device: 'cpu' } as const;
+  switch (level) {
+    case 'device':
+      return device === 'cpu' ? undefined : { reference, converted: reference, ...cpu, device };
+    case 'rewrite': {
+      const rewritten = request.rewrite ?? {};
+      const components = Object.keys(rewritten);
+      if (components.length === 0) return undefined;
+      // Both are references: what they differ by must not depend on a driver.
+      return { reference, converted: rewritten, components, ...cpu };
+    }
+    default:
+      return { ...request[level], referenceDevice, device };
+  }
 }
 
 /**
@@ -85,45 +102,70 @@ function pairOf(level: Level, request: ParityRequest, device: Device): LevelPair
  */
 export async function runParity(request: ParityRequest): Promise<ParityReport> {
   const { subject, recipe, image, signal } = request;
-  const device = request.device ?? 'cpu';
+  const chosen: ChosenDevice = request.device ?? { device: 'cpu', requested: 'cpu', passedOver: [] };
+  const { device } = chosen;
+  let referenceDevice = device;
   const decodeSteps = request.decodeSteps ?? 8;
   const runtime = await runtimeVersion();
   const sample = drawSample(recipe, image, request.seed ?? 1);
   const clock = stopwatch();
-  const pairs = levelOrder.flatMap((level) => {
-    const pair = pairOf(level, request, device);
-    return pair === undefined ? [] : [{ level, pair: { ...pair, recipe, feeds: feedsOf[level] } }];
-  });
-  const total = pairs.reduce((sum, { pair }) => sum + pairSteps(pair, sample.prompts.length), 0);
+  const present = levelOrder.filter((level) => pairOf(level, request, device, device) !== undefined);
+  const total = present.reduce((sum, level) => {
+    const pair = pairOf(level, request, device, device);
+    return sum + pairSteps({ recipe, feeds: feedsOf[level], ...pair }, sample.prompts.length);
+  }, 0);
   let done = 0;
   const levels: LevelReport[] = [];
   const gates: GateVerdict[] = [];
-  for (const { level, pair } of pairs) {
+  const placement = new PlacementLog();
+  const notes = deviceNotes(chosen, subject);
+  for (const level of present) {
+    const pair = pairOf(level, request, device, referenceDevice);
+    if (pair === undefined) continue;
     const result = await comparePair({
       ...pair,
+      recipe,
+      feeds: feedsOf[level],
       image,
       sample,
       decodeSteps,
       signal,
+      onPlacement: level === 'fidelity' ? placement.record : undefined,
       onStep: (step) => {
         clock.start(`${level}: ${step}`);
         request.onProgress?.({ done, total, unit: 'steps', text: `${level}: ${step}` });
         done += 1;
       },
+    }).catch((error: unknown) => {
+      // The device need not hold the original, which is larger than the output and not made for it.
+      if (level !== 'device' || !cannotRun(error)) throw error;
+      referenceDevice = 'cpu';
+      notes.push(`${device} cannot run the original, which ran on the CPU instead: ${error.record.found}`);
+      return undefined;
     });
+    if (result === undefined) continue;
     levels.push({ level, ...result });
     gates.push(...judge(level, result.outputs, subject.precision, request.gates ?? []));
   }
   request.onProgress?.({ done: total, total, unit: 'steps' });
+  const components = Object.keys(request.fidelity.converted);
+  const placed = placement.finish(components, (build) => (build === 'reference' ? referenceDevice : device));
   return {
     version: reportVersion,
     passed: gates.every((gate) => gate.passed),
     ...subject,
-    runtime: { ...runtime, device, providers: [device], notes: deviceNotes(device, subject) },
+    runtime: {
+      ...runtime,
+      device,
+      requested: chosen.requested,
+      providers: [device],
+      notes: [...notes, ...placed.map(placementLine)],
+    },
     ...(image === undefined ? {} : { image: summariseImage(image) }),
     sample: summariseSample(sample, image, decodeSteps),
     gates,
     levels,
+    placement: placed,
     timing: clock.stop(),
   };
 }
@@ -141,10 +183,27 @@ export function parityFailure(report: ParityReport): VlmError | undefined {
   });
 }
 
-function deviceNotes(device: Device, subject: Subject): string[] {
-  const notes = [
-    `Execution providers asked for: ${device}, for the references cpu. Nodes without a kernel there run on the CPU; which did is not measured here.`,
-  ];
+/** The runtime refused the model, or failed while it ran it. */
+function cannotRun(error: unknown): error is VlmError {
+  return error instanceof VlmError && (error.code === 'VC6003' || error.code === 'VC6004');
+}
+
+function deviceNotes({ device, requested, passedOver, defects }: ChosenDevice, subject: Subject): string[] {
+  const notes: string[] = [];
+  if (requested === 'auto') {
+    const others = passedOver.map(({ device: other, reason }) => `; not ${other}: ${reason}`).join('');
+    notes.push(`Device: auto chose ${device}${others}`);
+  }
+  if (device !== 'cpu') {
+    notes.push(
+      `Original and output both run on ${device}, so that what the device adds is not taken for the conversion's; the level device holds the original there against the original on the CPU.`,
+    );
+  }
+  for (const { operator, relative } of defects ?? []) {
+    notes.push(
+      `${device} computes ${operator} wrongly here: a small graph is off by ${relative.toPrecision(2)} of its norm. What uses it fails.`,
+    );
+  }
   const used = Object.values(subject.precision);
   if (device === 'cpu' && used.includes('fp16')) {
     notes.push(

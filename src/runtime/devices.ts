@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fail, VlmError } from '../report/diagnostics.ts';
+import type { Defect } from './probes.ts';
 
 /** In the order of preference for `auto`. */
 export const devices = ['cuda', 'webgpu', 'cpu'] as const;
@@ -26,6 +27,8 @@ export interface ChosenDevice {
   readonly requested: DeviceChoice;
   /** Better ones that `auto` could not use, and why. */
   readonly passedOver: readonly { readonly device: Device; readonly reason: string }[];
+  /** Operators that it is known to compute wrongly. */
+  readonly defects?: readonly Defect[];
 }
 
 /**
@@ -34,11 +37,12 @@ export interface ChosenDevice {
  */
 export async function chooseDevice(
   requested: DeviceChoice,
-  works: (device: Device) => Promise<void> = proveDevice,
+  works: (device: Device) => Promise<readonly Defect[]> = proveDevice,
 ): Promise<ChosenDevice> {
   if (requested !== 'auto') {
-    if (requested !== 'cpu') await works(requested);
-    return { device: requested, requested, passedOver: [] };
+    if (requested === 'cpu') return { device: requested, requested, passedOver: [] };
+    const defects = await works(requested);
+    return { device: requested, requested, passedOver: [], defects };
   }
   const passedOver: { device: Device; reason: string }[] = [];
   for (const device of devices) {
@@ -52,8 +56,8 @@ export async function chooseDevice(
       continue;
     }
     try {
-      await works(device);
-      return { device, requested, passedOver };
+      const defects = await works(device);
+      return { device, requested, passedOver, defects };
     } catch (error) {
       if (!(error instanceof VlmError) || error.code === 'VC6001') throw error;
       const { message, found } = error.record;
@@ -63,10 +67,11 @@ export async function chooseDevice(
   return { device: 'cpu', requested, passedOver };
 }
 
-/** Runs a small graph on the device alone. Throws VC6002 when that does not work. */
-async function proveDevice(device: Device): Promise<void> {
-  const { runProbe } = await import('./probes.ts');
+/** Runs a small graph on the device alone; gives what it is known to get wrong. Throws VC6002 when that fails. */
+async function proveDevice(device: Device): Promise<readonly Defect[]> {
+  const { findDefects, runProbe } = await import('./probes.ts');
   await runProbe(device);
+  return findDefects(device);
 }
 
 /** The driver in software that the environment names, if it does: SwiftShader, Mesa's lavapipe. */

@@ -401,7 +401,7 @@ describe('reports', () => {
     ]);
     expect(text).toContain('- tile row 0 column 0: adapter 3');
     expect(text).toContain('| decoder | MatMul | float32 | 2 | 4.0 KiB | 2.0 KiB | a \\| b |');
-    expect(text).toContain('Execution providers asked for: cpu');
+    expect(text).toContain('vision, converted: 10 of 10 nodes ran on CPUExecutionProvider');
     expect(text).toMatch(/3 prompts: 22 tokens \(8 of the picture\)/);
     const json = JSON.parse(renderJson(report)) as ParityReport;
     expect(json.version).toBe(1);

@@ -7,21 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { runParity } from '../../src/parity/run-parity.ts';
-import { VlmError } from '../../src/report/diagnostics.ts';
-import { openSession } from '../../src/runtime/session.ts';
+import { chooseDevice } from '../../src/runtime/devices.ts';
+import { missingWebgpu } from '../support/webgpu.ts';
 import { image, recipe, writeTinyVlm } from './tiny-vlm.ts';
-
-/** Undefined where WebGPU runs, else why it does not. */
-async function missing(path: string): Promise<string | undefined> {
-  try {
-    const session = await openSession(path, { device: 'webgpu' });
-    await session.release();
-    return undefined;
-  } catch (error) {
-    if (error instanceof VlmError && error.code === 'VC6002') return error.record.found ?? error.message;
-    throw error;
-  }
-}
 
 it('passes on WebGPU what passes on the CPU, or says that there is no driver', async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'vlm-webgpu-'));
@@ -29,7 +17,7 @@ it('passes on WebGPU what passes on the CPU, or says that there is no driver', a
     const reference = await writeTinyVlm(join(folder, 'reference'));
     const plain = await writeTinyVlm(join(folder, 'plain'), { bits: 4, dequantized: true });
     const converted = await writeTinyVlm(join(folder, 'converted'), { bits: 4 });
-    const reason = await missing(converted.vision ?? '');
+    const reason = await missingWebgpu();
     context.skip(reason !== undefined, `no WebGPU: ${reason}`);
     const report = await runParity({
       subject: {
@@ -45,13 +33,25 @@ it('passes on WebGPU what passes on the CPU, or says that there is no driver', a
       image,
       fidelity: { reference, converted },
       implementation: { reference: plain, converted },
-      device: 'webgpu',
+      device: await chooseDevice('webgpu'),
     });
     expect(report.gates.filter((gate) => !gate.passed)).toEqual([]);
     expect(report.runtime.providers).toEqual(['webgpu']);
     // Another machine than the CPU: its sums are not the CPU's to the last bit.
-    const features = report.levels[0]?.outputs.find(({ output }) => output === 'features');
+    const level = report.levels.find((found) => found.level === 'device');
+    const features = level?.outputs.find(({ output }) => output === 'features');
     expect(features?.metrics.maxAbs.value).toBeGreaterThan(0);
+    expect(report.placement?.map(({ component, build, proven }) => [component, build, proven])).toEqual(
+      ['reference', 'converted'].flatMap((build) =>
+        ['vision', 'embed', 'decoder'].map((component) => [component, build, true]),
+      ),
+    );
+    const vision = report.placement?.find((one) => one.component === 'vision' && one.build === 'converted');
+    expect(vision?.providers[0]).toMatchObject({
+      provider: 'WebGpuExecutionProvider',
+      operators: { Conv: 1, MatMulNBits: 4 },
+    });
+    expect(vision?.fellBack).toEqual([]);
   } finally {
     await rm(folder, { recursive: true });
   }

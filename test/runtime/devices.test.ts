@@ -17,6 +17,7 @@ describe('chooseDevice', () => {
     const works = async (device: Device) => {
       asked.push(device);
       if (!working.includes(device)) throw fail('VC6002', { where: device, found: `no ${device} here` });
+      return [];
     };
     return { asked, works };
   };
@@ -29,11 +30,13 @@ describe('chooseDevice', () => {
         device: 'cuda',
         requested: 'auto',
         passedOver: [],
+        defects: [],
       });
       expect(await chooseDevice('auto', only('webgpu').works)).toEqual({
         device: 'webgpu',
         requested: 'auto',
         passedOver: [{ device: 'cuda', reason: 'no cuda here' }],
+        defects: [],
       });
       const none = only();
       expect(await chooseDevice('auto', none.works)).toMatchObject({

@@ -46,6 +46,7 @@ function greedy(report: ParityReport): string[] {
 }
 
 const levelTitles: Readonly<Record<Level, string>> = {
+  device: 'Device: the original on the device, against the original on the CPU',
   rewrite: 'Rewrite: the graph after merging and resizing, against the original',
   implementation: 'Implementation: against the plain graph with the same rounded weights',
   fidelity: 'Fidelity: against the original weights',

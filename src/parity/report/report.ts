@@ -1,7 +1,7 @@
 /** The parity report as data: what JSON holds and Markdown renders. */
 import type { ImageGeometry, View } from '../../architectures/architecture.ts';
 import type { DiagnosticRecord } from '../../report/diagnostics.ts';
-import type { Device } from '../../runtime/session.ts';
+import type { Device, DeviceChoice } from '../../runtime/devices.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import type { GateVerdict, Level, Precision } from '../gates.ts';
 import type { PairResult } from '../runner.ts';
@@ -48,6 +48,7 @@ export interface SampleSummary {
 export interface ImageSummary {
   readonly requested: ImageGeometry['requested'];
   readonly input: ImageGeometry['input'];
+  readonly grid?: ImageGeometry['grid'];
   readonly tokens: number;
   readonly summary: string;
   readonly views: readonly View[];
@@ -107,6 +108,8 @@ export interface ParityReport extends Subject {
     readonly name: string;
     readonly version: string;
     readonly device: Device;
+    /** What was asked for. */
+    readonly requested?: DeviceChoice;
     /** Execution providers asked for, in order. */
     readonly providers: readonly string[];
     /** What the device means for the numbers. */
