@@ -28,7 +28,12 @@ export interface TileOptions {
   /** Bound on what a tile takes in the workspace; a single row that takes more still runs. */
   readonly capacityBytes: number;
   readonly nonFinite: NonFinite;
+  /** Only these columns of the rows; not for derivations of whole rows. */
+  readonly columns?: ColumnRange | undefined;
 }
+
+/** Columns [begin, end) of a derivation's rows. */
+export type ColumnRange = readonly [begin: number, end: number];
 
 /** What is read, computed and written of a tile: enough to hide the cost of calls, little enough for the cache. */
 const usualTileBytes = 2 << 20;
@@ -61,9 +66,10 @@ export function computeTiles(
 ): void {
   let usual: number | undefined;
   for (let row = begin; row < end; ) {
-    usual ??= tileRows(derivation, row, end, options.capacityBytes);
+    usual ??= tileRows(derivation, row, end, options);
     const rows = Math.min(usual, end - row);
-    computeTile(derivation, rowsOf(derivation, row, row + rows), workspace, options, load, emit);
+    const tile = rowsOf(derivation, row, row + rows, options.columns);
+    computeTile(derivation, tile, workspace, options, load, emit);
     row += rows;
   }
 }
@@ -92,8 +98,13 @@ export function copyTiles(
 }
 
 /** Where the source tensors are read for rows [begin, end): one range per window, its gaps included. */
-export function leavesOf(derivation: Derivation, begin: number, end: number): readonly LeafRange[] {
-  return leafWindows(derivation, rowsOf(derivation, begin, end)).flatMap(({ tensor, window }) => {
+export function leavesOf(
+  derivation: Derivation,
+  begin: number,
+  end: number,
+  columns?: ColumnRange,
+): readonly LeafRange[] {
+  return leafWindows(derivation, rowsOf(derivation, begin, end, columns)).flatMap(({ tensor, window }) => {
     if (window.rows === 0 || window.columns === 0) return [];
     const size = elementBytes(tensor.dtype);
     const [, columns] = matrixOf(tensor.shape);
@@ -103,8 +114,9 @@ export function leavesOf(derivation: Derivation, begin: number, end: number): re
   });
 }
 
-function rowsOf(derivation: Derivation, begin: number, end: number): Window {
-  return wholeRows(begin, end, columnsOf(derivation, 0));
+function rowsOf(derivation: Derivation, begin: number, end: number, columns?: ColumnRange): Window {
+  const rows = wholeRows(begin, end, columnsOf(derivation, 0));
+  return columns === undefined ? rows : { ...rows, column: columns[0], columns: columns[1] - columns[0] };
 }
 
 function computeTile(
@@ -132,9 +144,20 @@ function computeTile(
       leaves,
     });
   }
+  const columns = columnsOf(derivation, 0);
   for (const [output, { pointer, stride }] of outputs.entries()) {
     const byteLength = bytes[output] ?? 0;
-    if (byteLength > 0) emit(output, tile.row * stride, workspace.bytes(pointer, byteLength));
+    if (byteLength === 0) continue;
+    if (tile.columns === columns) {
+      emit(output, tile.row * stride, workspace.bytes(pointer, byteLength));
+      continue;
+    }
+    // A piece of each row.
+    const elementBytes = stride / tile.columns;
+    for (let row = 0; row < tile.rows; row++) {
+      const offset = ((tile.row + row) * columns + tile.column) * elementBytes;
+      emit(output, offset, workspace.bytes(pointer + row * stride, stride));
+    }
   }
 }
 
@@ -166,9 +189,14 @@ function loadLeaf(
  * Rows per tile. Where rows of the sources are read in part (transposes), tiles are as large as memory allows, so
  * that the parts are long.
  */
-function tileRows(derivation: Derivation, begin: number, end: number, capacityBytes: number): number {
+function tileRows(
+  derivation: Derivation,
+  begin: number,
+  end: number,
+  { capacityBytes, columns }: TileOptions,
+): number {
   const footprint = (rows: number): number => {
-    const tile = rowsOf(derivation, begin, begin + rows);
+    const tile = rowsOf(derivation, begin, begin + rows, columns);
     const outputs = outputBytes(derivation, tile);
     const leaves = leafWindows(derivation, tile).map((leaf) => windowBytes(leaf.tensor.dtype, leaf.window));
     const strip = temporaryBytes(derivation, { ...tile, rows: stripRows(derivation, tile) });
@@ -180,7 +208,7 @@ function tileRows(derivation: Derivation, begin: number, end: number, capacityBy
 }
 
 /** Whether one row is computed from parts of rows of a source. */
-function readsParts(derivation: Derivation, row: number): boolean {
+export function readsParts(derivation: Derivation, row: number): boolean {
   return leafWindows(derivation, rowsOf(derivation, row, row + 1)).some(
     ({ tensor, window }) => window.columns < matrixOf(tensor.shape)[1],
   );

@@ -15,7 +15,13 @@ import { shareMemory } from './share-memory.ts';
 import { type UnitPool, unitsHere, unitThreads } from './unit-pool.ts';
 import { WriteBack } from './write-back.ts';
 import { writeFailure } from './write-failure.ts';
-import { constantsName, placesByRecipe, type Unit, type WritePlan } from './write-plan.ts';
+import {
+  constantsName,
+  type PlannedTensor,
+  tensorsByRecipe,
+  type Unit,
+  type WritePlan,
+} from './write-plan.ts';
 
 export interface ExecuteOptions {
   /** Folder that the plan's files are written into. */
@@ -108,9 +114,10 @@ class Run {
   readonly #digests: Digests | undefined;
   readonly #options: ExecuteOptions;
   readonly #writeBack = new WriteBack();
-  readonly #places: ReturnType<typeof placesByRecipe>;
-  /** Bytes per row of each of a recipe's places. */
-  readonly #rowBytes: readonly (readonly number[])[];
+  /** By recipe, with its rows, and its units that are not done. */
+  readonly #tensors: readonly (readonly PlannedTensor[])[];
+  readonly #rows: readonly number[];
+  readonly #left = new Map<number, number>();
   readonly #total: number;
   #done = 0;
 
@@ -126,8 +133,9 @@ class Run {
     this.#pool = pool;
     this.#digests = digests;
     this.#options = options;
-    this.#places = placesByRecipe(plan);
-    this.#rowBytes = rowBytesOf(plan);
+    this.#tensors = tensorsByRecipe(plan);
+    this.#rows = rowsByRecipe(plan);
+    for (const { recipe } of plan.units) this.#left.set(recipe, (this.#left.get(recipe) ?? 0) + 1);
     this.#total = plan.units.reduce((sum, { writes }) => sum + writes, 0);
     for (const [file, { gaps }] of files.entries()) for (const gap of gaps) digests?.wrote(file, gap);
   }
@@ -193,10 +201,16 @@ class Run {
 
   #finish(index: number): void {
     const unit = this.#unit(index);
-    for (const [place, { file, offset }] of (this.#places[unit.recipe] ?? []).entries()) {
-      const rowBytes = this.#rowBytes[unit.recipe]?.[place] ?? 0;
-      const extent: Extent = [offset + unit.begin * rowBytes, offset + unit.end * rowBytes];
-      this.#digests?.wrote(file, extent);
+    const left = (this.#left.get(unit.recipe) ?? 0) - 1;
+    this.#left.set(unit.recipe, left);
+    for (const { file, offset, bytes } of this.#tensors[unit.recipe] ?? []) {
+      // Windows leave holes in the rows: such a tensor counts when it is whole.
+      const rowBytes = bytes / (this.#rows[unit.recipe] ?? 1);
+      const extent: Extent =
+        unit.columns === undefined ? [unit.begin * rowBytes, unit.end * rowBytes] : [0, bytes];
+      if (unit.columns === undefined || left === 0) {
+        this.#digests?.wrote(file, [offset + extent[0], offset + extent[1]]);
+      }
     }
     this.#done += unit.writes;
     this.#options.onProgress?.(this.#done, this.#total);
@@ -205,12 +219,13 @@ class Run {
   #writtenBack(index: number): void {
     if (!this.#options.durable) return;
     const unit = this.#unit(index);
-    for (const [place, { file }] of (this.#places[unit.recipe] ?? []).entries()) {
+    const tensors = this.#tensors[unit.recipe] ?? [];
+    const all = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const { file, bytes } of tensors) {
       const opened = this.#files[file];
       if (opened === undefined) continue;
-      const bytes = (unit.end - unit.begin) * (this.#rowBytes[unit.recipe]?.[place] ?? 0);
       try {
-        this.#writeBack.wrote(opened.descriptor, bytes);
+        this.#writeBack.wrote(opened.descriptor, unit.writes * (bytes / all));
       } catch (cause) {
         throw writeFailure(opened.path, cause);
       }
@@ -257,7 +272,7 @@ function setupOf(
   }
   return {
     recipes: plan.recipes,
-    places: placesByRecipe(plan),
+    places: tensorsByRecipe(plan),
     inputs,
     files: files.map(({ path, descriptor }) => ({ path, descriptor })),
     capacityBytes,
@@ -266,13 +281,10 @@ function setupOf(
 }
 
 /** Units cover all rows of their recipe. */
-function rowBytesOf({ recipes, tensors, units }: WritePlan): readonly (readonly number[])[] {
+function rowsByRecipe({ recipes, units }: WritePlan): readonly number[] {
   const rows = recipes.map(() => 0);
   for (const { recipe, end } of units) rows[recipe] = Math.max(rows[recipe] ?? 0, end);
-  const bytes = recipes.map((): number[] => []);
-  for (const tensor of tensors)
-    bytes[tensor.recipe]?.push(tensor.bytes / Math.max(rows[tensor.recipe] ?? 0, 1));
-  return bytes;
+  return rows;
 }
 
 function work(units: readonly Unit[]): number {

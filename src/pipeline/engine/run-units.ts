@@ -7,18 +7,20 @@ import { crc32 } from 'node:zlib';
 import { fail } from '../../report/diagnostics.ts';
 import { systemReason } from '../../report/show.ts';
 import type { ByteSource } from '../../tensor/byte-source.ts';
+import { columnsOf } from '../../tensor/derived/derive.ts';
 import { rebuildTensors } from '../../tensor/derived/registry.ts';
 import type { NonFinite, Tensor } from '../../tensor/tensor.ts';
 import { computeTiles, copyTiles, type EmitBytes, type LoadBytes } from '../../tensor/tiles.ts';
 import { Workspace } from '../../tensor/workspace.ts';
+import type { Extent } from './extents.ts';
 import { writeFailure } from './write-failure.ts';
-import type { Place, Unit, WriteRecipe } from './write-plan.ts';
+import type { PlannedTensor, Unit, WriteRecipe } from './write-plan.ts';
 
 /** What units need besides themselves; can be sent to another thread. Descriptors are valid in all threads. */
 export interface UnitSetup {
   readonly recipes: readonly WriteRecipe[];
-  /** By recipe. */
-  readonly places: readonly (readonly Place[])[];
+  /** Where the tensors of each recipe go. */
+  readonly places: readonly (readonly Pick<PlannedTensor, 'output' | 'file' | 'offset'>[])[];
   readonly inputs: readonly {
     readonly name: string;
     readonly size: number;
@@ -76,6 +78,7 @@ export class UnitRunner {
     const options = {
       capacityBytes,
       nonFinite: masked && nonFinite === 'refuse' ? 'unquantized' : nonFinite,
+      columns: unit.columns,
     } as const;
     const [first] = tensors;
     if (first?.origin.kind === 'derived') {
@@ -93,9 +96,7 @@ export class UnitRunner {
     return (this.#setup.places[unit.recipe] ?? []).every(({ output, file, offset }) => {
       const tensor = tensors[output];
       if (tensor === undefined) throw new RangeError(`recipe ${unit.recipe} has no output ${output}`);
-      const rowBytes = tensor.byteLength / rowsOf(tensor);
-      const begin = offset + unit.begin * rowBytes;
-      return this.#checksum(file, begin, begin + (unit.end - unit.begin) * rowBytes) === checksums[output];
+      return this.#checksum(file, piecesOf(unit, tensor, offset)) === checksums[output];
     });
   }
 
@@ -149,21 +150,23 @@ export class UnitRunner {
     }
   }
 
-  #checksum(file: number, begin: number, end: number): number {
+  #checksum(file: number, pieces: Iterable<Extent>): number {
     const { path, descriptor } = this.#file(file);
     if (this.#buffer.byteLength === 0) this.#buffer = new Uint8Array(chunkBytes);
     let checksum = 0;
-    for (let at = begin; at < end; ) {
-      let count: number;
-      try {
-        count = readSync(descriptor, this.#buffer, 0, Math.min(chunkBytes, end - at), at);
-      } catch (cause) {
-        throw writeFailure(path, cause);
+    for (const [begin, end] of pieces) {
+      for (let at = begin; at < end; ) {
+        let count: number;
+        try {
+          count = readSync(descriptor, this.#buffer, 0, Math.min(chunkBytes, end - at), at);
+        } catch (cause) {
+          throw writeFailure(path, cause);
+        }
+        // Shorter than it was planned: something else wrote to it.
+        if (count === 0) return Number.NaN;
+        checksum = crc32(this.#buffer.subarray(0, count), checksum);
+        at += count;
       }
-      // Shorter than it was planned: something else wrote to it.
-      if (count === 0) return Number.NaN;
-      checksum = crc32(this.#buffer.subarray(0, count), checksum);
-      at += count;
     }
     return checksum;
   }
@@ -175,8 +178,22 @@ export class UnitRunner {
   }
 }
 
-function rowsOf({ origin, byteLength }: Tensor): number {
-  return origin.kind === 'derived' ? origin.derivation.rows : byteLength;
+/** Where a unit's bytes of a tensor at `offset` stand, in the order in which it writes them. */
+function* piecesOf(
+  { begin, end, columns }: Unit,
+  { origin, byteLength }: Tensor,
+  offset: number,
+): Generator<Extent> {
+  const rowBytes = origin.kind === 'derived' ? byteLength / origin.derivation.rows : 1;
+  if (columns === undefined || origin.kind !== 'derived') {
+    yield [offset + begin * rowBytes, offset + end * rowBytes];
+    return;
+  }
+  const elementBytes = rowBytes / columnsOf(origin.derivation, origin.output);
+  for (let row = begin; row < end; row++) {
+    const at = offset + row * rowBytes;
+    yield [at + columns[0] * elementBytes, at + columns[1] * elementBytes];
+  }
 }
 
 /** Units read through descriptors; a source is what recipes refer to. */

@@ -2,9 +2,11 @@
  * Cutting work into units of similar cost. Boundaries depend on shapes alone, never on memory or on the number of
  * workers: a unit is the same bytes wherever and whenever it runs.
  */
+
+import { columnsOf } from '../../tensor/derived/derive.ts';
 import { byteLengthOf } from '../../tensor/dtype.ts';
 import type { Derivation, Tensor } from '../../tensor/tensor.ts';
-import { type LeafRange, leavesOf } from '../../tensor/tiles.ts';
+import { type LeafRange, leavesOf, readsParts } from '../../tensor/tiles.ts';
 import type { Unit } from './write-plan.ts';
 
 /**
@@ -13,12 +15,12 @@ import type { Unit } from './write-plan.ts';
  */
 export const usualUnitBytes = 16 << 20;
 /**
- * Where computing one row goes through much of an input (a transpose reads a piece of every row), units are this
- * many times larger: the pieces are longer.
+ * A transpose reads a piece of every row of its source, and what reads whole rows writes pieces: its units are windows
+ * of this many times the bytes, so that pieces are long on both sides.
  */
-const scatteredFactor = 4;
-/** A row goes through much of an input when it reaches over more than this many times its share of it. */
-const scatteredShare = 8;
+const windowFactor = 4;
+/** Pieces of rows of at least this size take no more time per byte than whole rows, about. */
+const pieceBytes = 8192;
 
 /** A copy is cut at multiples of this: no element is cut, of whatever type. */
 const copyAlignment = 64;
@@ -63,24 +65,50 @@ export function computeUnits(
   if (rows === 0) return [];
   const rowBytes = derivation.outputs.map(({ dtype, shape }) => byteLengthOf(dtype, shape) / rows);
   const readPerRow = bytesOf(leavesOf(derivation, 0, rows)) / rows;
-  const middle = Math.floor(rows / 2);
-  const scattered = bytesOf(leavesOf(derivation, middle, middle + 1)) > scatteredShare * readPerRow;
-  const wanted = scattered ? scatteredFactor * unitBytes : unitBytes;
   const writtenPerRow = sum(outputs.map((output) => rowBytes[output] ?? 0));
-  return ranges(rows, wanted / Math.max(1e-9, readPerRow + sum(rowBytes))).map(([begin, end]) => ({
-    recipe,
-    begin,
-    end,
-    reads: Math.round((end - begin) * readPerRow),
-    writes: (end - begin) * writtenPerRow,
-    position: positionOf(leavesOf(derivation, begin, end)),
-  }));
+  const windows = readsParts(derivation, Math.floor(rows / 2)) && derivation.wholeRows !== true;
+  const made = windows
+    ? windowsOf(derivation, windowFactor * unitBytes)
+    : ranges(rows, unitBytes / Math.max(1e-9, readPerRow + sum(rowBytes))).map(([begin, end]) => ({
+        begin,
+        end,
+      }));
+  const all = columnsOf(derivation, 0);
+  return made.map((range: Pick<Unit, 'begin' | 'end' | 'columns'>) => {
+    const { begin, end, columns = [0, all] } = range;
+    const share = ((end - begin) * (columns[1] - columns[0])) / Math.max(all, 1);
+    return {
+      recipe,
+      ...range,
+      reads: Math.round(share * readPerRow),
+      writes: share * writtenPerRow,
+      position: positionOf(leavesOf(derivation, begin, end, columns)),
+    };
+  });
+}
+
+/** Windows of about `wantedBytes` of input and output each: of all rows where their pieces are long enough. */
+function windowsOf(derivation: Derivation, wantedBytes: number): Pick<Unit, 'begin' | 'end' | 'columns'>[] {
+  const { rows, outputs } = derivation;
+  const columns = columnsOf(derivation, 0);
+  const elements = rows * columns;
+  const read = bytesOf(leavesOf(derivation, 0, rows)) / elements;
+  const written = byteLengthOf(outputs[0]?.dtype ?? 'uint8', [elements]) / elements;
+  const wanted = wantedBytes / (read + written);
+  const width = Math.max(wanted / rows, pieceBytes / written);
+  return ranges(columns, width).flatMap(([first, last]) =>
+    ranges(rows, wanted / (last - first)).map(([begin, end]) => ({
+      begin,
+      end,
+      ...(last - first === columns ? {} : { columns: [first, last] as const }),
+    })),
+  );
 }
 
 /** Much larger ones first, so that none is left for one worker at the end; then as the files are read forward. */
 export function inOrder(units: readonly PositionedUnit[], unitBytes: number): Unit[] {
   const weight = ({ reads, writes }: Unit): number =>
-    reads + writes > 2 * scatteredFactor * unitBytes ? reads + writes : 0;
+    reads + writes > 2 * windowFactor * unitBytes ? reads + writes : 0;
   return [...units]
     .sort(
       (a, b) =>

@@ -3,12 +3,13 @@
  * Plain data (JSON), a function of shapes and names alone: neither memory nor the number of workers changes it, so
  * that a unit means the same bytes in every run, on every thread, and on another machine.
  *
- * A unit computes rows [begin, end) of all outputs of one derivation, or copies bytes [begin, end) of a tensor that
- * is stored as it is. Units are listed in the order of their work.
+ * A unit computes rows [begin, end) of all outputs of one derivation (or a window of them, where the rows of a source
+ * are read in parts), or copies bytes [begin, end) of a tensor that is stored as it is. Units are listed in the order of their work.
  */
 
 import type { TensorRecipe } from '../../tensor/derived/registry.ts';
 import type { DType } from '../../tensor/dtype.ts';
+import type { ColumnRange } from '../../tensor/tiles.ts';
 
 /** A derivation with all its outputs, or one source tensor. */
 export interface WriteRecipe extends TensorRecipe {
@@ -33,6 +34,8 @@ export interface Unit {
   readonly recipe: number;
   readonly begin: number;
   readonly end: number;
+  /** Only these columns of the rows, of a recipe with one tensor; left out: whole rows. */
+  readonly columns?: ColumnRange;
   /** Bytes of the inputs that it goes through, about. */
   readonly reads: number;
   /** Bytes that it writes, exactly. */
@@ -58,16 +61,12 @@ export interface WritePlan {
  */
 export const constantsName = 'constants/';
 
-/** What is written at [begin, end) of a file. */
-export interface Place {
-  readonly output: number;
-  readonly file: number;
-  readonly offset: number;
-}
-
-/** Where each recipe's tensors go: one may go to several places. */
-export function placesByRecipe(plan: Pick<WritePlan, 'recipes' | 'tensors'>): readonly (readonly Place[])[] {
-  const places = plan.recipes.map((): Place[] => []);
-  for (const { recipe, output, file, offset } of plan.tensors) places[recipe]?.push({ output, file, offset });
-  return places;
+/** What each recipe gives: one of its tensors may go to several places. */
+export function tensorsByRecipe({
+  recipes,
+  tensors,
+}: Pick<WritePlan, 'recipes' | 'tensors'>): readonly (readonly PlannedTensor[])[] {
+  const byRecipe = recipes.map((): PlannedTensor[] => []);
+  for (const tensor of tensors) byRecipe[tensor.recipe]?.push(tensor);
+  return byRecipe;
 }

@@ -66,6 +66,8 @@ function tensors(): Tensor[] {
     w,
     quantized.values,
     transpose2d(cast(narrow, 'float32')),
+    // Its units are windows.
+    transpose2d(stored('float32', [5000, 40], 170_000)),
     quantized.scales,
     stack([cast(w, 'float16'), cast(merged, 'float16')]),
     inlineTensor('uint8', [3], Uint8Array.of(1, 2, 3)),
@@ -116,17 +118,29 @@ function options(more: Partial<ExecuteOptions> = {}): ExecuteOptions {
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const planned = (unitBytes = 20_000, all = tensors()) => planWrites(files(all), { unitBytes });
 
+function range(begin: number, end: number): number[] {
+  return Array.from({ length: end - begin }, (_, index) => begin + index);
+}
+
 describe('a plan', () => {
   it('is the same bytes every time, and covers every tensor once', async () => {
     const { plan } = await planned();
     expect(JSON.stringify((await planned()).plan)).toBe(JSON.stringify(plan));
-    const rows = new Map<number, number[]>();
-    for (const { recipe, begin, end } of plan.units) {
-      const covered = rows.get(recipe) ?? [];
-      for (let row = begin; row < end; row++) covered[row] = (covered[row] ?? 0) + 1;
-      rows.set(recipe, covered);
+    const cells = new Map<number, Map<string, number>>();
+    for (const { recipe, begin, end, columns } of plan.units) {
+      const covered = cells.get(recipe) ?? new Map<string, number>();
+      cells.set(recipe, covered);
+      for (let row = begin; row < end; row++) {
+        for (const column of columns === undefined ? [0] : range(...columns)) {
+          covered.set(`${row} ${column}`, (covered.get(`${row} ${column}`) ?? 0) + 1);
+        }
+      }
     }
-    for (const covered of rows.values()) expect(new Set(covered)).toEqual(new Set([1]));
+    for (const covered of cells.values()) expect(new Set(covered.values())).toEqual(new Set([1]));
+    const windows = plan.units.filter(({ columns }) => columns !== undefined);
+    expect(windows.length).toBeGreaterThan(4);
+    const [window] = windows;
+    expect(cells.get(window?.recipe ?? -1)?.size).toBe(40 * 5000);
     const bytes = plan.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
     expect(plan.units.reduce((sum, { writes }) => sum + writes, 0)).toBe(bytes);
     // The only file that is read; the rest stands among the constants.
