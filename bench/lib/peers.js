@@ -84,7 +84,7 @@ export const steps = [
   ]),
   step('+ vlm-convert quantize of it', 'vlm-convert quantize', 'genai fp32', ({ cli }, input, target) => [
     ...[process.execPath, cli, 'quantize', join(input, 'model.onnx'), target],
-    ...['--precision', 'int4', '--no-parity', '--quiet'],
+    ...['--precision', 'int4', '--symmetric', '--no-quantize-embeddings', '--quiet'],
   ]),
   step('mobius fp16', 'mobius', 'llama', mobius()),
   step('+ MatMulNBits of mobius fp16', 'onnxruntime', 'mobius fp16', matMulNBits('model.onnx')),
