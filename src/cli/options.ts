@@ -157,6 +157,18 @@ export const optionTable = [
     convertOnly: true,
   },
   {
+    key: 'device',
+    flag: '--device <name>',
+    group: 'Check',
+    help:
+      'what runs the check: cpu, webgpu, cuda, or auto for the best of them that works here. The report says ' +
+      'what each node really ran on',
+    type: { kind: 'choice', values: ['auto', 'cpu', 'webgpu', 'cuda'] },
+    default: 'cpu',
+    expected: 'auto, cpu, webgpu or cuda',
+    convertOnly: true,
+  },
+  {
     key: 'gate',
     flag: '--gate <metric=limit>',
     group: 'Check',

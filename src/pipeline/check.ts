@@ -13,6 +13,7 @@ import {
   withoutActivationQuantization,
 } from '../parity/index.ts';
 import { type Reporter, runStage } from '../report/progress.ts';
+import type { ChosenDevice } from '../runtime/devices.ts';
 import { type CheckGraph, checkGraphs } from './check-graphs.ts';
 import type { CompiledComponent } from './compile.ts';
 import type { Prepared } from './plan.ts';
@@ -22,6 +23,7 @@ export interface CheckOptions {
   /** Holds the output's graphs; other model files stand there for the time of the check only. */
   readonly outputGraphs: string;
   readonly scratch: string;
+  readonly device: ChosenDevice;
   readonly gates: readonly GateOverride[];
   readonly write: WriteLimits;
   readonly signal: AbortSignal;
@@ -68,6 +70,7 @@ export async function check(prepared: Prepared, options: CheckOptions): Promise<
             reference: filesIn(folders.plain, components),
             converted: { ...filesIn(options.outputGraphs, components), ...exact },
           },
+          device: options.device,
           gates: options.gates,
           signal: options.signal,
           onProgress: progress,

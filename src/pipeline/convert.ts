@@ -11,6 +11,7 @@ import { formatBytes, plural } from '../report/format.ts';
 import { type Reporter, runStage, type StageSpec } from '../report/progress.ts';
 import { silentReporter } from '../report/sinks.ts';
 import { check } from './check.ts';
+import { checkDevice } from './check-device.ts';
 import type { OnBroken } from './compile.ts';
 import { inputFiles } from './inputs.ts';
 import { type MadeOutput, makeOutput, orInterrupted, outputStages } from './make-output.ts';
@@ -67,6 +68,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
   const reporter = context.reporter ?? silentReporter;
   const signal = context.signal ?? new AbortController().signal;
   const gates = parseGates(resolved.gate);
+  const device = resolved.parity ? await checkDevice(resolved.device, reporter) : undefined;
   reporter.stages(stageList(resolved));
   let checkpoint: Checkpoint | undefined;
   try {
@@ -104,10 +106,18 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
         options: resolved,
         nonFinite: resolved.allowNonfinite ? 'keep' : 'refuse',
         finish: async (work, write) => {
-          if (resolved.parity) {
+          if (device !== undefined) {
             const outputGraphs = join(work.output, 'onnx');
             const { scratch } = work;
-            parity = await check(prepared, { outputGraphs, scratch, gates, write, signal, reporter });
+            parity = await check(prepared, {
+              outputGraphs,
+              scratch,
+              device,
+              gates,
+              write,
+              signal,
+              reporter,
+            });
           }
           const files = new Map<string, Uint8Array>();
           for (const file of sideFiles) files.set(file.path, await file.content());

@@ -1,6 +1,7 @@
 /** What a conversion is asked to do, as the library takes it. Everything but the checkpoint has a default. */
 import type { LoraTiles, Size, Tiling } from '../architectures/architecture.ts';
 import type { Precision } from '../parity/index.ts';
+import type { DeviceChoice } from '../runtime/devices.ts';
 
 export type { Precision } from '../parity/index.ts';
 
@@ -26,6 +27,8 @@ export interface ConvertOptions {
   readonly passes?: string | Readonly<Record<string, string>> | undefined;
   /** False: write without running the result. */
   readonly parity?: boolean | undefined;
+  /** What runs the check; default cpu. */
+  readonly device?: DeviceChoice | undefined;
   /** Limits of the report by metric, instead of the defaults. */
   readonly gate?: Readonly<Record<string, number>> | undefined;
   /** Warnings are errors. */
@@ -58,6 +61,7 @@ export interface ResolvedOptions {
   readonly ioDtype: 'float32' | 'float16';
   readonly passes: string | Readonly<Record<string, string>> | undefined;
   readonly parity: boolean;
+  readonly device: DeviceChoice;
   readonly gate: Readonly<Record<string, number>>;
   readonly strict: boolean;
   readonly force: boolean;
@@ -85,6 +89,7 @@ export function resolveOptions(options: ConvertOptions): ResolvedOptions {
     ioDtype: options.ioDtype ?? 'float32',
     passes: options.passes,
     parity: options.parity ?? true,
+    device: options.device ?? 'cpu',
     gate: options.gate ?? {},
     strict: options.strict ?? false,
     force: options.force ?? false,

@@ -311,6 +311,10 @@ export const catalogue = {
     'the check needs more memory than this machine has',
     'check on a larger machine, or write without the check: --no-parity',
   ),
+  VC6006: warning(
+    'the device of the check computes an operator wrongly: what uses it will fail',
+    'update its driver, check on another device, or convert without the operator: --passes without fuse-attention',
+  ),
   VC6101: error('runtime', 'the inputs or outputs of a model are not those of its role'),
   VC6102: error('runtime', 'an output of the converted model cannot be paired with the reference'),
   VC6103: error('runtime', 'there is nothing to compare'),
