@@ -43,7 +43,8 @@ function cloneGraph(graph: Graph, parent: Graph | undefined, copies: Map<Value, 
   return copy;
 }
 
-function cloneNode(node: Node, into: Graph, copies: Map<Value, Value>): void {
+/** Copies a node to the end of a graph. Throws a RangeError where a value that it reads has no copy yet. */
+export function cloneNode(node: Node, into: Graph, copies: Map<Value, Value>): void {
   const copy = into.addNode({
     op: node.opType,
     domain: node.domain,

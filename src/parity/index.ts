@@ -7,3 +7,6 @@ export { renderJson } from './report/json.ts';
 export { renderMarkdown } from './report/markdown.ts';
 export type { ParityReport, PassSummary, Subject } from './report/report.ts';
 export { type ParityRequest, parityFailure, runParity } from './run-parity.ts';
+export { type BuildName, type Builds, buildNames, cutBuilds, referenceBuilds } from './stream/builds.ts';
+export type { CutOptions } from './stream/cuts.ts';
+export { type PlacedModels, runStreamed, type StreamRequest, type StreamResult } from './stream/streamed.ts';

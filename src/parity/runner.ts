@@ -346,7 +346,7 @@ function compareDecodings(
 }
 
 /** Adds a pair of values, rows of their last axis; throws VC6102 when their shapes differ. */
-function compareTensors(
+export function compareTensors(
   comparison: Comparison,
   name: string,
   reference: RunTensor,
@@ -365,7 +365,7 @@ function compareTensors(
   comparison.add({ data: toFloat32(reference), width, place }, toFloat32(converted));
 }
 
-function finish(
+export function finish(
   kind: OutputKind,
   name: string,
   component: string,
@@ -390,7 +390,7 @@ function checkDecoder(recipe: GenerationRecipe, session: Session): void {
   );
 }
 
-function checkNames(where: string, expected: readonly string[], found: readonly string[]): void {
+export function checkNames(where: string, expected: readonly string[], found: readonly string[]): void {
   const missing = expected.filter((name) => !found.includes(name));
   const extra = found.filter((name) => !expected.includes(name));
   if (missing.length === 0 && extra.length === 0) return;

@@ -22,7 +22,7 @@ export interface ModelToWrite {
 export type WriteLimits = Pick<ExecuteOptions, 'memoryBytes' | 'jobs' | 'nonFinite'>;
 
 /** Plans the data files of all models; weights that several share are computed once. */
-export function planModels(models: readonly ModelToWrite[]): Promise<PlannedWrites> {
+export function planModels(models: readonly Omit<ModelToWrite, 'model'>[]): Promise<PlannedWrites> {
   return planWrites(
     models.flatMap(({ folder, layout }) =>
       layout.dataFiles.map(({ name, byteLength }) => ({

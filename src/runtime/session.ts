@@ -60,14 +60,17 @@ export async function runtimeVersion(): Promise<{ readonly name: string; readonl
   return { name: 'onnxruntime-node', version: ort.env.versions.node ?? ort.env.versions.common };
 }
 
+/** A model in memory. Data files that it names lie in `folder`, an absolute path; without it there are none. */
+export interface ModelInMemory {
+  readonly bytes: Uint8Array;
+  readonly folder?: string;
+}
+
 /**
- * Opens a model file, or a model in memory without external data. Throws VC6001 when the runtime is missing,
- * VC6002 when it lacks the device, VC6003 when it refuses the model.
+ * Opens a model file, or a model in memory. Throws VC6001 when the runtime is missing, VC6002 when it lacks the
+ * device, VC6003 when it refuses the model.
  */
-export async function openSession(
-  model: string | { readonly bytes: Uint8Array },
-  options: SessionOptions,
-): Promise<Session> {
+export async function openSession(model: string | ModelInMemory, options: SessionOptions): Promise<Session> {
   const ort = await loadRuntime();
   const name = typeof model === 'string' ? model : 'model in memory';
   if (!ort.listSupportedBackends().some((backend) => backend.name === options.device)) {
@@ -76,12 +79,17 @@ export async function openSession(
   const refusal = options.device === 'cuda' ? cudaRefusal() : undefined;
   if (refusal !== undefined) throw refusal;
   const profile = options.recordPlacement === true ? await beginProfile() : undefined;
+  const folder = typeof model === 'string' ? undefined : model.folder;
+  const entries = {
+    ...(options.onlyOnDevice === true ? { disable_cpu_ep_fallback: '1' } : {}),
+    ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
+  };
   const settings: InferenceSession.SessionOptions = {
     executionProviders: [options.device],
     graphOptimizationLevel: options.optimize ?? 'all',
     logSeverityLevel: 4,
     ...profile?.settings,
-    ...(options.onlyOnDevice === true ? { extra: { session: { disable_cpu_ep_fallback: '1' } } } : {}),
+    ...(Object.keys(entries).length > 0 ? { extra: { session: entries } } : {}),
   };
   let session: InferenceSession;
   try {

@@ -48,12 +48,17 @@ const defaultMaxFileBytes = 2 ** 31 - 4096;
 
 /** Plans the files of a model. Reads nothing. One Tensor object is stored once, however many names it has. */
 export function layoutModel(model: Model, options: LayoutOptions): ModelLayout {
+  return layoutModels([model], options);
+}
+
+/** The same for models that share their data files. */
+export function layoutModels(models: readonly Model[], options: LayoutOptions): ModelLayout {
   const inlineLimit = options.inlineLimit ?? defaultInlineLimit;
   const alignment = options.alignment ?? defaultAlignment;
   const maxFileBytes = options.maxFileBytes ?? defaultMaxFileBytes;
   const placement = new Map<Tensor, LayoutEntry>();
   const files: { name: string; byteLength: number }[] = [];
-  for (const { name, tensor, movable } of modelTensors(model)) {
+  for (const { name, tensor, movable } of models.flatMap((model) => [...modelTensors(model)])) {
     if (!movable || tensor.dtype === 'string' || tensor.byteLength <= inlineLimit) continue;
     if (placement.has(tensor)) continue;
     let file = files.at(-1);

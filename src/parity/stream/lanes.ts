@@ -1,0 +1,244 @@
+/**
+ * Runs the parts of several builds of one component, part after part, and compares what they give. A *lane* is one
+ * way of feeding one build: its own inputs, and at each part the values that its own earlier parts gave, or those of
+ * another lane. All lanes go through a part before the next one is opened, and one session is open at a time.
+ *
+ * Lanes that would compute the same (the same part over the same values) are run once.
+ */
+import type { Session } from '../../runtime/session.ts';
+import type { RunTensor } from '../../runtime/values.ts';
+import type { ModelPart } from './parts.ts';
+
+/** Inputs of one run of a component. */
+export interface Call {
+  readonly feeds: ReadonlyMap<string, RunTensor>;
+  /** The call, by index, whose cache this one goes on from. */
+  readonly after?: number;
+}
+
+export interface Lane {
+  readonly id: string;
+  readonly build: string;
+  readonly calls: readonly Call[];
+  /** The lane whose values each part is fed with, with its calls and its cache; undefined: its own. */
+  readonly fedFrom?: string;
+}
+
+/** What one call of a part gave: the graph outputs among it trimmed, values for later parts as they are. */
+export type PartOutputs = ReadonlyMap<string, RunTensor>;
+
+export interface Pair {
+  readonly reference: string;
+  readonly other: string;
+  compare(part: number, call: number, reference: PartOutputs, other: PartOutputs): void;
+}
+
+export interface OpenedPart {
+  /** A build's session is the same object as another's where both parts are the same model. */
+  session(build: string): Promise<Session>;
+  /** Frees the session that is open. */
+  release(): Promise<void>;
+}
+
+export interface LaneRequest {
+  /** Per build; all of the same number of parts. */
+  readonly parts: ReadonlyMap<string, readonly ModelPart[]>;
+  /** Lanes that others are fed from or compared with come first. */
+  readonly lanes: readonly Lane[];
+  readonly pairs: readonly Pair[];
+  /** Input that holds the past → the output that it is in the call before. */
+  readonly cache: ReadonlyMap<string, string>;
+  /** What of a graph output is kept to be compared; undefined: nothing. */
+  trim(call: number, name: string, value: RunTensor): RunTensor | undefined;
+  /** Makes a part's models ready; `same` tells builds whose models are equal by an equal string. */
+  place(part: number): Promise<PlacedPart>;
+  onPart(part: number): void;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface PlacedPart {
+  /** Builds with equal models have equal keys. */
+  key(build: string): string;
+  open(build: string): Promise<Session>;
+  release(): Promise<void>;
+}
+
+interface LaneState {
+  readonly lane: Lane;
+  /** Per call: values that later parts read. */
+  readonly values: Map<string, RunTensor>[];
+  /** Per call: the caches that this part gave. */
+  caches: Map<string, RunTensor>[];
+  /** Per call: what is still to be compared, and with how many. */
+  outputs: (PartOutputs | undefined)[];
+  pending: number[];
+}
+
+/** Throws what runs throw, and the signal's reason. */
+export async function runLanes(request: LaneRequest): Promise<void> {
+  const states = new Map(
+    request.lanes.map((lane): [string, LaneState] => [
+      lane.id,
+      { lane, values: lane.calls.map(() => new Map()), caches: [], outputs: [], pending: [] },
+    ]),
+  );
+  const count = Math.max(...[...request.parts.values()].map((parts) => parts.length));
+  for (let part = 0; part < count; part += 1) {
+    request.signal?.throwIfAborted();
+    request.onPart(part);
+    const placed = await request.place(part);
+    try {
+      await new PartRun(request, states, part, placed).all();
+    } finally {
+      await placed.release();
+    }
+    forget(request, states, part);
+  }
+}
+
+/** All lanes through one part. */
+class PartRun {
+  readonly #request: LaneRequest;
+  readonly #states: ReadonlyMap<string, LaneState>;
+  readonly #part: number;
+  readonly #placed: PlacedPart;
+
+  constructor(
+    request: LaneRequest,
+    states: ReadonlyMap<string, LaneState>,
+    part: number,
+    placed: PlacedPart,
+  ) {
+    this.#request = request;
+    this.#states = states;
+    this.#part = part;
+    this.#placed = placed;
+    for (const state of states.values()) {
+      const { id, calls } = state.lane;
+      const pairs = request.pairs.filter((pair) => pair.reference === id || pair.other === id).length;
+      state.caches = calls.map(() => new Map());
+      state.outputs = calls.map(() => undefined);
+      state.pending = calls.map(() => pairs);
+    }
+  }
+
+  async all(): Promise<void> {
+    for (const group of groups([...this.#states.values()], (a, b) => this.#sameModel(a, b))) {
+      const [first] = group;
+      if (first === undefined) continue;
+      const session = await this.#placed.open(first.lane.build);
+      try {
+        for (const same of groups(group, (a, b) => this.#sameInputs(a, b))) await this.#run(session, same);
+      } finally {
+        await session.release();
+      }
+    }
+  }
+
+  #sameModel(a: LaneState, b: LaneState): boolean {
+    return this.#placed.key(a.lane.build) === this.#placed.key(b.lane.build);
+  }
+
+  #inputs({ lane }: LaneState): readonly string[] {
+    const part = this.#request.parts.get(lane.build)?.[this.#part];
+    if (part === undefined) throw new RangeError(`${lane.build} has no part ${this.#part}`);
+    return part.model.graph.inputs.map((value) => value.name);
+  }
+
+  #sameInputs(a: LaneState, b: LaneState): boolean {
+    const names = this.#inputs(a);
+    const { cache } = this.#request;
+    if (a.lane.calls.length !== b.lane.calls.length) return false;
+    const [from, other] = [a.lane.fedFrom ?? a.lane.id, b.lane.fedFrom ?? b.lane.id];
+    // Two that go on from their own caches have the same ones as long as all else is the same.
+    const own = a.lane.fedFrom === b.lane.fedFrom || from === other;
+    if (!own && names.some((name) => cache.has(name))) return false;
+    return a.lane.calls.every((call, index) =>
+      names.every((name) => {
+        if (call.after !== undefined && cache.has(name)) return call.after === b.lane.calls[index]?.after;
+        return this.#feed(a, index, name) === this.#feed(b, index, name);
+      }),
+    );
+  }
+
+  #feed(state: LaneState, call: number, name: string): RunTensor {
+    const { lane } = state;
+    const source = lane.fedFrom === undefined ? state : this.#states.get(lane.fedFrom);
+    const own = lane.calls[call];
+    const present = this.#request.cache.get(name);
+    const value =
+      present !== undefined && own?.after !== undefined
+        ? source?.caches[own.after]?.get(present)
+        : (own?.feeds.get(name) ?? source?.values[call]?.get(name));
+    if (value === undefined) throw new RangeError(`${lane.id}: nothing to feed ${name} with`);
+    return value;
+  }
+
+  /** Runs lanes with the same inputs, once. */
+  async #run(session: Session, lanes: readonly LaneState[]): Promise<void> {
+    const [first] = lanes;
+    if (first === undefined) return;
+    const names = this.#inputs(first);
+    for (const call of first.lane.calls.keys()) {
+      this.#request.signal?.throwIfAborted();
+      const feeds = new Map(names.map((name) => [name, this.#feed(first, call, name)]));
+      const outputs = await session.run(feeds);
+      for (const state of lanes) this.#take(state, call, outputs);
+    }
+  }
+
+  #take(state: LaneState, call: number, outputs: ReadonlyMap<string, RunTensor>): void {
+    const { lane } = state;
+    const part = this.#request.parts.get(lane.build)?.[this.#part];
+    const presents = new Set(this.#request.cache.values());
+    const kept = new Map<string, RunTensor>();
+    for (const [name, value] of outputs) {
+      if (presents.has(name)) state.caches[call]?.set(name, value);
+      if (part?.crossing.includes(name)) {
+        state.values[call]?.set(name, value);
+        kept.set(name, value);
+      }
+      if (part?.outputs.includes(name)) {
+        const trimmed = this.#request.trim(call, name, value);
+        if (trimmed !== undefined) kept.set(name, trimmed);
+      }
+    }
+    state.outputs[call] = kept;
+    for (const pair of this.#request.pairs) {
+      if (pair.reference !== lane.id && pair.other !== lane.id) continue;
+      const [left, right] = [this.#states.get(pair.reference), this.#states.get(pair.other)];
+      const [reference, other] = [left?.outputs[call], right?.outputs[call]];
+      if (left === undefined || right === undefined || reference === undefined || other === undefined)
+        continue;
+      pair.compare(this.#part, call, reference, other);
+      for (const side of [left, right]) {
+        const rest = (side.pending[call] ?? 0) - 1;
+        side.pending[call] = rest;
+        if (rest === 0) side.outputs[call] = undefined;
+      }
+    }
+  }
+}
+
+/** Items in groups of those that are the same, in order of each group's first. */
+function groups<T>(items: readonly T[], same: (a: T, b: T) => boolean): readonly (readonly T[])[] {
+  const all: T[][] = [];
+  for (const item of items) {
+    const known = all.find(([first]) => first !== undefined && same(first, item));
+    if (known === undefined) all.push([item]);
+    else known.push(item);
+  }
+  return all;
+}
+
+/** Drops values that no later part reads. */
+function forget(request: LaneRequest, states: ReadonlyMap<string, LaneState>, part: number): void {
+  const later = new Set(
+    [...request.parts.values()].flatMap((parts) =>
+      parts.slice(part + 1).flatMap(({ model }) => model.graph.inputs.map((value) => value.name)),
+    ),
+  );
+  for (const { values } of states.values()) {
+    for (const map of values) for (const name of [...map.keys()]) if (!later.has(name)) map.delete(name);
+  }
+}

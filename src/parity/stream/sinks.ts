@@ -1,0 +1,162 @@
+/**
+ * Comparisons of a component's outputs, fed as parts give them; places and metrics are those of the unstreamed check.
+ */
+import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+import { fail } from '../../report/diagnostics.ts';
+import { type RunTensor, toFloat32 } from '../../runtime/values.ts';
+import { embedNames } from '../components.ts';
+import { comparedLayers } from '../decoding.ts';
+import type { Prompt, Sample } from '../inputs/sample.ts';
+import { Comparison } from '../metrics.ts';
+import { cachePlace, featureGrids, featurePlace, nextTokens, positionPlace, sampledRows } from '../places.ts';
+import { compareTensors, type Feed, finish, type OutputResult } from '../runner.ts';
+import type { PartOutputs } from './lanes.ts';
+
+/** Compares two builds of one component, fed alike. */
+export interface Sink {
+  add(call: number, reference: PartOutputs, other: PartOutputs): void;
+  /** Throws VC6103 when there was nothing to compare, VC6104 when the reference was not finite. */
+  finish(): readonly OutputResult[];
+}
+
+/** One call per picture. `names` are the graph's outputs. */
+export function featureSink(
+  component: string,
+  names: readonly string[],
+  { recipe, image, sample }: { recipe: GenerationRecipe; image: ImageGeometry; sample: Sample },
+): Sink {
+  const { length } = sample.pictures;
+  const isFeatures = (name: string): boolean => name === recipe.vision?.output;
+  const comparisons = names.map((name) => {
+    const tokens = isFeatures(name) ? featureGrids(image, length) : [];
+    return { name, comparison: new Comparison({ logits: false, tokens }) };
+  });
+  return {
+    add: (call, reference, other) => {
+      for (const { name, comparison } of comparisons) {
+        const place = isFeatures(name)
+          ? featurePlace(image, call, length)
+          : (row: number) => `picture ${call}, row ${row}`;
+        comparePresent(comparison, name, reference, other, place);
+      }
+    },
+    finish: () =>
+      comparisons.map(({ name, comparison }) => finish('features', name, component, 'local', comparison)),
+  };
+}
+
+/** One call per prompt, over its ids and those that follow. */
+export function embedSink(component: string, prompts: readonly Prompt[]): Sink {
+  const comparison = new Comparison({ logits: false });
+  return {
+    add: (call, reference, other) => {
+      const prompt = prompts[call];
+      if (prompt === undefined) throw new RangeError(`there is no prompt ${call}`);
+      const place = (row: number): string => positionPlace(call, prompt, row);
+      comparePresent(comparison, embedNames.output, reference, other, place);
+    },
+    finish: () => [finish('embeds', embedNames.output, component, 'local', comparison)],
+  };
+}
+
+/** One run of a decoder: a prefill, or one step after it. */
+export interface DecoderCall {
+  readonly prompt: number;
+  /** Undefined: the prefill. */
+  readonly step?: number;
+}
+
+/** What the sinks of a decoder need to know of its calls. */
+export interface DecoderSample {
+  readonly recipe: GenerationRecipe;
+  readonly prompts: readonly Prompt[];
+  /** Per prompt, the ids that follow it. */
+  readonly continuations: readonly (readonly number[])[];
+  readonly calls: readonly DecoderCall[];
+}
+
+/** Positions of the logits of a call that are compared. */
+function positionsOf({ prompts, calls }: DecoderSample, call: number, vocab: number): readonly number[] {
+  const { prompt, step } = callOf(calls, call);
+  const length = prompts[prompt]?.ids.length ?? 0;
+  return step === undefined ? sampledRows(length, vocab) : [length + step];
+}
+
+/** Keeps of a decoder's outputs what is compared: some rows of logits, and the last cache of some layers. */
+export function trimDecoder(
+  sample: DecoderSample,
+  call: number,
+  name: string,
+  value: RunTensor,
+): RunTensor | undefined {
+  const { recipe, calls, prompts, continuations } = sample;
+  const { prompt, step } = callOf(calls, call);
+  if (name === 'logits') {
+    if (step !== undefined) return value;
+    const vocab = value.shape[2] ?? 0;
+    const rows = sampledRows(value.shape[1] ?? 0, vocab);
+    if (rows.length === value.shape[1]) return value;
+    const all = toFloat32(value);
+    const data = new Float32Array(rows.length * vocab);
+    for (const [index, row] of rows.entries()) {
+      data.set(all.subarray(row * vocab, (row + 1) * vocab), index * vocab);
+    }
+    return { dtype: 'float32', shape: [1, rows.length, vocab], data };
+  }
+  const steps = continuations[prompt]?.length ?? 0;
+  if ((step ?? -1) + 1 !== steps) return undefined;
+  const layer = Number(/^present\.(\d+)\./.exec(name)?.[1]);
+  return comparedLayers(recipe, (prompts[prompt]?.ids.length ?? 0) + steps).includes(layer)
+    ? value
+    : undefined;
+}
+
+/** Logits and cache. */
+export function decoderSink(component: string, feed: Feed, sample: DecoderSample): Sink {
+  const logits = new Comparison({ logits: true });
+  const cache = new Comparison({ logits: false });
+  return {
+    add: (call, reference, other) => {
+      const { prompt: index } = callOf(sample.calls, call);
+      const prompt = sample.prompts[index];
+      if (prompt === undefined) throw new RangeError(`there is no prompt ${index}`);
+      for (const [name, value] of reference) {
+        if (name === 'logits') {
+          const width = value.shape[2] ?? 0;
+          const positions = positionsOf(sample, call, width);
+          const next = nextTokens(prompt, positions, sample.continuations[index] ?? []);
+          const place = (row: number): string => positionPlace(index, prompt, positions[row] ?? 0);
+          const found = other.get(name);
+          if (found?.shape.join() !== value.shape.join()) {
+            throw fail('VC6102', { where: name, found: `[${found?.shape}]`, expected: `[${value.shape}]` });
+          }
+          logits.add({ data: toFloat32(value), width, place, next }, toFloat32(found));
+        } else if (name.startsWith('present.')) {
+          comparePresent(cache, name, reference, other, cachePlace(index, name, value.shape[2] ?? 1));
+        }
+      }
+    },
+    finish: () => [
+      finish('logits', 'logits', component, feed, logits),
+      finish('cache', 'present.*', component, feed, cache),
+    ],
+  };
+}
+
+function callOf(calls: readonly DecoderCall[], index: number): DecoderCall {
+  const call = calls[index];
+  if (call === undefined) throw new RangeError(`there is no call ${index}`);
+  return call;
+}
+
+/** Where this part gives the output. */
+function comparePresent(
+  comparison: Comparison,
+  name: string,
+  reference: PartOutputs,
+  other: PartOutputs,
+  place: (row: number) => string,
+): void {
+  const [wanted, found] = [reference.get(name), other.get(name)];
+  if (wanted !== undefined && found !== undefined) compareTensors(comparison, name, wanted, found, place);
+}

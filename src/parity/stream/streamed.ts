@@ -1,0 +1,419 @@
+/**
+ * The check of a whole model, part after part: each part's builds are loaded, run over everything that was recorded,
+ * and released, so that memory does not grow with the number of layers. Outputs are compared as ever; besides, what
+ * goes from part to part gives two curves per component.
+ *
+ * Every lane of a component is fed with the reference's activations at its inputs, but for the chain, which is fed
+ * with what the output's own components made. Prompts and what follows them are known beforehand (teacher forcing),
+ * so that a part is visited once: it runs all prompts and then every step after them on its own cache.
+ */
+import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+import type { Model } from '../../graph/model.ts';
+import { fail } from '../../report/diagnostics.ts';
+import { metadataKeys } from '../../rewrite/rewriter.ts';
+import type { Session } from '../../runtime/session.ts';
+import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../runtime/values.ts';
+import { isFloat } from '../../tensor/dtype.ts';
+import { cacheNames, embedNames, output, splice } from '../components.ts';
+import { comparedLayers } from '../decoding.ts';
+import type { Level } from '../gates.ts';
+import { Random } from '../inputs/random.ts';
+import type { Sample } from '../inputs/sample.ts';
+import { positionPlace, viewName } from '../places.ts';
+import type { ErrorCurve, LevelReport } from '../report/report.ts';
+import { checkNames, type OutputResult } from '../runner.ts';
+import { BlockErrors } from './block-errors.ts';
+import { type BuildName, type Builds, buildNames, cutBuilds } from './builds.ts';
+import type { CutOptions } from './cuts.ts';
+import { type Call, type Lane, type Pair, type PartOutputs, runLanes } from './lanes.ts';
+import type { ModelPart } from './parts.ts';
+import {
+  type DecoderCall,
+  type DecoderSample,
+  decoderSink,
+  embedSink,
+  featureSink,
+  type Sink,
+  trimDecoder,
+} from './sinks.ts';
+
+/** The models of one part, with their weights in place. */
+export interface PlacedModels {
+  /** Equal for builds whose models are equal. */
+  key(build: BuildName): string;
+  open(build: BuildName): Promise<Session>;
+  /** Removes what was written for it. */
+  release(): Promise<void>;
+}
+
+export interface StreamRequest {
+  readonly recipe: GenerationRecipe;
+  readonly image: ImageGeometry | undefined;
+  readonly sample: Sample;
+  readonly decodeSteps: number;
+  /** By component id. */
+  readonly builds: ReadonlyMap<string, Builds>;
+  readonly cut: CutOptions;
+  /** Puts the weights of one part's builds where the runtime can read them. */
+  place(component: string, models: ReadonlyMap<BuildName, Model>): Promise<PlacedModels>;
+  /** Called before each part with what it is, how many were done, and how many there are. */
+  onPart(component: string, part: string, done: number, total: number): void;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface StreamResult {
+  readonly levels: readonly LevelReport[];
+  readonly curves: readonly ErrorCurve[];
+}
+
+/** Throws as the unstreamed check does; VC6104 names the first part whose reference is not finite. */
+export async function runStreamed(request: StreamRequest): Promise<StreamResult> {
+  const { recipe, sample } = request;
+  const check = new StreamedCheck(request);
+  const features = await check.vision();
+  const continuations = drawContinuations(recipe, sample, request.decodeSteps);
+  const embeds = await check.embed(continuations);
+  await check.decoder(continuations, embeds, features);
+  return check.result();
+}
+
+/** Ids that follow each prompt: drawn, since what the reference would pick is known only when all parts have run. */
+export function drawContinuations(
+  recipe: GenerationRecipe,
+  sample: Sample,
+  steps: number,
+): readonly (readonly number[])[] {
+  const random = new Random(sample.seed + 1);
+  return sample.prompts.map(() => Array.from({ length: steps }, () => random.int(0, recipe.textIds)));
+}
+
+/** A tensor per picture or prompt, of the original and of the output. */
+interface Both {
+  readonly reference: readonly RunTensor[];
+  readonly converted: readonly RunTensor[];
+}
+
+type Cut = ReadonlyMap<BuildName, readonly ModelPart[]>;
+
+interface ComponentRun {
+  readonly component: string;
+  /** Runs of the component, with what the original made before. */
+  readonly calls: readonly Call[];
+  /** The same, with what the output made before; undefined: it is the same. */
+  readonly chained?: readonly Call[];
+  readonly sink: (level: Level, feed: 'local' | 'chain') => Sink;
+  readonly cache: ReadonlyMap<string, string>;
+  readonly trim: (call: number, name: string, value: RunTensor) => RunTensor | undefined;
+  readonly place: (call: number, name: string, value: RunTensor) => (row: number) => string;
+  /** Gets the outputs of the lanes `reference` and `converted`. */
+  readonly onOutputs?: (call: number, reference: PartOutputs, converted: PartOutputs) => void;
+}
+
+class StreamedCheck {
+  readonly #request: StreamRequest;
+  readonly #cuts: ReadonlyMap<string, Cut>;
+  readonly #results = new Map<Level, OutputResult[]>();
+  readonly #curves: ErrorCurve[] = [];
+  readonly #total: number;
+  #done = 0;
+  #cacheLayers: number | undefined;
+
+  constructor(request: StreamRequest) {
+    this.#request = request;
+    this.#cuts = new Map([...request.builds].map(([id, builds]) => [id, cutBuilds(builds, request.cut)]));
+    this.#total = [...this.#cuts.values()].reduce((sum, cut) => sum + (cut.get('reference')?.length ?? 0), 0);
+  }
+
+  result(): StreamResult {
+    const order: readonly Level[] = ['rewrite', 'implementation', 'fidelity'];
+    const levels = order.flatMap((level): LevelReport[] => {
+      const outputs = this.#results.get(level);
+      if (outputs === undefined) return [];
+      const layers = outputs.some((one) => one.output === 'cache') ? this.#cacheLayers : undefined;
+      return [{ level, outputs, greedy: [], ...(layers === undefined ? {} : { cacheLayers: layers }) }];
+    });
+    return { levels, curves: this.#curves };
+  }
+
+  /** Features per picture; empty when the model sees none. */
+  async vision(): Promise<Both> {
+    const { recipe, sample, image } = this.#request;
+    if (recipe.vision === undefined) return { reference: [], converted: [] };
+    const { component, input, output: name } = recipe.vision;
+    if (image === undefined || sample.pictures.length === 0) throw fail('VC6103', { where: 'the picture' });
+    const names = this.#outputNames(component);
+    const features: { reference: RunTensor[]; converted: RunTensor[] } = { reference: [], converted: [] };
+    await this.#run({
+      component,
+      calls: sample.pictures.map(({ pixels }) => ({ feeds: new Map([[input, pixels]]) })),
+      sink: () => featureSink(component, names, { recipe, image, sample }),
+      cache: new Map(),
+      trim: (_call, _name, value) => value,
+      place: (call, _value, { shape }) => {
+        const prefix = sample.pictures.length === 1 ? '' : `picture ${call}, `;
+        const [, views, rows = 1] = shape;
+        if (shape.length !== 4 || views !== image.views.length) return (row) => `${prefix}row ${row}`;
+        return (row) => {
+          const view = image.views[Math.floor(row / rows)];
+          return `${prefix}${view === undefined ? '' : `${viewName(view)}, `}row ${row % rows}`;
+        };
+      },
+      onOutputs: (call, reference, converted) => {
+        if (!reference.has(name)) return;
+        features.reference[call] = output(reference, name);
+        features.converted[call] = output(converted, name);
+      },
+    });
+    return features;
+  }
+
+  /** Embeddings [1, S + steps, hidden] per prompt, of its ids and those that follow. */
+  async embed(continuations: readonly (readonly number[])[]): Promise<Both> {
+    const { recipe, sample } = this.#request;
+    const { component } = recipe.embed;
+    checkNames(component, [embedNames.output], this.#outputNames(component));
+    const embeds: { reference: RunTensor[]; converted: RunTensor[] } = { reference: [], converted: [] };
+    await this.#run({
+      component,
+      calls: sample.prompts.map(({ ids }, index) => {
+        const all = [...ids, ...(continuations[index] ?? [])];
+        return { feeds: new Map([[embedNames.input, int64Value([1, all.length], all)]]) };
+      }),
+      sink: () => embedSink(component, sample.prompts),
+      cache: new Map(),
+      trim: (_call, _name, value) => value,
+      place: (call) => this.#promptPlace(call, 0),
+      onOutputs: (call, reference, converted) => {
+        if (!reference.has(embedNames.output)) return;
+        embeds.reference[call] = output(reference, embedNames.output);
+        embeds.converted[call] = output(converted, embedNames.output);
+      },
+    });
+    return embeds;
+  }
+
+  async decoder(continuations: readonly (readonly number[])[], embeds: Both, features: Both): Promise<void> {
+    const { recipe, sample, decodeSteps } = this.#request;
+    const { component, layers } = recipe.decoder;
+    const pairs = cacheNames(layers);
+    checkNames(component, ['logits', ...pairs.map(([, present]) => present)], this.#outputNames(component));
+    const calls = sample.prompts.flatMap((_, prompt): DecoderCall[] => [
+      { prompt },
+      ...Array.from({ length: decodeSteps }, (__, step) => ({ prompt, step })),
+    ]);
+    const known: DecoderSample = { recipe, prompts: sample.prompts, continuations, calls };
+    const feed = (from: 'reference' | 'converted'): readonly Call[] =>
+      this.#decoderCalls(calls, embeds[from], features[from]);
+    this.#cacheLayers = Math.min(
+      ...sample.prompts.map(({ ids }) => comparedLayers(recipe, ids.length + decodeSteps).length),
+    );
+    await this.#run({
+      component,
+      calls: feed('reference'),
+      chained: feed('converted'),
+      sink: (_level, way) => decoderSink(component, way, known),
+      cache: new Map(pairs),
+      trim: (call, name, value) => trimDecoder(known, call, name, value),
+      place: (call) => {
+        const { prompt = 0, step } = calls[call] ?? {};
+        return this.#promptPlace(
+          prompt,
+          step === undefined ? 0 : (sample.prompts[prompt]?.ids.length ?? 0) + step,
+        );
+      },
+    });
+  }
+
+  #promptPlace(index: number, first: number): (row: number) => string {
+    const prompt = this.#request.sample.prompts[index];
+    return (row) => (prompt === undefined ? `row ${row}` : positionPlace(index, prompt, first + row));
+  }
+
+  /** Prefill and steps of every prompt. */
+  #decoderCalls(
+    calls: readonly DecoderCall[],
+    embeds: readonly RunTensor[],
+    features: readonly RunTensor[],
+  ): readonly Call[] {
+    const { recipe, sample } = this.#request;
+    const { layers, kvHeads, headDim, scalars } = recipe.decoder;
+    const empty = float32Value([1, kvHeads, 0, headDim], new Float32Array(0));
+    return calls.map(({ prompt: index, step }, at) => {
+      const prompt = sample.prompts[index];
+      const own = embeds[index];
+      if (prompt === undefined || own === undefined)
+        throw new RangeError(`prompt ${index} has no embeddings`);
+      const { length } = prompt.ids;
+      const feeds = new Map<string, RunTensor>();
+      feeds.set(
+        'inputs_embeds',
+        step === undefined
+          ? splice(rows(own, 0, length), prompt, features)
+          : rows(own, length + step, length + step + 1),
+      );
+      const total = step === undefined ? length : length + step + 1;
+      const ones = Array.from({ length: total }, () => 1);
+      feeds.set('attention_mask', int64Value([1, total], ones));
+      for (const name of scalars) feeds.set(name, int64Value([], [length]));
+      if (step !== undefined) return { feeds, after: at - 1 };
+      for (const [past] of cacheNames(layers)) feeds.set(past, empty);
+      return { feeds };
+    });
+  }
+
+  /** Names of the graph's outputs, which every build has. Throws VC6102 where one has others. */
+  #outputNames(component: string): readonly string[] {
+    const builds = this.#request.builds.get(component);
+    if (builds === undefined) {
+      const found = [...this.#request.builds.keys()].join(', ');
+      throw fail('VC6101', { found, expected: `a component ${component}` });
+    }
+    const names = builds.reference.graph.outputs.map((value) => value.name);
+    for (const name of buildNames(builds)) {
+      checkNames(component, names, builds[name]?.graph.outputs.map((value) => value.name) ?? []);
+    }
+    return names;
+  }
+
+  async #run(run: ComponentRun): Promise<void> {
+    const { component, calls, chained } = run;
+    const { place, onPart, signal } = this.#request;
+    const parts = this.#cuts.get(component);
+    const own = parts?.get('reference');
+    if (parts === undefined || own === undefined) throw new RangeError(`${component} was not cut`);
+    const exact: BuildName = parts.has('exact') ? 'exact' : 'converted';
+    const lanes: Lane[] = [
+      ...[...parts.keys()].map((build) => ({ id: build, build, calls })),
+      { id: 'block', build: 'converted', calls, fedFrom: 'reference' },
+      ...(chained === undefined ? [] : [{ id: 'chain', build: 'converted', calls: chained }]),
+    ];
+    const compared = [
+      ...(parts.has('rewritten')
+        ? [{ level: 'rewrite', reference: 'reference', other: 'rewritten' } as const]
+        : []),
+      { level: 'implementation', reference: 'plain', other: exact } as const,
+      { level: 'fidelity', reference: 'reference', other: 'converted' } as const,
+      ...(chained === undefined
+        ? []
+        : [{ level: 'fidelity', reference: 'reference', other: 'chain' } as const]),
+    ].map((pair) => {
+      const feed = pair.other === 'chain' ? 'chain' : 'local';
+      return { ...pair, sink: run.sink(pair.level, feed) };
+    });
+    const curve = new CurveErrors(own, run);
+    const pairs: Pair[] = [
+      ...compared.map(({ reference, other, sink }) => ({
+        reference,
+        other,
+        compare: (_part: number, ...values: Parameters<Sink['add']>) => sink.add(...values),
+      })),
+      { reference: 'reference', other: 'block', compare: curve.local },
+      {
+        reference: 'reference',
+        other: 'converted',
+        compare: (part, call, reference, other) => {
+          curve.accumulated(part, call, reference, other);
+          run.onOutputs?.(call, reference, other);
+        },
+      },
+    ];
+    await runLanes({
+      parts,
+      lanes,
+      pairs,
+      cache: run.cache,
+      trim: run.trim,
+      place: (part) => place(component, modelsOf(parts, part)),
+      onPart: (part) => {
+        onPart(component, blockName(own, part), this.#done, this.#total);
+        this.#done += 1;
+      },
+      signal,
+    });
+    for (const { level, sink } of compared) {
+      this.#results.set(level, [...(this.#results.get(level) ?? []), ...sink.finish()]);
+    }
+    this.#curves.push({ component, blocks: curve.finish() });
+  }
+}
+
+/** Rows [begin, end) of the middle axis of [1, S, hidden]. */
+function rows(value: RunTensor, begin: number, end: number): RunTensor {
+  const hidden = value.shape[2] ?? 0;
+  return float32Value([1, end - begin, hidden], toFloat32(value).slice(begin * hidden, end * hidden));
+}
+
+function modelsOf(parts: Cut, part: number): ReadonlyMap<BuildName, Model> {
+  return new Map(
+    [...parts].flatMap(([build, all]) => {
+      const model = all[part]?.model;
+      return model === undefined ? [] : [[build, model] as const];
+    }),
+  );
+}
+
+/** The module that a part ends in; parts of one module are numbered. */
+function blockName(parts: readonly ModelPart[], index: number): string {
+  const scopes = parts.map(({ last }) => last?.metadata.get(metadataKeys.scope) ?? last?.name ?? 'output');
+  const name = scopes[index] ?? '';
+  const same = scopes.flatMap((scope, at) => (scope === name ? [at] : []));
+  return same.length === 1 ? name : `${name} (${same.indexOf(index) + 1} of ${same.length})`;
+}
+
+/** Errors at the end of every part, of the part alone and of all so far. */
+class CurveErrors {
+  readonly #parts: readonly ModelPart[];
+  readonly #run: ComponentRun;
+  readonly #errors: readonly { readonly local: BlockErrors; readonly accumulated: BlockErrors }[];
+
+  constructor(parts: readonly ModelPart[], run: ComponentRun) {
+    this.#parts = parts;
+    this.#run = run;
+    this.#errors = parts.map(() => ({ local: new BlockErrors(), accumulated: new BlockErrors() }));
+  }
+
+  readonly local: Pair['compare'] = (part, call, reference, other) => {
+    this.#add('local', part, call, reference, other);
+  };
+
+  readonly accumulated: Pair['compare'] = (part, call, reference, other) => {
+    this.#add('accumulated', part, call, reference, other);
+  };
+
+  finish(): ErrorCurve['blocks'] {
+    return this.#parts.flatMap((part, index) => {
+      const errors = this.#errors[index];
+      const [local, accumulated] = [errors?.local.finish(), errors?.accumulated.finish()];
+      if (local === undefined || accumulated === undefined) return [];
+      const { nodes, weightBytes } = part;
+      const name = blockName(this.#parts, index);
+      const value = this.#ends(index)[0] ?? '';
+      return [{ name, value, nodes, weightBytes, local, accumulated }];
+    });
+  }
+
+  #add(
+    which: 'local' | 'accumulated',
+    part: number,
+    call: number,
+    reference: PartOutputs,
+    other: PartOutputs,
+  ): void {
+    const errors = this.#errors[part];
+    for (const name of this.#ends(part)) {
+      const [wanted, found] = [reference.get(name), other.get(name)];
+      if (errors === undefined || wanted === undefined || found === undefined || !isFloat(wanted.dtype))
+        continue;
+      const where = `${name} of ${this.#run.component}, ${blockName(this.#parts, part)}`;
+      errors[which].add(where, wanted, found, this.#run.place(call, name, wanted));
+    }
+  }
+
+  /** What a part hands on; the last one gives the component's own outputs, of which the cache is not its end. */
+  #ends(part: number): readonly string[] {
+    const { crossing = [], outputs = [] } = this.#parts[part] ?? {};
+    if (crossing.length > 0) return crossing;
+    const caches = new Set(this.#run.cache.values());
+    return outputs.filter((name) => !caches.has(name));
+  }
+}
