@@ -3,9 +3,11 @@
  * follow what they read, so that a norm or a table of angles is computed in float32 from end to end; nodes that
  * read constants only follow their readers; all others run in float16.
  */
-import type { Graph } from '../graph/graph.ts';
+import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
+import { opSchema, type Parameter } from '../graph/op-schema.ts';
 import type { Value } from '../graph/value.ts';
+import { functionKey, functionsByKey } from '../graph/verify-functions.ts';
 import { constantTensor } from '../rewrite/constants.ts';
 import { metadataKeys } from '../rewrite/rewriter.ts';
 
@@ -40,10 +42,14 @@ export const anyTypeOps: ReadonlySet<string> = new Set(['Cast', 'Shape', 'Size']
 type Choice = 'float16' | 'float32' | 'either';
 
 /** The nodes of the main graph that run in float16, where its inputs are of type `inputs`. */
-export function chooseFloat16(graph: Graph, inputs: 'float16' | 'float32'): ReadonlySet<Node> {
-  const nodes = [...graph.nodes()];
+export function chooseFloat16(model: Model, inputs: 'float16' | 'float32'): ReadonlySet<Node> {
+  const nodes = [...model.graph.nodes()];
   const choices = new Map<Node, Choice>();
-  for (const node of nodes) choices.set(node, choose(node, choices, inputs));
+  const functions = functionsByKey(model);
+  const takesFloat16 = (node: Node): boolean =>
+    !functions.has(functionKey(node.domain, node.opType, node.overload)) &&
+    allowsFloat16(node, model.opsetImports.get(node.domain) ?? 0);
+  for (const node of nodes) choices.set(node, takesFloat16(node) ? choose(node, choices, inputs) : 'float32');
   for (const node of [...nodes].reverse()) {
     if (choices.get(node) !== 'either') continue;
     const exact = node.outputs.some((output) =>
@@ -58,7 +64,8 @@ function choose(node: Node, choices: ReadonlyMap<Node, Choice>, inputs: 'float16
   // Bodies of control flow are left as they are.
   const isControl = [...node.subgraphs()].length > 0;
   if (isControl || float32Ops.has(node.op) || node.metadata.has(metadataKeys.precision)) return 'float32';
-  const isTyped = node.outputs.every((output) => output === null || output.type?.kind === 'tensor');
+  const values = [...node.inputs, ...node.outputs];
+  const isTyped = values.every((value) => value === null || value.type?.kind === 'tensor');
   // What makes no floats (Shape, comparisons) reads them as they are.
   if (!isTyped || !node.outputs.some(isFloat32)) return 'float32';
   if (!followingOps.has(node.op)) return 'float16';
@@ -71,6 +78,18 @@ function choose(node: Node, choices: ReadonlyMap<Node, Choice>, inputs: 'float16
   // x / rms(x): the divisor is what makes the quotient exact.
   const exact = node.op === 'Div' ? decided.includes('float32') : !decided.includes('float16');
   return exact ? 'float32' : 'float16';
+}
+
+/** Whether the operator, where it takes or gives float32 here, may do so with float16. What is not known may not. */
+function allowsFloat16(node: Node, version: number): boolean {
+  const schema = opSchema(node.domain, node.opType, version);
+  if (schema === undefined) return false;
+  const allows = (values: readonly (Value | null)[], parameters: readonly Parameter[]): boolean =>
+    values.every((value, index) => {
+      const types = (parameters[index] ?? parameters.at(-1))?.types;
+      return !isFloat32(value) || types?.has('float16') === true;
+    });
+  return allows(node.inputs, schema.inputs) && allows(node.outputs, schema.outputs);
 }
 
 function isFloat32(value: Value | null): boolean {

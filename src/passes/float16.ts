@@ -35,6 +35,7 @@ export const float16: Pass<Options> = {
 
 /** One run of the pass over one model. */
 class Halving {
+  readonly #model: Model;
   readonly #graph: Graph;
   readonly #keepIo: boolean;
   readonly #cx: PassContext;
@@ -45,6 +46,7 @@ class Halving {
   #casts = 0;
 
   constructor(model: Model, keepIo: boolean, cx: PassContext) {
+    this.#model = model;
     this.#graph = model.graph;
     this.#keepIo = keepIo;
     this.#cx = cx;
@@ -54,7 +56,7 @@ class Halving {
     const graph = this.#graph;
     // Half of it would be halved again, without its casts.
     if (computesInFloat16(graph)) return { changed: false, stats: {} };
-    const halves = chooseFloat16(graph, this.#keepIo ? 'float32' : 'float16');
+    const halves = chooseFloat16(this.#model, this.#keepIo ? 'float32' : 'float16');
     const weights = [...graph.initializers()].filter((value) => isFloat32(value) && !value.isInput);
     if (halves.size === 0 && weights.length === 0) return { changed: false, stats: {} };
     if (!this.#keepIo) {

@@ -5,6 +5,7 @@
 import type { Node } from '../graph/node.ts';
 import { staticShape, type ValueType } from '../graph/types.ts';
 import type { Value } from '../graph/value.ts';
+import { isConvertible } from '../kernels/convert.ts';
 import { constantNumbers, constantScalar, constantTensor } from '../rewrite/constants.ts';
 import { nodeRule, type Rule } from '../rewrite/rule.ts';
 import { cast } from '../tensor/derived/cast.ts';
@@ -110,7 +111,8 @@ const foldCast = fold('cast-of-constant', ['Cast'], (node) => {
   const tensor = constantTensor(node.input(0));
   const to = dtypeOfCode(node.int('to') ?? 0);
   if (tensor === undefined || to === undefined) return 'not a constant';
-  return isFloat(tensor.dtype) && isFloat(to) ? cast(tensor, to) : 'not a cast between float types';
+  const folds = [tensor.dtype, to].every((dtype) => isFloat(dtype) && isConvertible(dtype));
+  return folds ? cast(tensor, to) : 'not a cast between float types that are converted here';
 });
 
 const foldTranspose = fold('transpose-of-constant', ['Transpose'], (node) => {

@@ -141,7 +141,7 @@ class Quantizer {
         N: n,
         bits,
         block_size: block,
-        ...(accuracyLevel === 0 ? {} : { accuracy_level: accuracyLevel }),
+        ...(accuracyLevel === 0 || rows.dtype !== 'float32' ? {} : { accuracy_level: accuracyLevel }),
       },
     });
     if (addend !== undefined && !isBias) result = rewriter.op('Add', [result, addend]);

@@ -21,8 +21,8 @@ export interface MatMulNBitsSupport {
   /** The bias input. */
   readonly bias: boolean;
   /**
-   * Bits to the accuracy_level that the provider's fast kernel wants; absent: the default (float activations).
-   * A provider that wants none accepts any.
+   * Bits to the accuracy_level that the provider's fast kernel wants for float32 activations; absent: the default
+   * (float activations). A provider that wants none accepts any.
    */
   readonly accuracyLevel: Readonly<Record<number, number>>;
 }

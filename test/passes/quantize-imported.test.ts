@@ -184,6 +184,14 @@ describe('float16 graphs', () => {
     expect(scales?.initializer?.dtype).toBe(text === 'int8-channel' ? 'float32' : 'float16');
   });
 
+  it('ask for no accuracy level: with float16 the CPU provider computes wrongly at that of its fast kernel', () => {
+    const model = linear();
+    runPasses(model, 'int8');
+    const node = [...model.graph.nodes()].find(({ op }) => op === matMulNBits);
+    expect(node?.int('bits')).toBe(8);
+    expect(node?.attributes.has('accuracy_level')).toBe(false);
+  });
+
   it('a table gives float16 rows', async () => {
     const make = (): Model =>
       buildModel((b) => {

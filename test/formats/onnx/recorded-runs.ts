@@ -65,8 +65,8 @@ export async function recordedRuns(folder: string, file: string): Promise<Record
 const without = (prefix: string, key: string): string =>
   key.startsWith(prefix) ? key.slice(prefix.length) : '';
 
-/** Runs a model file on a recorded run; gives `output: largest difference` for the outputs beyond tolerance. */
-export async function deviations(path: string, run: RecordedRun): Promise<string[]> {
+/** What a model file gives on a recorded run, for the outputs that were recorded. */
+export async function runOn(path: string, run: RecordedRun): Promise<ReadonlyMap<string, RunOutput>> {
   const ort = await import('onnxruntime-node');
   const session = await ort.InferenceSession.create(path, {
     executionProviders: ['cpu'],
@@ -81,25 +81,40 @@ export async function deviations(path: string, run: RecordedRun): Promise<string
     }
     const wanted = session.outputNames.filter((name) => run.outputs.has(name));
     const results = await session.run(feeds, wanted);
-    const found: string[] = [];
-    for (const name of wanted) {
-      const expected = run.outputs.get(name);
-      const result = results[name];
-      if (expected === undefined || result === undefined) throw new Error(`no output ${name}`);
-      if (`${result.dims}` !== `${expected.value.shape}`) {
-        found.push(`${name}: shape [${result.dims}] is not [${expected.value.shape}]`);
-      }
-      const data =
-        result.type === 'float16'
-          ? halfToFloat(result.data as Uint16Array)
-          : (result.data as ArrayLike<unknown>);
-      const difference = largestDifference(data, expected.value.data);
-      if (!(difference <= expected.tolerance)) found.push(`${name}: ${difference} > ${expected.tolerance}`);
-    }
-    return found;
+    return new Map(
+      wanted.map((name) => {
+        const result = results[name];
+        if (result === undefined) throw new Error(`no output ${name}`);
+        const data =
+          result.type === 'float16'
+            ? halfToFloat(result.data as Uint16Array)
+            : (result.data as ArrayLike<unknown>);
+        return [name, { shape: result.dims, data }];
+      }),
+    );
   } finally {
     await session.release();
   }
+}
+
+export interface RunOutput {
+  readonly shape: readonly number[];
+  readonly data: ArrayLike<unknown>;
+}
+
+/** Runs a model file on a recorded run; gives `output: largest difference` for the outputs beyond tolerance. */
+export async function deviations(path: string, run: RecordedRun): Promise<string[]> {
+  const found: string[] = [];
+  for (const [name, { shape, data }] of await runOn(path, run)) {
+    const expected = run.outputs.get(name);
+    if (expected === undefined) throw new Error(`no output ${name}`);
+    if (`${shape}` !== `${expected.value.shape}`) {
+      found.push(`${name}: shape [${shape}] is not [${expected.value.shape}]`);
+    }
+    const difference = largestDifference(data, expected.value.data);
+    if (!(difference <= expected.tolerance)) found.push(`${name}: ${difference} > ${expected.tolerance}`);
+  }
+  return found;
 }
 
 function feed(
