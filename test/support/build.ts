@@ -28,6 +28,6 @@ export function setup(): void {
   if (newest('src') > modified(join(repository, 'dist/config.schema.json'))) {
     const tsc = join(repository, 'node_modules/.bin/tsc');
     spawnSync(tsc, ['-p', 'tsconfig.build.json'], { cwd: repository, stdio: 'inherit' });
-    node('scripts/write-config-schema.js');
+    node('scripts/write-schemas.js');
   }
 }

@@ -1,16 +1,34 @@
 /** The report as Markdown that a person reads in a minute: verdict, gates, worst places, tiles, coverage. */
-import type { View } from '../../architectures/architecture.ts';
 import { formatBytes, plural } from '../../report/format.ts';
-import type { GateVerdict, Level } from '../gates.ts';
-import type { LevelReport, ParityReport } from './report.ts';
+import type { GateVerdict } from '../gates.ts';
+import { placementLine } from '../placement.ts';
+import { methodLines } from './method.ts';
+import type { BlockMetrics, LevelReport, ParityReport } from './report.ts';
+import {
+  adapterName,
+  type Block,
+  finiteBlock,
+  gateLimit,
+  isQuiet,
+  levelTitles,
+  modelText,
+  formatNumber as number,
+  precisionText,
+  untrainedViews,
+  viewName,
+} from './text.ts';
+import { levelTokens, worstToken } from './tokens.ts';
 
 export function renderMarkdown(report: ParityReport): string {
   return `${[
     ...head(report),
     ...gateTables(report),
     ...worstPlaces(report),
+    ...curves(report),
+    ...tokens(report),
     ...tiles(report),
     ...coverage(report),
+    ...placement(report),
     ...warnings(report),
     ...how(report),
   ].join('\n')}\n`;
@@ -21,36 +39,17 @@ function head(report: ParityReport): string[] {
   const verdict = report.passed
     ? `**Passed**: all ${report.gates.length} gates.`
     : `**FAILED**: ${failed.length} of ${plural(report.gates.length, 'gate')}.`;
-  const { name, architecture } = report.model;
-  const precision = Object.entries(report.precision)
-    .map(([component, value]) => `${component} ${value}`)
-    .join(', ');
   return [
     '# Parity report',
     '',
     verdict,
     '',
-    `- Model: ${[name, architecture].filter((part) => typeof part === 'string').join(', ')}`,
-    `- Precision: ${precision}`,
+    `- Model: ${modelText(report)}`,
+    `- Precision: ${precisionText(report)}`,
     ...(report.image === undefined ? [] : [`- Picture: ${report.image.summary}`]),
     `- Run by: ${report.runtime.name} ${report.runtime.version} on ${report.runtime.device}`,
-    ...greedy(report),
   ];
 }
-
-function greedy(report: ParityReport): string[] {
-  const runs = report.levels.find((level) => level.level === 'fidelity')?.greedy ?? [];
-  if (runs.length === 0) return [];
-  const parts = runs.map(({ agreed, of }) => `${agreed} of ${of}`).join(', ');
-  return [`- Greedy tokens shared with the original before the first difference, per prompt: ${parts}`];
-}
-
-const levelTitles: Readonly<Record<Level, string>> = {
-  device: 'Device: the original on the device, against the original on the CPU',
-  rewrite: 'Rewrite: the graph after merging and resizing, against the original',
-  implementation: 'Implementation: against the plain graph with the same rounded weights',
-  fidelity: 'Fidelity: against the original weights',
-};
 
 function gateTables(report: ParityReport): string[] {
   return report.levels.flatMap(({ level }) => [
@@ -63,13 +62,8 @@ function gateTables(report: ParityReport): string[] {
   ]);
 }
 
-/** That every number is finite is worth a row only where it is not so. */
-function isQuiet(gate: GateVerdict): boolean {
-  return gate.metric === 'finite' && gate.passed;
-}
-
 function gateRow(gate: GateVerdict): string {
-  const limit = `${gate.direction === 'at-most' ? '≤' : '≥'} ${number(gate.limit)}`;
+  const limit = gateLimit(gate);
   return row([
     gate.passed ? 'ok' : '**FAIL**',
     gate.output,
@@ -112,8 +106,62 @@ function numbersRow(level: LevelReport, { output, feed, metrics }: LevelReport['
   ]);
 }
 
+/** Blocks of a component that are listed: those that add the most. */
+const mostBlocks = 5;
+
+function curves(report: ParityReport): string[] {
+  const drawn = (report.curves ?? []).filter(({ blocks }) => blocks.length > 0);
+  if (drawn.length === 0) return [];
+  return [
+    '',
+    '## Error per block',
+    '',
+    "`local`: fed with the reference's activations, the block's own error; `accumulated`: fed by its own predecessors.",
+    '',
+    '| Component | Block | Ends in | Local | Accumulated | Worst at |',
+    '|---|---:|---|---:|---:|---|',
+    ...drawn.flatMap(({ component, blocks }) => {
+      const worst = blocks
+        .map((block, index) => ({ ...block, index }))
+        .sort((a, b) => blockSize(b) - blockSize(a) || a.index - b.index)
+        .slice(0, mostBlocks);
+      return worst.map(({ index, name, local, accumulated }) =>
+        row([
+          component,
+          `${index} of ${blocks.length}`,
+          name,
+          blockError(local),
+          blockError(accumulated),
+          local.worst,
+        ]),
+      );
+    }),
+  ];
+}
+
+function blockSize({ local }: Block): number {
+  return finiteBlock(local) ? local.relative : Number.MAX_VALUE;
+}
+
+function blockError(metrics: BlockMetrics): string {
+  return finiteBlock(metrics) ? number(metrics.relative) : '**not finite**';
+}
+
+function tokens(report: ParityReport): string[] {
+  const worst = levelTokens(report).flatMap(({ level, output, feed, tokens: maps }) => {
+    const token = worstToken(maps);
+    return token === undefined ? [] : [`- ${level}, ${output} fed ${feed}: ${token.text}`];
+  });
+  return worst.length === 0 ? [] : ['', '## Worst token of the picture', '', ...worst];
+}
+
+function placement(report: ParityReport): string[] {
+  const lines = (report.placement ?? []).map((one) => `- ${cell(placementLine(one))}`);
+  return lines.length === 0 ? [] : ['', '## What ran where', '', ...lines];
+}
+
 function tiles(report: ParityReport): string[] {
-  const untrained = report.image?.views.filter((view) => view.trained === false) ?? [];
+  const untrained = untrainedViews(report);
   if (untrained.length === 0) return [];
   return [
     '',
@@ -121,14 +169,6 @@ function tiles(report: ParityReport): string[] {
     '',
     ...untrained.map((view) => `- ${viewName(view)}: ${adapterName(view)}`),
   ];
-}
-
-function viewName(view: View): string {
-  return view.kind === 'global' ? 'global view' : `tile row ${view.row ?? '?'} column ${view.column ?? '?'}`;
-}
-
-function adapterName(view: View): string {
-  return typeof view.adapter === 'number' ? `adapter ${view.adapter}` : 'base weights, no adapter';
 }
 
 function coverage(report: ParityReport): string[] {
@@ -168,28 +208,7 @@ function warnings(report: ParityReport): string[] {
 }
 
 function how(report: ParityReport): string[] {
-  const { sample, runtime } = report;
-  const layers = report.levels.flatMap(({ cacheLayers }) => cacheLayers ?? []);
-  const prompts = sample.prompts
-    .map(
-      ({ tokens, imageTokens }) =>
-        `${tokens} tokens${imageTokens > 0 ? ` (${imageTokens} of the picture)` : ''}`,
-    )
-    .join('; ');
-  return [
-    '',
-    '## How it was measured',
-    '',
-    ...(sample.picture === undefined
-      ? []
-      : [
-          `- A drawn picture of ${sample.picture.width}x${sample.picture.height}, seed ${sample.seed}, sha256 ${sample.picture.sha256.slice(0, 16)}…`,
-        ]),
-    `- ${plural(sample.prompts.length, 'prompt')}: ${prompts}; then ${plural(sample.decodeSteps, 'greedy step')} with cache, the reference picks the tokens`,
-    `- Cache compared in ${plural(Math.min(...layers), 'layer')}`,
-    "- Fed `local`: each component gets the reference's activations; `chain`: its own model's, as in use",
-    ...runtime.notes.map((note) => `- ${note}`),
-  ];
+  return ['', '## How it was measured', '', ...methodLines(report).map((line) => `- ${line}`)];
 }
 
 function row(cells: readonly string[]): string {
@@ -199,13 +218,4 @@ function row(cells: readonly string[]): string {
 /** Text from files must not break the table. */
 function cell(text: string): string {
   return text.replaceAll(/[\r\n]+/g, ' ').replaceAll('|', '\\|');
-}
-
-/** `0.9987`, `1.2e-7`: four digits. */
-function number(value: number): string {
-  if (Number.isInteger(value)) return String(value);
-  if (!Number.isFinite(value)) return 'not finite';
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2);
-  return String(Number(value.toPrecision(4)));
 }

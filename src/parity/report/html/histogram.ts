@@ -1,0 +1,57 @@
+/** How the differences of the logits spread: bars over bins, counts on a logarithmic axis so that the tails show. */
+import type { Histogram } from '../../metrics.ts';
+import type { ParityReport } from '../report.ts';
+import { html, type Markup } from './markup.ts';
+import { plot, unit, y } from './plot.ts';
+import { counts as countScale, valueTicks } from './scale.ts';
+import type { Section } from './section.ts';
+
+export function histogramChart(histogram: Histogram, id: string, title: string): Markup {
+  const { edges, counts } = histogram;
+  const scale = countScale(counts);
+  const width = unit / counts.length;
+  const gap = Math.min(4, width / 6);
+  const bars = counts
+    .map((count, index) =>
+      count === 0
+        ? ''
+        : `M${round(index * width + gap / 2)} ${unit}V${y(scale.at(count))}h${round(width - gap)}V${unit}z`,
+    )
+    .join('');
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  return html`<figure class="histogram"><figcaption><h3>${title}</h3></figcaption>
+${plot({
+  id,
+  label: `${title}: ${total} differences in ${counts.length} bins. Left and right arrows read the bins.`,
+  columns: counts.length,
+  yTitle: 'numbers in the bin, log scale',
+  xTitle: 'difference / standard deviation of the reference',
+  yTicks: scale.ticks,
+  xTicks: valueTicks(edges),
+  marks: html`<path class="bars" d="${bars}"/>`,
+})}</figure>
+`;
+}
+
+function round(value: number): number {
+  return Number(value.toFixed(1));
+}
+
+/** The part of the page; undefined when no differences of logits were counted. */
+export function logitDifferences({ levels }: ParityReport): Section | undefined {
+  const charts = levels.flatMap(({ level, outputs }, at) =>
+    outputs.flatMap(({ output, feed, metrics: { differences } }, index) =>
+      output === 'logits' && differences !== undefined && differences.counts.length > 0
+        ? [histogramChart(differences, `histogram:${at}:${index}`, `${level}, fed ${feed}`)]
+        : [],
+    ),
+  );
+  if (charts.length === 0) return undefined;
+  return {
+    id: 'logits',
+    short: 'Logits',
+    title: 'Differences of the logits',
+    lead: 'Output less reference of each logit; the outer bins hold what lies beyond. A fault shows as mass far from the middle, or as a second hump.',
+    body: html`<div class="grids">${charts}</div>`,
+  };
+}

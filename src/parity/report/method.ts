@@ -1,0 +1,36 @@
+/** How the numbers came about, in sentences. */
+import { plural } from '../../report/format.ts';
+import { placementLine } from '../placement.ts';
+import type { ParityReport } from './report.ts';
+
+/** Without a full stop; words that options and columns use stand in `backticks`. */
+export function methodLines({ levels, sample, runtime, placement }: ParityReport): readonly string[] {
+  // They have a table of their own.
+  const placed = new Set(placement?.map(placementLine));
+  const layers = levels.flatMap(({ cacheLayers }) => cacheLayers ?? []);
+  const prompts = sample.prompts
+    .map(
+      ({ tokens, imageTokens }) =>
+        `${tokens} tokens${imageTokens > 0 ? ` (${imageTokens} of the picture)` : ''}`,
+    )
+    .join('; ');
+  return [
+    ...(sample.picture === undefined
+      ? []
+      : [
+          `A drawn picture of ${sample.picture.width}x${sample.picture.height}, seed ${sample.seed}, sha256 ${sample.picture.sha256.slice(0, 16)}…`,
+        ]),
+    `${plural(sample.prompts.length, 'prompt')}: ${prompts}; then ${plural(sample.decodeSteps, 'greedy step')} with cache, the reference picks the tokens`,
+    ...(layers.length === 0 ? [] : [`Cache compared in ${plural(Math.min(...layers), 'layer')}`]),
+    "Fed `local`: each component gets the reference's activations; `chain`: its own model's, as in use",
+    ...greedyLine(levels),
+    ...runtime.notes.filter((note) => !placed.has(note)),
+  ];
+}
+
+function greedyLine(levels: ParityReport['levels']): readonly string[] {
+  const runs = levels.find(({ level }) => level === 'fidelity')?.greedy ?? [];
+  if (runs.length === 0) return [];
+  const parts = runs.map(({ agreed, of }) => `${agreed} of ${of}`).join(', ');
+  return [`Greedy tokens shared with the original before the first difference, per prompt: ${parts}`];
+}

@@ -1,0 +1,80 @@
+/** The report in the lines that a terminal shows after a check: the verdict, what failed and where, what was near. */
+import { formatTable, plural } from '../../report/format.ts';
+import { placementLine } from '../placement.ts';
+import type { ErrorCurve, ParityReport } from './report.ts';
+import {
+  finiteBlock,
+  formatNumber,
+  gateKey,
+  gateLimit,
+  isQuiet,
+  shareText,
+  tightest,
+  usedShare,
+  worstBlock,
+} from './text.ts';
+
+/** With the rest it has to fit a screen of 24 lines. */
+const mostFailures = 6;
+
+/** Lines without an end; the first one is the verdict. */
+export function summaryLines(report: ParityReport): readonly string[] {
+  const failed = report.gates.filter((gate) => !gate.passed);
+  const verdict = report.passed
+    ? `all ${report.gates.length} gates passed`
+    : `${failed.length} of ${report.gates.length} gates FAILED`;
+  const failures = failed
+    .slice(0, mostFailures)
+    .map((gate) => [
+      '  FAIL',
+      `${gateKey(gate)} (${gate.feed})`,
+      formatNumber(gate.value),
+      gateLimit(gate),
+      gate.where ?? '',
+    ]);
+  const more = failed.length - mostFailures;
+  return [
+    `Check against the original: ${verdict}`,
+    ...formatTable(failures, [2]),
+    ...(more > 0 ? [`        and ${more} more`] : []),
+    ...formatTable([...outputs(report), ...(report.curves ?? []).flatMap(blocks)], []),
+    ...placement(report),
+  ];
+}
+
+/** Per output the gate nearest its limit. */
+function outputs(report: ParityReport): string[][] {
+  return tightest(report).map((gate) => {
+    const key = `${gate.level} ${gate.metric}`;
+    const said = `${key} ${formatNumber(gate.value)} ${gateLimit(gate)}`;
+    return [
+      `  ${gate.output}`,
+      isQuiet(gate) ? 'finite' : `${shareText(usedShare(gate))} of its limit: ${said} (${gate.feed})`,
+    ];
+  });
+}
+
+function blocks(curve: ErrorCurve): string[][] {
+  const worst = worstBlock(curve);
+  if (worst === undefined) return [];
+  const size = finiteBlock(worst.local) ? formatNumber(worst.local.relative) : 'not finite';
+  const at = curve.blocks.indexOf(worst);
+  return [
+    [
+      `  ${curve.component}`,
+      `largest own error ${size} in block ${at} of ${plural(curve.blocks.length, 'block')}: ${worst.name}`,
+    ],
+  ];
+}
+
+/** The converted graphs in one line, the best known of them. */
+function placement({ placement: placed = [], runtime }: ParityReport): readonly string[] {
+  const converted = placed.filter(({ build }) => build === 'converted');
+  if (converted.length === 0) return [];
+  const plain = converted.every(
+    ({ proven, fellBack, device }) => proven && fellBack.length === 0 && device === runtime.device,
+  );
+  return plain
+    ? [`  Every node of ${converted.map(({ component }) => component).join(', ')} ran on ${runtime.device}.`]
+    : converted.map((one) => `  ${placementLine(one)}`);
+}
