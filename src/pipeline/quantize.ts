@@ -5,9 +5,10 @@
 import { basename } from 'node:path';
 import { layoutModel, modelTensors } from '../formats/onnx/layout.ts';
 import { type OpenModel, openModel } from '../formats/onnx/open.ts';
-import { inferModel } from '../graph/infer/infer.ts';
+import { inferCorrectedModel } from '../graph/infer/infer.ts';
 import type { Model } from '../graph/model.ts';
 import { printModel } from '../graph/print.ts';
+import type { Value } from '../graph/value.ts';
 import { verifyModel } from '../graph/verify.ts';
 import { type DiagnosticRecord, diagnostic, fail } from '../report/diagnostics.ts';
 import { formatBytes, plural } from '../report/format.ts';
@@ -170,7 +171,7 @@ async function planJob(
     path,
     options.force,
   );
-  inferModel(model);
+  const corrected = inferCorrectedModel(model);
   verifyModel(model);
   const checkpoint = describe(file, model);
   const inputs = sourceFiles([...modelTensors(model)].map(({ tensor }) => tensor));
@@ -199,7 +200,11 @@ async function planJob(
     files: component.files,
     bytes: { output: component.files.reduce((sum, { bytes }) => sum + bytes, 0), scratch: 0 },
     memory: { write: memoryToWrite([component], options), parity: 0 },
-    warnings: [...nothingChanged(file, model, records), ...records.flatMap(({ warnings }) => warnings)],
+    warnings: [
+      ...otherShapes(file, corrected),
+      ...nothingChanged(file, model, records),
+      ...records.flatMap(({ warnings }) => warnings),
+    ],
   };
   return {
     plan,
@@ -249,4 +254,11 @@ function nothingChanged(where: string, { graph }: Model, records: readonly PassR
   const hint =
     'its weights are inputs of the graph too, so that callers may replace them: export it without that';
   return [diagnostic('VC3301', { where, ...(replaceable ? { hint } : {}) })];
+}
+
+function otherShapes(where: string, corrected: readonly Value[]): DiagnosticRecord[] {
+  const [first] = corrected;
+  if (first === undefined) return [];
+  const more = corrected.length === 1 ? '' : ` and ${corrected.length - 1} more`;
+  return [diagnostic('VC3302', { where, found: `${first.name}${more}` })];
 }

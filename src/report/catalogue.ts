@@ -195,6 +195,7 @@ export const catalogue = {
   VC3103: error('input', 'element types do not fit together'),
 
   VC3301: warning('the model holds nothing that these passes change'),
+  VC3302: warning('the model declares shapes that its graph contradicts; the computed ones are taken'),
 
   VC3901: error(
     'input',

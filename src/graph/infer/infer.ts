@@ -30,15 +30,24 @@ const rules: ReadonlyMap<string, Rule> = new Map([
   ...controlRules,
 ]);
 
+/** What holds of a value whose declared type the inferred one contradicts; throws where nothing can. */
+type Settle = (value: Value, declared: ValueType, inferred: ValueType, where: string) => ValueType;
+
+const refuse: Settle = (_value, declared, inferred, where) => {
+  throw fail('VC3102', { where, found: formatType(declared), expected: formatType(inferred) });
+};
+
 /** Types found so far, laid over those that the values carry: nothing in the graph changes. */
 class Inference implements TypeScope {
   readonly types = new Map<Value, ValueType>();
   /** `domain::op` of model-local functions, which hide operators of that name. */
   readonly #functions: ReadonlySet<string>;
   readonly #data = new IntEvaluator(this);
+  readonly #settle: Settle;
 
-  constructor(functions: ReadonlySet<string>) {
+  constructor(functions: ReadonlySet<string>, settle: Settle) {
     this.#functions = functions;
+    this.#settle = settle;
   }
 
   typeOf(value: Value): ValueType | undefined {
@@ -77,11 +86,8 @@ class Inference implements TypeScope {
   #learn(value: Value, type: ValueType | undefined, where: string): void {
     if (type === undefined) return;
     const declared = this.typeOf(value);
-    const merged = declared === undefined ? type : mergeTypes(declared, type);
-    if (merged === undefined) {
-      throw fail('VC3102', { where, found: formatType(declared), expected: formatType(type) });
-    }
-    this.types.set(value, merged);
+    if (declared === undefined) this.types.set(value, type);
+    else this.types.set(value, mergeTypes(declared, type) ?? this.#settle(value, declared, type, where));
   }
 }
 
@@ -95,14 +101,14 @@ function apply(types: ReadonlyMap<Value, ValueType>): void {
 
 /** Sets the types of a node's outputs (and of what is in its bodies), merged with those that are declared. */
 export function inferNode(_graph: Graph, node: Node): void {
-  const inference = new Inference(new Set());
+  const inference = new Inference(new Set(), refuse);
   inference.inferNode(node);
   apply(inference.types);
 }
 
 /** The types that follow for every value of the main graph and its bodies; changes nothing. */
 export function inferredTypes(model: Model): ReadonlyMap<Value, ValueType> {
-  const inference = new Inference(functionNames(model));
+  const inference = new Inference(functionNames(model), refuse);
   inference.inferGraph(model.graph);
   return inference.types;
 }
@@ -110,4 +116,24 @@ export function inferredTypes(model: Model): ReadonlyMap<Value, ValueType> {
 /** Sets the types of all values of the main graph and its bodies that can be inferred. */
 export function inferModel(model: Model): void {
   apply(inferredTypes(model));
+}
+
+/**
+ * Sets the types of all values like `inferModel`, but takes the computed shape where an inner value declares another
+ * one, as runtimes do: exporters are careless there. Returns those values. What the model declares of its outputs, and
+ * element types, are promises: there a contradiction throws.
+ */
+export function inferCorrectedModel(model: Model): readonly Value[] {
+  const corrected: Value[] = [];
+  const inference = new Inference(functionNames(model), (value, declared, inferred, where) => {
+    const shapeOnly =
+      declared.kind === 'tensor' && inferred.kind === 'tensor' && declared.dtype === inferred.dtype;
+    const inner = value.producer !== undefined && !value.graph.outputs.includes(value);
+    if (!shapeOnly || !inner) return refuse(value, declared, inferred, where);
+    corrected.push(value);
+    return inferred;
+  });
+  inference.inferGraph(model.graph);
+  apply(inference.types);
+  return corrected;
 }
