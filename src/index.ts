@@ -1,6 +1,6 @@
 /** vlm-convert as a library. The command line uses nothing else. */
 
-export type { ParityReport } from './parity/index.ts';
+export { type ParityReport, renderJunit, renderMarkdown, summaryLines } from './parity/index.ts';
 export { type ConvertContext, type ConvertResult, convert } from './pipeline/convert.ts';
 export {
   type InspectedCheckpoint,

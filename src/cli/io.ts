@@ -5,6 +5,8 @@ export interface Io {
   readonly terminal: boolean;
   readonly columns: number;
   readonly cwd: string;
+  /** A file whose Markdown a CI system shows beside the step: GitHub's `GITHUB_STEP_SUMMARY`. */
+  readonly stepSummary?: string;
   /** Calls `handler` at SIGINT and SIGTERM; the function returned stops that. */
   readonly onInterrupt: (handler: () => void) => () => void;
 }
@@ -27,6 +29,7 @@ export function processIo(): Io {
       process.env.CI === undefined,
     columns: Math.min(process.stdout.columns || 100, 120),
     cwd: process.cwd(),
+    ...(process.env.GITHUB_STEP_SUMMARY ? { stepSummary: process.env.GITHUB_STEP_SUMMARY } : {}),
     onInterrupt: (handler) => {
       for (const signal of interrupts) process.on(signal, handler);
       return () => {

@@ -178,6 +178,15 @@ export const optionTable = [
     convertOnly: true,
   },
   {
+    key: 'junit',
+    flag: '--junit <file>',
+    group: 'Check',
+    help: 'write the gates as JUnit XML, too, for the test view of a CI system',
+    type: { kind: 'path' },
+    expected: 'a path',
+    convertOnly: true,
+  },
+  {
     key: 'strict',
     flag: '--strict',
     group: 'Check',

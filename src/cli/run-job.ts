@@ -16,6 +16,7 @@ export interface RunOptions {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly debug?: boolean;
+  readonly junit?: string;
 }
 
 export interface Job<R> {
@@ -65,13 +66,14 @@ export function splitOptions(values: OptionValues): {
   readonly run: RunOptions;
   readonly work: OptionValues;
 } {
-  const { dryRun, json, quiet, debug, ...work } = values as RunOptions & OptionValues;
+  const { dryRun, json, quiet, debug, junit, ...work } = values as RunOptions & OptionValues;
   return {
     run: {
       ...(dryRun === undefined ? {} : { dryRun }),
       ...(json === undefined ? {} : { json }),
       ...(quiet === undefined ? {} : { quiet }),
       ...(debug === undefined ? {} : { debug }),
+      ...(junit === undefined ? {} : { junit }),
     },
     work,
   };

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../formats/checkpoint/open.ts';
-import { type ParityReport, parityFailure, parseGates, renderJson, renderMarkdown } from '../parity/index.ts';
+import { type ParityReport, parityFailure, parseGates, reportFiles } from '../parity/index.ts';
 import type { DiagnosticRecord } from '../report/diagnostics.ts';
 import { formatBytes, plural } from '../report/format.ts';
 import { type Reporter, runStage, type StageSpec } from '../report/progress.ts';
@@ -122,10 +122,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
           const files = new Map<string, Uint8Array>();
           for (const file of sideFiles) files.set(file.path, await file.content());
           if (parity === undefined) return { files, parity: 'not run' };
-          // How long it took stays out of the files: the same inputs give the same bytes.
-          const lasting = { ...parity, timing: {} };
-          files.set('parity-report.json', encode(renderJson(lasting)));
-          files.set('parity-report.md', encode(renderMarkdown(lasting)));
+          for (const [path, text] of reportFiles(parity)) files.set(path, encode(text));
           return { files, parity: parity.passed ? 'passed' : 'failed' };
         },
       },

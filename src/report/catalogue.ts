@@ -296,6 +296,8 @@ export const catalogue = {
     'a weight file cannot be linked, so its tensors are copied',
     'linking needs the output on the same file system as the checkpoint',
   ),
+  VC5120: error('output', 'the JUnit file of the check cannot be written'),
+  VC5121: warning('the report cannot be added to the summary of the CI step'),
   VC5190: error('interrupted', 'interrupted; nothing was written under the name of the output'),
 
   // --- VC6xxx runtimes and parity

@@ -6,6 +6,7 @@ import { fail } from '../../report/diagnostics.ts';
 import { readConfigFile } from '../config-file.ts';
 import type { Io } from '../io.ts';
 import type { Request } from '../program.ts';
+import { prepareJunit, publishReport } from '../publish-report.ts';
 import { renderResult } from '../render/result.ts';
 import { flagName, type RunOptions, runJob, splitOptions } from '../run-job.ts';
 import { parseOptionValues } from '../schema.ts';
@@ -14,12 +15,26 @@ type ConvertRequest = Extract<Request, { command: 'convert' }>;
 
 export async function runConvert(request: ConvertRequest, io: Io): Promise<number> {
   const { options, run } = await collectOptions(request, io);
-  const { convert, planConversion } = await import('../../index.ts');
+  const { convert, planConversion, summaryLines } = await import('../../index.ts');
+  const junit = run.junit === undefined ? undefined : resolve(io.cwd, run.junit);
+  if (junit !== undefined && options.parity === false) {
+    throw fail('VC4002', {
+      where: '--junit',
+      found: '--no-parity',
+      expected: 'a check, whose gates it lists',
+    });
+  }
   return runJob(
     {
       plan: () => planConversion(options, { cwd: io.cwd }),
-      work: (context) => convert(options, context),
-      render: renderResult,
+      work: async (context) => {
+        if (junit !== undefined) await prepareJunit(junit);
+        const result = await convert(options, context);
+        if (result.parity !== undefined) await publishReport(result.parity, junit, io);
+        return result;
+      },
+      render: (result, shown) =>
+        renderResult(result, shown, result.parity === undefined ? [] : summaryLines(result.parity)),
     },
     run,
     io,

@@ -3,21 +3,18 @@ import type { ConvertResult, QuantizeResult } from '../../index.ts';
 import { formatBytes, formatTable, plural } from '../../report/format.ts';
 import { coverageTable } from './plan.ts';
 
-/** `shown`: the output's path as the user reads it. */
-export function renderResult({ files, parity, passed, peakRss, plan }: ConvertResult, shown: string): string {
+/** `shown`: the output's path as the user reads it; `summary`: the check's, empty when it did not run. */
+export function renderResult(
+  { files, parity, peakRss, plan }: ConvertResult,
+  shown: string,
+  summary: readonly string[],
+): string {
   const graphs = files.filter(({ path }) => path.startsWith('onnx/'));
   const lines = written(files, graphs, shown);
   const precision = plan.components.map((one) => `${one.id} ${one.precision}`).join(', ');
   lines.push(`Precision: ${precision}`);
-  if (parity === undefined) {
-    lines.push('Not checked: --no-parity');
-  } else {
-    const failed = parity.gates.filter((gate) => !gate.passed).length;
-    const verdict = passed
-      ? `all ${parity.gates.length} gates passed`
-      : `${failed} of ${parity.gates.length} gates failed`;
-    lines.push(`Check against the original: ${verdict}; see parity-report.md`);
-  }
+  if (parity === undefined) lines.push('Not checked: --no-parity');
+  else lines.push(...summary, `Report: ${shown}/parity-report.html, .md and .json`);
   lines.push(`Memory: ${formatBytes(peakRss.write)} at most while writing${checked(peakRss, parity)}`);
   return `${lines.join('\n')}\n`;
 }
