@@ -227,8 +227,8 @@ class Quantizer {
     const { dtype, shape } = tensor;
     const [, depth = 0] = shape;
     if (dtype !== 'float32' && dtype !== 'float16') return `stored as ${dtype}`;
-    // Tables of frequencies and the like are made in memory; an embedding lies in a file.
-    if (tensor.origin.kind === 'inline') return 'computed for the graph, not learned';
+    // Tables of frequencies and the like are made in memory, as are the smallest of a file; an embedding lies in one.
+    if (tensor.origin.kind === 'inline') return 'small, or computed for the graph';
     if (!embedding) return 'embedding=false';
     if (shape.length !== 2 || (node.int('axis') ?? 0) !== 0) return 'not rows of a table';
     if (depth % block !== 0 || depth === 0) return `rows of ${depth} are not whole blocks of ${block}`;

@@ -50,7 +50,8 @@ export async function writeModels(
   );
   for (const { folder, model, layout } of models) {
     options.signal?.throwIfAborted();
-    const file = await writeModelFile(join(options.root, folder), layout.modelFile, model, layout);
+    const nonFinite = options.nonFinite === 'keep' ? 'keep' : 'unquantized';
+    const file = await writeModelFile(join(options.root, folder), layout.modelFile, model, layout, nonFinite);
     results.push({ ...file, path: within(folder, file.path) });
   }
   return results;
@@ -66,8 +67,9 @@ export async function writeModelFile(
   name: string,
   model: Model,
   layout: ModelLayout,
+  nonFinite: 'keep' | 'unquantized' = 'unquantized',
 ): Promise<ManifestFile> {
-  const bytes = await encodeModel(model, layout);
+  const bytes = await encodeModel(model, layout, nonFinite);
   await writeFileSynced(join(folder, name), bytes);
   return { path: name, bytes: bytes.byteLength, sha256: sha256(bytes) };
 }

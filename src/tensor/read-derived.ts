@@ -3,7 +3,7 @@
  * Whole outputs are written by the workers (pipeline/), which load without waiting.
  */
 import { columnsOf } from './derived/derive.ts';
-import type { Derivation, Tensor } from './tensor.ts';
+import type { Derivation, NonFinite, Tensor } from './tensor.ts';
 import { computeTiles, leavesOf } from './tiles.ts';
 import { elementBytes } from './window.ts';
 import { Workspace } from './workspace.ts';
@@ -12,12 +12,13 @@ const capacityBytes = 64 << 20;
 
 let shared: Workspace | undefined;
 
-/** Bytes [begin, end) of an output. Throws VC3901 where a weight to quantize is not finite. */
+/** Bytes [begin, end) of an output. Throws VC3901, see `NonFinite`. */
 export async function readDerived(
   derivation: Derivation,
   output: number,
   begin: number,
   end: number,
+  nonFinite: NonFinite,
 ): Promise<Uint8Array> {
   if (begin === end) return new Uint8Array(0);
   const spec = derivation.outputs[output];
@@ -34,7 +35,7 @@ export async function readDerived(
     first,
     last,
     shared,
-    { capacityBytes, nonFinite: 'unquantized' },
+    { capacityBytes, nonFinite },
     (source, at, target) => {
       const range = loaded.find(
         (one) => one.source === source && one.begin <= at && at + target.byteLength <= one.end,

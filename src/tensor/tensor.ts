@@ -132,7 +132,7 @@ export function derivedTensors(derivation: Derivation): readonly Tensor[] {
       origin: { kind: 'derived', derivation, output },
       read: async (begin: number, end: number) => {
         checkWithin(begin, end, byteLength);
-        return readDerived(derivation, output, begin, end);
+        return readDerived(derivation, output, begin, end, 'unquantized');
       },
     };
   });
@@ -145,9 +145,14 @@ export function derivedTensor(derivation: Derivation): Tensor {
   return tensor;
 }
 
-/** All bytes of a tensor: only for tensors known to be small. */
-export function readAll(tensor: Tensor): Promise<Uint8Array> {
-  return tensor.read(0, tensor.byteLength);
+/** All bytes of a tensor: only for tensors known to be small. Throws VC3901, see `NonFinite`. */
+export function readAll(
+  tensor: Tensor,
+  nonFinite: Exclude<NonFinite, 'refuse'> = 'unquantized',
+): Promise<Uint8Array> {
+  const { origin, byteLength } = tensor;
+  if (origin.kind !== 'derived') return tensor.read(0, byteLength);
+  return readDerived(origin.derivation, origin.output, 0, byteLength, nonFinite);
 }
 
 function checkWithin(begin: number, end: number, byteLength: number): void {

@@ -197,7 +197,7 @@ describe('what stays, and why', () => {
       const at = b.input('ids', tensorType('int64', []));
       b.output('y', b.op('Gather', [b.float32(new Float32Array(4 * 64), [4, 64]), at]));
     };
-    expect(reasons(frequencies)).toEqual([['const_f32', 'float32', 'computed for the graph, not learned']]);
+    expect(reasons(frequencies)).toEqual([['const_f32', 'float32', 'small, or computed for the graph']]);
   });
 
   it('what a target has no kernel for', () => {

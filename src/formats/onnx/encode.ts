@@ -38,17 +38,21 @@ import { loadCodec } from './schema.ts';
 const protobufLimit = 2 ** 31 - 1;
 
 /**
- * The bytes of `<fileName>.onnx`. Reads the tensors that stay inline. Throws VC2050 when they exceed 2 GiB and
- * VC2051 where a node's domain is not imported.
+ * The bytes of `<fileName>.onnx`. Reads the tensors that stay inline. Throws VC2050 when they exceed 2 GiB,
+ * VC2051 where a node's domain is not imported and, unless they are kept, VC3901 for weights that are not finite.
  */
-export async function encodeModel(model: Model, layout: ModelLayout): Promise<Uint8Array> {
+export async function encodeModel(
+  model: Model,
+  layout: ModelLayout,
+  nonFinite: 'keep' | 'unquantized' = 'unquantized',
+): Promise<Uint8Array> {
   const inline = new Map<Tensor, Uint8Array>();
   let inlineBytes = 0;
   for (const { tensor } of modelTensors(model)) {
     if (layout.placement.has(tensor) || inline.has(tensor)) continue;
     inlineBytes += tensor.byteLength;
     checkSize(layout, inlineBytes);
-    inline.set(tensor, await readAll(tensor));
+    inline.set(tensor, await readAll(tensor, nonFinite));
   }
   const codec = await loadCodec();
   const bytes = codec.encode(new Encoder(model, layout, inline).model());

@@ -108,7 +108,7 @@ it('reads every dtype that the official writer wrote, bytes included', async () 
   // uint8 is the second tensor of the script that wrote the file: bytes 37 + 11 i.
   const uint8 = tensors.get('of.uint8');
   expect(uint8 && [...(await readAll(uint8))]).toEqual([37, 48, 59, 70, 81, 92]);
-  const all = Buffer.concat(await Promise.all([...tensors.values()].map(readAll)));
+  const all = Buffer.concat(await Promise.all([...tensors.values()].map((tensor) => readAll(tensor))));
   expect(all.equals(bytes.subarray(bytes.byteLength - all.byteLength))).toBe(true);
 });
 
