@@ -219,6 +219,16 @@ export const optionTable = [
     expected: 'true or false',
   },
   {
+    key: 'linkWeights',
+    flag: '--link-weights',
+    group: 'Run',
+    help:
+      'leave tensors that are stored as they are in the weight files, and link those into the output: smaller, ' +
+      'but whoever writes to one writes to both; such tensors are not read, nor looked through for NaN',
+    type: { kind: 'switch' },
+    expected: 'true or false',
+  },
+  {
     key: 'resume',
     flag: '--resume',
     group: 'Run',

@@ -8,6 +8,7 @@ import { layoutModel, type ModelLayout } from '../formats/onnx/layout.ts';
 import { cloneModel } from '../graph/clone.ts';
 import type { Model } from '../graph/model.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { type Links, noLinks } from './links.ts';
 import type { Precision, ResolvedOptions } from './options.ts';
 import { type PassRecord, type Reproducer, runPipeline } from './pass-manager.ts';
 import { printPipeline } from './pipeline-text.ts';
@@ -40,12 +41,13 @@ export function compile(
   built: BuiltModel,
   options: ResolvedOptions,
   onBroken: OnBroken = () => {},
+  links: Links = noLinks,
 ): readonly CompiledComponent[] {
   const steps = chooseSteps(built, options);
   return built.components.map((component) => {
     const chosen = steps.get(component.id);
     if (chosen === undefined) throw new RangeError(`no steps for ${component.id}`);
-    return compileComponent(component, chosen, onBroken);
+    return compileComponent(component, chosen, onBroken, links);
   });
 }
 
@@ -53,6 +55,7 @@ function compileComponent(
   component: Component,
   steps: ComponentSteps,
   onBroken: OnBroken,
+  links: Links,
 ): CompiledComponent {
   const model = cloneModel(component.model);
   model.producerVersion = toolVersion();
@@ -71,7 +74,7 @@ function compileComponent(
     ...(changesSums(first.records) ? { rewritten: original } : {}),
     plain,
     model,
-    layout: layoutModel(model, { fileName: component.fileName }),
+    layout: layoutModel(model, { fileName: component.fileName, linked: links.names }),
   };
 }
 

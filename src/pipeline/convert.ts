@@ -14,6 +14,7 @@ import { check } from './check.ts';
 import { checkDevice } from './check-device.ts';
 import type { OnBroken } from './compile.ts';
 import { inputFiles } from './inputs.ts';
+import { chooseLinks, noLinks } from './links.ts';
 import { type MadeOutput, makeOutput, orInterrupted, outputStages } from './make-output.ts';
 import { type ConvertOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { chooseOutput, outputPath } from './output-folder.ts';
@@ -91,17 +92,21 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
     const prepared = await runStage(
       reporter,
       'passes',
-      () => prepare(opened, built, resolved, context.onBroken),
+      async () => {
+        const links = resolved.linkWeights ? await chooseLinks(inputFiles(opened), place) : noLinks;
+        return prepare(opened, built, resolved, context.onBroken, links);
+      },
       ({ plan }) => `${plural(plan.files.length, 'file')}, ${formatBytes(plan.bytes.output)}`,
     );
     signal.throwIfAborted();
-    const { plan, components, sideFiles } = prepared;
+    const { plan, components, links, sideFiles } = prepared;
     let parity: ParityReport | undefined;
     const made = await makeOutput(
       {
         plan,
         place,
         models: components.map(({ model, layout }) => ({ folder: 'onnx', model, layout })),
+        links,
         inputs: inputFiles(opened),
         options: resolved,
         nonFinite: resolved.allowNonfinite ? 'keep' : 'refuse',

@@ -13,6 +13,7 @@ import { checkMemory } from './check-memory.ts';
 import { sha256 } from './digest.ts';
 import type { JournalInput } from './engine/journal.ts';
 import { digestInputs, journalInputs } from './inputs.ts';
+import type { LinkedFile } from './links.ts';
 import { type Manifest, type ManifestFile, manifestName } from './manifest.ts';
 import type { ResolvedOptions } from './options.ts';
 import { checkRoom, type OutputPlace, writeFileSynced } from './output-folder.ts';
@@ -33,6 +34,7 @@ export interface OutputJob {
   readonly plan: Plan;
   readonly place: OutputPlace;
   readonly models: readonly ModelToWrite[];
+  readonly links: readonly LinkedFile[];
   /** The files that weights come from. */
   readonly inputs: readonly ByteSource[];
   readonly options: Pick<ResolvedOptions, 'strict' | 'resume' | 'verifyInputs' | 'memory' | 'jobs'>;
@@ -115,7 +117,7 @@ function withResumeHint(error: unknown): unknown {
 
 /** Writes, checks and seals. */
 async function produce(
-  { plan, models, options, nonFinite, finish }: OutputJob,
+  { plan, models, links, options, nonFinite, finish }: OutputJob,
   work: WorkFolder,
   inputs: readonly JournalInput[],
   {
@@ -135,6 +137,7 @@ async function produce(
     (progress) =>
       writeOutput(plan, models, {
         work,
+        links,
         resume: options.resume,
         inputs,
         write,

@@ -16,6 +16,8 @@ export interface ManifestFile {
   readonly path: string;
   readonly bytes: number;
   readonly sha256: string;
+  /** A link to the checkpoint's own file (`--link-weights`): whoever writes to one writes to both. */
+  readonly link?: true;
 }
 
 export interface Manifest {

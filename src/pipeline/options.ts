@@ -37,6 +37,8 @@ export interface ConvertOptions {
   readonly force?: boolean | undefined;
   /** Keep weights that are NaN or infinite, instead of refusing them. */
   readonly allowNonfinite?: boolean | undefined;
+  /** Leave tensors that are stored as they are in the weight files, and link those into the output. */
+  readonly linkWeights?: boolean | undefined;
   /** Go on from what an earlier run of the same conversion finished. */
   readonly resume?: boolean | undefined;
   /** Hash the weight files, note the digests in the manifest, and tell by them whether files are the same. */
@@ -66,6 +68,7 @@ export interface ResolvedOptions {
   readonly strict: boolean;
   readonly force: boolean;
   readonly allowNonfinite: boolean;
+  readonly linkWeights: boolean;
   readonly resume: boolean;
   readonly verifyInputs: boolean;
   readonly memory: number;
@@ -94,6 +97,7 @@ export function resolveOptions(options: ConvertOptions): ResolvedOptions {
     strict: options.strict ?? false,
     force: options.force ?? false,
     allowNonfinite: options.allowNonfinite ?? false,
+    linkWeights: options.linkWeights ?? false,
     resume: options.resume ?? false,
     verifyInputs: options.verifyInputs ?? false,
     memory: options.memory ?? defaultMemory,

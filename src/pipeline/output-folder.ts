@@ -122,7 +122,7 @@ async function realAncestor(path: string): Promise<string> {
 }
 
 /** The nearest ancestor that exists, or the folder itself. */
-async function existing(path: string): Promise<string> {
+export async function existing(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined);
   return found !== undefined || dirname(path) === path ? path : existing(dirname(path));
 }

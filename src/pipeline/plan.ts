@@ -17,6 +17,8 @@ import { inlineTensor, type JsonValue } from '../tensor/tensor.ts';
 import { checkGraphs } from './check-graphs.ts';
 import { type CompiledComponent, compile, type OnBroken } from './compile.ts';
 import { structureSha256 } from './digest.ts';
+import { inputFiles } from './inputs.ts';
+import { chooseLinks, type LinkedFile, type Links, linkedFiles, noLinks } from './links.ts';
 import { type ConvertOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { chooseOutput, outputPath } from './output-folder.ts';
 import type { PassRecord } from './pass-manager.ts';
@@ -28,6 +30,8 @@ export interface PlannedFile {
   /** Relative to the output folder. */
   readonly path: string;
   readonly bytes: number;
+  /** A second name of the checkpoint's own file, which takes no room. */
+  readonly link?: true;
 }
 
 export interface PlannedComponent {
@@ -89,6 +93,7 @@ export interface Prepared {
   readonly plan: Plan;
   readonly built: BuiltModel;
   readonly components: readonly CompiledComponent[];
+  readonly links: readonly LinkedFile[];
   readonly sideFiles: readonly PlannedSideFile[];
 }
 
@@ -108,9 +113,10 @@ export async function planConversion(
   const checkpoint = await openCheckpoint(resolved.checkpoint);
   try {
     const output = outputPath(options.output, checkpoint.name, context.cwd ?? process.cwd());
-    await chooseOutput(output, checkpoint.path, resolved.force);
+    const place = await chooseOutput(output, checkpoint.path, resolved.force);
     const built = build(checkpoint, resolved);
-    const { plan } = await prepare(checkpoint, built, resolved);
+    const links = resolved.linkWeights ? await chooseLinks(inputFiles(checkpoint), place) : noLinks;
+    const { plan } = await prepare(checkpoint, built, resolved, undefined, links);
     const refusal = strictRefusal(plan, resolved.strict);
     return { output, plan, ...(refusal === undefined ? {} : { refusal: refusal.record }) };
   } finally {
@@ -134,13 +140,20 @@ export async function prepare(
   built: BuiltModel,
   options: ResolvedOptions,
   onBroken?: OnBroken,
+  links: Links = noLinks,
 ): Promise<Prepared> {
-  const components = compile(built, options, onBroken);
+  const components = compile(built, options, onBroken, links);
+  const linked = linkedFiles(
+    links,
+    components.map(({ layout }) => layout),
+    'onnx/',
+  );
   const sideFiles = await planSideFiles(checkpoint, built.sideFiles);
   const planned: PlannedComponent[] = [];
   for (const component of components) planned.push(await planComponent(component, 'onnx/'));
   const files = [
     ...planned.flatMap((component) => component.files),
+    ...linked.map(({ path, source }): PlannedFile => ({ path, bytes: source.size, link: true })),
     ...sideFiles.map(({ path, bytes }) => ({ path, bytes })),
   ];
   const scratch = options.parity ? scratchBytes(components) : 0;
@@ -167,17 +180,18 @@ export async function prepare(
       output: total(files),
       scratch,
       ...(usesAdapters(built) && options.passes === undefined
-        ? { lora: loraBytes(built, components, options) }
+        ? { lora: loraBytes(built, components, options, links) }
         : {}),
     },
     memory: peakMemory(components, planned, options),
     warnings: [
       ...checkpoint.problems,
       ...built.warnings,
+      ...links.warnings,
       ...components.flatMap(({ records }) => records.flatMap((record) => record.warnings)),
     ],
   };
-  return { plan, built, components, sideFiles };
+  return { plan, built, components, links: linked, sideFiles };
 }
 
 /** VC4007 when there are warnings under `strict`. */
@@ -254,10 +268,11 @@ function loraBytes(
   built: BuiltModel,
   components: readonly CompiledComponent[],
   options: ResolvedOptions,
+  links: Links,
 ): { readonly merge: number; readonly factored: number } {
   const other = options.lora === 'merge' ? 'factored' : 'merge';
-  const [own, others] = [components, compile(built, { ...options, lora: other })].map((compiled) =>
-    compiled.reduce((sum, { layout }) => sum + total(layoutFiles(layout)), 0),
+  const [own, others] = [components, compile(built, { ...options, lora: other }, undefined, links)].map(
+    (compiled) => compiled.reduce((sum, { layout }) => sum + total(layoutFiles(layout)), 0),
   );
   if (own === undefined || others === undefined) throw new TypeError('two variants give two sizes');
   return options.lora === 'merge' ? { merge: own, factored: others } : { merge: others, factored: own };
@@ -292,13 +307,14 @@ export function memoryToWrite(
   { memory }: Pick<ResolvedOptions, 'memory'>,
 ): number {
   const written = planned.reduce((sum, component) => sum + component.tensorBytes, 0);
-  return baseMemory + Math.min(memory, written);
+  return Math.max(baseMemory, Math.min(memory, baseMemory + written));
 }
 
 function layoutFiles(layout: ModelLayout): PlannedFile[] {
   return layout.dataFiles.map(({ name, byteLength }) => ({ path: name, bytes: byteLength }));
 }
 
-function total(files: readonly PlannedFile[]): number {
-  return files.reduce((sum, file) => sum + file.bytes, 0);
+/** Bytes that files take on the disk. */
+export function total(files: readonly PlannedFile[]): number {
+  return files.reduce((sum, { bytes, link }) => sum + (link === true ? 0 : bytes), 0);
 }

@@ -17,12 +17,20 @@ import { silentReporter } from '../report/sinks.ts';
 import type { ConvertContext } from './convert.ts';
 import { sha256 } from './digest.ts';
 import { sourceFiles } from './inputs.ts';
+import { chooseLinks, linkedFiles, noLinks } from './links.ts';
 import { type MadeOutput, makeOutput, type OutputJob, orInterrupted, outputStages } from './make-output.ts';
 import { type ConvertOptions, type Precision, type ResolvedOptions, resolveOptions } from './options.ts';
 import { besideFolder, chooseOutput } from './output-folder.ts';
 import { type PassRecord, type Reproducer, runPipeline } from './pass-manager.ts';
 import { type PipelineStep, parsePipeline, printPipeline, step } from './pipeline-text.ts';
-import { memoryToWrite, type Plan, type PlannedConversion, planComponent, strictRefusal } from './plan.ts';
+import {
+  memoryToWrite,
+  type Plan,
+  type PlannedConversion,
+  planComponent,
+  strictRefusal,
+  total,
+} from './plan.ts';
 import { plainPasses, precisionOfSteps, precisionSteps } from './steps.ts';
 import { toolVersion } from './version.ts';
 
@@ -37,6 +45,7 @@ type SharedOptions = Pick<
   | 'strict'
   | 'force'
   | 'allowNonfinite'
+  | 'linkWeights'
   | 'resume'
   | 'verifyInputs'
   | 'memory'
@@ -178,7 +187,9 @@ async function planJob(
   const { records } = runPipeline(model, steps, {
     onFailure: (reproducer: Reproducer) => context.onBroken?.(name, reproducer),
   });
-  const layout = layoutModel(model, { fileName: name });
+  const links = options.linkWeights ? await chooseLinks(inputs, place) : noLinks;
+  const layout = layoutModel(model, { fileName: name, linked: links.names });
+  const linked = linkedFiles(links, [layout], '');
   const component = await planComponent(
     {
       component: { id: name, kind: 'graph', modality: 'any' },
@@ -197,12 +208,16 @@ async function planJob(
     architecture: 'onnx',
     options: optionsOf(options),
     components: [component],
-    files: component.files,
-    bytes: { output: component.files.reduce((sum, { bytes }) => sum + bytes, 0), scratch: 0 },
+    files: [
+      ...component.files,
+      ...linked.map(({ path: file, source }) => ({ path: file, bytes: source.size, link: true as const })),
+    ],
+    bytes: { output: total(component.files), scratch: 0 },
     memory: { write: memoryToWrite([component], options), parity: 0 },
     warnings: [
       ...otherShapes(file, corrected),
       ...nothingChanged(file, model, records),
+      ...links.warnings,
       ...records.flatMap(({ warnings }) => warnings),
     ],
   };
@@ -210,6 +225,7 @@ async function planJob(
     plan,
     place,
     models: [{ folder: '', model, layout }],
+    links: linked,
     inputs,
     options,
     // Masks of infinities are part of many graphs; in a weight that is quantized they are an error.
@@ -245,6 +261,7 @@ function optionsOf(options: ResolvedOptions): Plan['options'] {
       : { passes: passes as string }),
     strict,
     allowNonfinite,
+    linkWeights: options.linkWeights,
   };
 }
 

@@ -128,7 +128,10 @@ export async function bytesStanding({ work }: OutputPlace): Promise<number> {
   let bytes = 0;
   for (const entry of entries) {
     // Files have holes where nothing was written yet; blocks are of 512 bytes.
-    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).blocks * 512;
+    if (!entry.isFile()) continue;
+    const { blocks, nlink } = await stat(join(entry.parentPath, entry.name));
+    // A link takes no room, and is made again.
+    if (nlink === 1) bytes += blocks * 512;
   }
   return bytes;
 }

@@ -6,6 +6,8 @@ import { writeFile } from 'node:fs/promises';
 import { diagnostic } from '../report/diagnostics.ts';
 import type { Reporter } from '../report/progress.ts';
 import { Journal, type JournalInput } from './engine/journal.ts';
+import { digestInputs } from './inputs.ts';
+import { type LinkedFile, makeLinks } from './links.ts';
 import type { ManifestFile } from './manifest.ts';
 import type { Plan } from './plan.ts';
 import { refuseNonFiniteInline } from './refuse-inline.ts';
@@ -15,6 +17,7 @@ import { type ModelToWrite, planModels, type WriteLimits, writeModels } from './
 
 export interface WriteOutputOptions {
   readonly work: WorkFolder;
+  readonly links: readonly LinkedFile[];
   readonly resume: boolean;
   /** The files that weights come from. */
   readonly inputs: readonly JournalInput[];
@@ -51,7 +54,8 @@ export async function writeOutput(
     journal = Journal.goOn(work.journal, found);
   }
   try {
-    return await writeModels(models, planned, {
+    reporter.warn(await makeLinks(work.output, options.links));
+    const written = await writeModels(models, planned, {
       ...options.write,
       root: work.output,
       constantsPath: work.constants,
@@ -64,7 +68,27 @@ export async function writeOutput(
         onResumable(true);
       },
     });
+    return [...written, ...(await describeLinks(options))];
   } finally {
     journal.close();
   }
+}
+
+async function describeLinks({
+  links,
+  inputs,
+  signal,
+}: WriteOutputOptions): Promise<readonly ManifestFile[]> {
+  const known = new Map(inputs.map(({ name, sha256 }) => [name, sha256]));
+  const unknown = links
+    .filter(({ source }) => known.get(source.name) === undefined)
+    .map(({ source }) => source);
+  const digests = await digestInputs(unknown, signal);
+  for (const [index, { name }] of unknown.entries()) known.set(name, digests[index]);
+  return links.map(({ path, source }) => ({
+    path,
+    bytes: source.size,
+    sha256: known.get(source.name) ?? '',
+    link: true,
+  }));
 }

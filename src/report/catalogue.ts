@@ -293,8 +293,8 @@ export const catalogue = {
   ),
   VC5109: warning('there is nothing to resume: the conversion starts from the beginning'),
   VC5110: warning(
-    'a weight file cannot be linked, so its tensors are copied',
-    'linking needs the output on the same file system as the checkpoint',
+    'a weight file cannot be linked into the output',
+    'write the output to the file system of the weights, as their owner',
   ),
   VC5120: error('output', 'the JUnit file of the check cannot be written'),
   VC5121: warning('the report cannot be added to the summary of the CI step'),

@@ -9,6 +9,8 @@ import type { Attribute } from '../../graph/attribute.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
+import type { ByteSource } from '../../tensor/byte-source.ts';
+import { bitsOf } from '../../tensor/dtype.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 
 export interface LayoutOptions {
@@ -20,6 +22,11 @@ export interface LayoutOptions {
   readonly alignment?: number;
   /** A data file is closed before it would grow beyond this many bytes; a larger tensor gets a file of its own. */
   readonly maxFileBytes?: number;
+  /**
+   * Files that the model may read where tensors stand already, with their names beside the model file: a tensor that
+   * is stored as it is stays in its file.
+   */
+  readonly linked?: ReadonlyMap<ByteSource, string>;
 }
 
 export interface LayoutEntry {
@@ -36,6 +43,8 @@ export interface ModelLayout {
   readonly modelFile: string;
   readonly dataFiles: readonly { readonly name: string; readonly byteLength: number }[];
   readonly entries: readonly LayoutEntry[];
+  /** Names of the files that hold tensors as they are and that somebody else puts beside the model file. */
+  readonly linkedFiles: readonly string[];
   /** Tensors that are not here are inline. */
   readonly placement: ReadonlyMap<Tensor, LayoutEntry>;
 }
@@ -58,9 +67,17 @@ export function layoutModels(models: readonly Model[], options: LayoutOptions): 
   const maxFileBytes = options.maxFileBytes ?? defaultMaxFileBytes;
   const placement = new Map<Tensor, LayoutEntry>();
   const files: { name: string; byteLength: number }[] = [];
+  const entries: LayoutEntry[] = [];
+  const linked = new Set<string>();
   for (const { name, tensor, movable } of models.flatMap((model) => [...modelTensors(model)])) {
     if (!movable || tensor.dtype === 'string' || tensor.byteLength <= inlineLimit) continue;
     if (placement.has(tensor)) continue;
+    const standing = linkedEntry(tensor, name, options.linked);
+    if (standing !== undefined) {
+      linked.add(standing.file);
+      placement.set(tensor, standing);
+      continue;
+    }
     let file = files.at(-1);
     let offset = file === undefined ? 0 : Math.ceil(file.byteLength / alignment) * alignment;
     if (file === undefined || offset + tensor.byteLength > maxFileBytes) {
@@ -70,14 +87,25 @@ export function layoutModels(models: readonly Model[], options: LayoutOptions): 
       offset = 0;
     }
     file.byteLength = offset + tensor.byteLength;
-    placement.set(tensor, { tensor, name, file: file.name, offset, byteLength: tensor.byteLength });
+    const entry = { tensor, name, file: file.name, offset, byteLength: tensor.byteLength };
+    entries.push(entry);
+    placement.set(tensor, entry);
   }
   return {
     modelFile: `${options.fileName}.onnx`,
     dataFiles: files,
-    entries: [...placement.values()],
+    entries,
+    linkedFiles: [...linked],
     placement,
   };
+}
+
+/** Runtimes read elements where they stand, so they must not be split by what a processor loads at once. */
+function linkedEntry(tensor: Tensor, name: string, linked: LayoutOptions['linked']): LayoutEntry | undefined {
+  const { origin, dtype, byteLength } = tensor;
+  if (origin.kind !== 'source' || origin.offset % Math.ceil(bitsOf(dtype) / 8) !== 0) return undefined;
+  const file = linked?.get(origin.source);
+  return file === undefined ? undefined : { tensor, name, file, offset: origin.offset, byteLength };
 }
 
 export interface ModelTensor {
