@@ -88,12 +88,13 @@ function quiet(command: Command): Command {
     .helpCommand(false);
 }
 
-/** A switch gets its opposite, too, so that a flag can win over the config file in both directions. */
+/** A switch gets its opposite, and a mode its absence, so that a flag can win over the config file in both directions. */
 function commanderOptions(spec: OptionSpec): Option[] {
   const shown = new Option(spec.flag);
   if (spec.type.kind === 'limits' || spec.type.kind === 'passes') {
     shown.argParser((text, previous: unknown) => [...(Array.isArray(previous) ? previous : []), text]);
   }
+  if (spec.type.kind === 'mode') return [shown, new Option(`--no-${shown.name()}`)];
   if (spec.type.kind !== 'switch') return [shown];
   const name = spec.flag.slice(2);
   const negative = name.startsWith('no-');

@@ -22,6 +22,8 @@ function schemaOf(type: OptionKind): z.ZodType {
       return z.boolean();
     case 'choice':
       return z.enum(type.values);
+    case 'mode':
+      return z.union([z.enum(type.values), z.boolean()]);
     case 'integer':
       return z.preprocess(
         (value) => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value),

@@ -30,6 +30,11 @@ export class PlacementLog {
     this.#parts.set(key, part);
   };
 
+  /** Forgets all: what was recorded is run again. */
+  clear(): void {
+    this.#parts.clear();
+  }
+
   /** The table: references first, components in the order given. */
   finish(components: readonly string[], deviceOf: (build: Build) => Device): readonly Placement[] {
     return (['reference', 'converted'] as const)

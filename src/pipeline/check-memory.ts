@@ -11,11 +11,12 @@ export function checkMemory(needed: number, available: number = availableMemory(
   if (needed <= available) return;
   throw fail('VC6005', {
     found: `${formatBytes(available)} in all`,
-    expected: `about ${formatBytes(needed)}: onnxruntime loads whole components in float32`,
+    expected: `about ${formatBytes(needed)}`,
   });
 }
 
-function availableMemory(): number {
+/** Of the machine, or of the container that the process runs in. */
+export function availableMemory(): number {
   // 0 or a huge number where no limit is set.
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();

@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { encodeModel } from '../formats/onnx/encode.ts';
 import { layoutModels, type ModelLayout } from '../formats/onnx/layout.ts';
 import type { Model } from '../graph/model.ts';
-import { type BuildName, type PlacedModels, referenceBuilds } from '../parity/index.ts';
-import { type Device, type ModelInMemory, openSession } from '../runtime/session.ts';
+import { type BuildName, type PlacedPart, referenceBuilds } from '../parity/index.ts';
+import { type ModelInMemory, openSession } from '../runtime/session.ts';
 import { sha256 } from './digest.ts';
 import { executePlan } from './engine/execute.ts';
 import { planModels, type WriteLimits } from './write-models.ts';
@@ -30,8 +30,8 @@ export async function placeParts(
   models: ReadonlyMap<BuildName, Model>,
   layout: ModelLayout,
   folders: PartFolders,
-  options: { readonly write: WriteLimits; readonly device: Device; readonly signal: AbortSignal },
-): Promise<PlacedModels> {
+  options: { readonly write: WriteLimits; readonly signal: AbortSignal },
+): Promise<PlacedPart> {
   const written = [...models].filter(([build]) => referenceBuilds.includes(build));
   const name = `part-${randomUUID()}`;
   const folder = join(folders.scratch, name);
@@ -62,7 +62,7 @@ export async function placeParts(
   };
   return {
     key: (build) => find(build).key,
-    open: (build) => openSession(find(build), { device: options.device }),
+    open: (build, device, recordPlacement) => openSession(find(build), { device, recordPlacement }),
     release: async () => {
       await rm(folder, { recursive: true, force: true });
       await rm(`${folder}.constants`, { force: true });

@@ -5,8 +5,9 @@
  *
  * Lanes that would compute the same (the same part over the same values) are run once.
  */
-import type { Session } from '../../runtime/session.ts';
+import type { Device, Session } from '../../runtime/session.ts';
 import type { RunTensor } from '../../runtime/values.ts';
+import type { BuildName } from './builds.ts';
 import type { ModelPart } from './parts.ts';
 
 /** Inputs of one run of a component. */
@@ -18,7 +19,8 @@ export interface Call {
 
 export interface Lane {
   readonly id: string;
-  readonly build: string;
+  readonly build: BuildName;
+  readonly device: Device;
   readonly calls: readonly Call[];
   /** The lane whose values each part is fed with, with its calls and its cache; undefined: its own. */
   readonly fedFrom?: string;
@@ -33,16 +35,9 @@ export interface Pair {
   compare(part: number, call: number, reference: PartOutputs, other: PartOutputs): void;
 }
 
-export interface OpenedPart {
-  /** A build's session is the same object as another's where both parts are the same model. */
-  session(build: string): Promise<Session>;
-  /** Frees the session that is open. */
-  release(): Promise<void>;
-}
-
 export interface LaneRequest {
   /** Per build; all of the same number of parts. */
-  readonly parts: ReadonlyMap<string, readonly ModelPart[]>;
+  readonly parts: ReadonlyMap<BuildName, readonly ModelPart[]>;
   /** Lanes that others are fed from or compared with come first. */
   readonly lanes: readonly Lane[];
   readonly pairs: readonly Pair[];
@@ -50,16 +45,20 @@ export interface LaneRequest {
   readonly cache: ReadonlyMap<string, string>;
   /** What of a graph output is kept to be compared; undefined: nothing. */
   trim(call: number, name: string, value: RunTensor): RunTensor | undefined;
-  /** Makes a part's models ready; `same` tells builds whose models are equal by an equal string. */
   place(part: number): Promise<PlacedPart>;
+  /** Lanes for which the runtime records what ran where; called with those that a session served, after its runs. */
+  readonly recorded: readonly string[];
+  onRecord(lanes: readonly string[], session: Session): void;
   onPart(part: number): void;
   readonly signal: AbortSignal | undefined;
 }
 
+/** The models of one part, their weights where the runtime can read them. */
 export interface PlacedPart {
-  /** Builds with equal models have equal keys. */
-  key(build: string): string;
-  open(build: string): Promise<Session>;
+  /** Equal for builds whose models are equal. */
+  key(build: BuildName): string;
+  open(build: BuildName, device: Device, recordPlacement: boolean): Promise<Session>;
+  /** Removes what was written for it. */
   release(): Promise<void>;
 }
 
@@ -126,9 +125,11 @@ class PartRun {
     for (const group of groups([...this.#states.values()], (a, b) => this.#sameModel(a, b))) {
       const [first] = group;
       if (first === undefined) continue;
-      const session = await this.#placed.open(first.lane.build);
+      const recorded = group.map(({ lane }) => lane.id).filter((id) => this.#request.recorded.includes(id));
+      const session = await this.#placed.open(first.lane.build, first.lane.device, recorded.length > 0);
       try {
         for (const same of groups(group, (a, b) => this.#sameInputs(a, b))) await this.#run(session, same);
+        if (recorded.length > 0) this.#request.onRecord(recorded, session);
       } finally {
         await session.release();
       }
@@ -136,7 +137,9 @@ class PartRun {
   }
 
   #sameModel(a: LaneState, b: LaneState): boolean {
-    return this.#placed.key(a.lane.build) === this.#placed.key(b.lane.build);
+    return (
+      a.lane.device === b.lane.device && this.#placed.key(a.lane.build) === this.#placed.key(b.lane.build)
+    );
   }
 
   #inputs({ lane }: LaneState): readonly string[] {
@@ -193,9 +196,10 @@ class PartRun {
     const presents = new Set(this.#request.cache.values());
     const kept = new Map<string, RunTensor>();
     for (const [name, value] of outputs) {
-      if (presents.has(name)) state.caches[call]?.set(name, value);
+      if (presents.has(name) && lane.fedFrom === undefined) state.caches[call]?.set(name, value);
       if (part?.crossing.includes(name)) {
-        state.values[call]?.set(name, value);
+        // A lane that is fed from another one never reads its own.
+        if (lane.fedFrom === undefined) state.values[call]?.set(name, value);
         kept.set(name, value);
       }
       if (part?.outputs.includes(name)) {

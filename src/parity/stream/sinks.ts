@@ -7,9 +7,9 @@ import { type RunTensor, toFloat32 } from '../../runtime/values.ts';
 import { embedNames } from '../components.ts';
 import { comparedLayers } from '../decoding.ts';
 import type { Prompt, Sample } from '../inputs/sample.ts';
-import { Comparison } from '../metrics.ts';
+import { argMax, Comparison } from '../metrics.ts';
 import { cachePlace, featureGrids, featurePlace, nextTokens, positionPlace, sampledRows } from '../places.ts';
-import { compareTensors, type Feed, finish, type OutputResult } from '../runner.ts';
+import { compareTensors, type Feed, finish, type OutputResult, type PairResult } from '../runner.ts';
 import type { PartOutputs } from './lanes.ts';
 
 /** Compares two builds of one component, fed alike. */
@@ -70,8 +70,9 @@ export interface DecoderCall {
 export interface DecoderSample {
   readonly recipe: GenerationRecipe;
   readonly prompts: readonly Prompt[];
-  /** Per prompt, the ids that follow it. */
+  /** Per prompt, the ids that follow it: one more than steps. */
   readonly continuations: readonly (readonly number[])[];
+  readonly decodeSteps: number;
   readonly calls: readonly DecoderCall[];
 }
 
@@ -89,7 +90,7 @@ export function trimDecoder(
   name: string,
   value: RunTensor,
 ): RunTensor | undefined {
-  const { recipe, calls, prompts, continuations } = sample;
+  const { recipe, calls, prompts, decodeSteps: steps } = sample;
   const { prompt, step } = callOf(calls, call);
   if (name === 'logits') {
     if (step !== undefined) return value;
@@ -103,7 +104,6 @@ export function trimDecoder(
     }
     return { dtype: 'float32', shape: [1, rows.length, vocab], data };
   }
-  const steps = continuations[prompt]?.length ?? 0;
   if ((step ?? -1) + 1 !== steps) return undefined;
   const layer = Number(/^present\.(\d+)\./.exec(name)?.[1]);
   return comparedLayers(recipe, (prompts[prompt]?.ids.length ?? 0) + steps).includes(layer)
@@ -111,8 +111,31 @@ export function trimDecoder(
     : undefined;
 }
 
+/** How many of the tokens that the first build picks the second one picks, too, until the first that differs. */
+export class Picks {
+  readonly #sample: DecoderSample;
+  readonly #agreed: number[];
+  readonly #parted = new Set<number>();
+
+  constructor(sample: DecoderSample) {
+    this.#sample = sample;
+    this.#agreed = sample.prompts.map(() => 0);
+  }
+
+  /** The last rows of both; calls of a prompt in order. */
+  add(prompt: number, reference: Float32Array, other: Float32Array): void {
+    if (argMax(reference) !== argMax(other)) this.#parted.add(prompt);
+    if (!this.#parted.has(prompt)) this.#agreed[prompt] = (this.#agreed[prompt] ?? 0) + 1;
+  }
+
+  finish(): PairResult['greedy'] {
+    const of = this.#sample.decodeSteps + 1;
+    return this.#agreed.map((agreed, prompt) => ({ prompt, agreed, of }));
+  }
+}
+
 /** Logits and cache. */
-export function decoderSink(component: string, feed: Feed, sample: DecoderSample): Sink {
+export function decoderSink(component: string, feed: Feed, sample: DecoderSample, picks?: Picks): Sink {
   const logits = new Comparison({ logits: true });
   const cache = new Comparison({ logits: false });
   return {
@@ -130,7 +153,9 @@ export function decoderSink(component: string, feed: Feed, sample: DecoderSample
           if (found?.shape.join() !== value.shape.join()) {
             throw fail('VC6102', { where: name, found: `[${found?.shape}]`, expected: `[${value.shape}]` });
           }
-          logits.add({ data: toFloat32(value), width, place, next }, toFloat32(found));
+          const [wanted, own] = [toFloat32(value), toFloat32(found)];
+          logits.add({ data: wanted, width, place, next }, own);
+          picks?.add(index, wanted.subarray(-width), own.subarray(-width));
         } else if (name.startsWith('present.')) {
           comparePresent(cache, name, reference, other, cachePlace(index, name, value.shape[2] ?? 1));
         }

@@ -7,25 +7,24 @@
  * with what the output's own components made. Prompts and what follows them are known beforehand (teacher forcing),
  * so that a part is visited once: it runs all prompts and then every step after them on its own cache.
  */
-import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
 import type { Model } from '../../graph/model.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { metadataKeys } from '../../rewrite/rewriter.ts';
-import type { Session } from '../../runtime/session.ts';
+import type { Device } from '../../runtime/session.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../runtime/values.ts';
 import { isFloat } from '../../tensor/dtype.ts';
 import { cacheNames, embedNames, output, splice } from '../components.ts';
 import { comparedLayers } from '../decoding.ts';
-import type { Level } from '../gates.ts';
-import { Random } from '../inputs/random.ts';
-import type { Sample } from '../inputs/sample.ts';
+import { type Level, levels as levelOrder } from '../gates.ts';
 import { positionPlace, viewName } from '../places.ts';
 import type { ErrorCurve, LevelReport } from '../report/report.ts';
 import { checkNames, type OutputResult } from '../runner.ts';
+import type { LevelRun } from '../whole.ts';
 import { BlockErrors } from './block-errors.ts';
 import { type BuildName, type Builds, buildNames, cutBuilds } from './builds.ts';
+import { drawContinuations, pickContinuations } from './continuations.ts';
 import type { CutOptions } from './cuts.ts';
-import { type Call, type Lane, type Pair, type PartOutputs, runLanes } from './lanes.ts';
+import { type Call, type Lane, type Pair, type PartOutputs, type PlacedPart, runLanes } from './lanes.ts';
 import type { ModelPart } from './parts.ts';
 import {
   type DecoderCall,
@@ -33,32 +32,22 @@ import {
   decoderSink,
   embedSink,
   featureSink,
+  Picks,
   type Sink,
   trimDecoder,
 } from './sinks.ts';
 
-/** The models of one part, with their weights in place. */
-export interface PlacedModels {
-  /** Equal for builds whose models are equal. */
-  key(build: BuildName): string;
-  open(build: BuildName): Promise<Session>;
-  /** Removes what was written for it. */
-  release(): Promise<void>;
-}
-
-export interface StreamRequest {
-  readonly recipe: GenerationRecipe;
-  readonly image: ImageGeometry | undefined;
-  readonly sample: Sample;
-  readonly decodeSteps: number;
+export interface StreamRequest extends LevelRun {
+  /**
+   * Who chooses the ids after each prompt: the original, loaded whole, picks them greedily, or they are `drawn` like
+   * the prompt, since what it would pick is known only when all its parts have run.
+   */
+  readonly continuation: 'picked' | 'drawn';
   /** By component id. */
   readonly builds: ReadonlyMap<string, Builds>;
   readonly cut: CutOptions;
   /** Puts the weights of one part's builds where the runtime can read them. */
-  place(component: string, models: ReadonlyMap<BuildName, Model>): Promise<PlacedModels>;
-  /** Called before each part with what it is, how many were done, and how many there are. */
-  onPart(component: string, part: string, done: number, total: number): void;
-  readonly signal: AbortSignal | undefined;
+  readonly place: (component: string, models: ReadonlyMap<BuildName, Model>) => Promise<PlacedPart>;
 }
 
 export interface StreamResult {
@@ -71,20 +60,13 @@ export async function runStreamed(request: StreamRequest): Promise<StreamResult>
   const { recipe, sample } = request;
   const check = new StreamedCheck(request);
   const features = await check.vision();
-  const continuations = drawContinuations(recipe, sample, request.decodeSteps);
+  const continuations =
+    request.continuation === 'drawn'
+      ? drawContinuations(recipe, sample, request.decodeSteps)
+      : await pickContinuations(request, features.reference);
   const embeds = await check.embed(continuations);
   await check.decoder(continuations, embeds, features);
   return check.result();
-}
-
-/** Ids that follow each prompt: drawn, since what the reference would pick is known only when all parts have run. */
-export function drawContinuations(
-  recipe: GenerationRecipe,
-  sample: Sample,
-  steps: number,
-): readonly (readonly number[])[] {
-  const random = new Random(sample.seed + 1);
-  return sample.prompts.map(() => Array.from({ length: steps }, () => random.int(0, recipe.textIds)));
 }
 
 /** A tensor per picture or prompt, of the original and of the output. */
@@ -117,6 +99,7 @@ class StreamedCheck {
   readonly #total: number;
   #done = 0;
   #cacheLayers: number | undefined;
+  #greedy: LevelReport['greedy'] = [];
 
   constructor(request: StreamRequest) {
     this.#request = request;
@@ -125,12 +108,12 @@ class StreamedCheck {
   }
 
   result(): StreamResult {
-    const order: readonly Level[] = ['rewrite', 'implementation', 'fidelity'];
-    const levels = order.flatMap((level): LevelReport[] => {
+    const levels = levelOrder.flatMap((level): LevelReport[] => {
       const outputs = this.#results.get(level);
       if (outputs === undefined) return [];
       const layers = outputs.some((one) => one.output === 'cache') ? this.#cacheLayers : undefined;
-      return [{ level, outputs, greedy: [], ...(layers === undefined ? {} : { cacheLayers: layers }) }];
+      const greedy = level === 'fidelity' ? this.#greedy : [];
+      return [{ level, outputs, greedy, ...(layers === undefined ? {} : { cacheLayers: layers }) }];
     });
     return { levels, curves: this.#curves };
   }
@@ -176,7 +159,7 @@ class StreamedCheck {
     await this.#run({
       component,
       calls: sample.prompts.map(({ ids }, index) => {
-        const all = [...ids, ...(continuations[index] ?? [])];
+        const all = [...ids, ...(continuations[index] ?? []).slice(0, this.#request.decodeSteps)];
         return { feeds: new Map([[embedNames.input, int64Value([1, all.length], all)]]) };
       }),
       sink: () => embedSink(component, sample.prompts),
@@ -201,7 +184,8 @@ class StreamedCheck {
       { prompt },
       ...Array.from({ length: decodeSteps }, (__, step) => ({ prompt, step })),
     ]);
-    const known: DecoderSample = { recipe, prompts: sample.prompts, continuations, calls };
+    const known: DecoderSample = { recipe, prompts: sample.prompts, continuations, decodeSteps, calls };
+    const picks = new Picks(known);
     const feed = (from: 'reference' | 'converted'): readonly Call[] =>
       this.#decoderCalls(calls, embeds[from], features[from]);
     this.#cacheLayers = Math.min(
@@ -211,7 +195,7 @@ class StreamedCheck {
       component,
       calls: feed('reference'),
       chained: feed('converted'),
-      sink: (_level, way) => decoderSink(component, way, known),
+      sink: (_level, way) => decoderSink(component, way, known, way === 'chain' ? picks : undefined),
       cache: new Map(pairs),
       trim: (call, name, value) => trimDecoder(known, call, name, value),
       place: (call) => {
@@ -277,29 +261,46 @@ class StreamedCheck {
 
   async #run(run: ComponentRun): Promise<void> {
     const { component, calls, chained } = run;
-    const { place, onPart, signal } = this.#request;
+    const { place, onStep, onPlacement, devices, signal } = this.#request;
     const parts = this.#cuts.get(component);
     const own = parts?.get('reference');
     if (parts === undefined || own === undefined) throw new RangeError(`${component} was not cut`);
     const exact: BuildName = parts.has('exact') ? 'exact' : 'converted';
+    const { reference: device, converted: outputDevice } = devices;
+    // What the device adds shows beside the original on the CPU, and so do passes, which have nothing to do with it.
+    const host = device === 'cpu' ? 'reference' : 'host';
+    const deviceOf: Readonly<Record<BuildName, Device>> = {
+      reference: device,
+      rewritten: 'cpu',
+      plain: device,
+      converted: outputDevice,
+      exact: outputDevice,
+    };
     const lanes: Lane[] = [
-      ...[...parts.keys()].map((build) => ({ id: build, build, calls })),
-      { id: 'block', build: 'converted', calls, fedFrom: 'reference' },
-      ...(chained === undefined ? [] : [{ id: 'chain', build: 'converted', calls: chained }]),
+      ...(host === 'host' ? [{ id: host, build: 'reference', device: 'cpu', calls } as const] : []),
+      ...[...parts.keys()].map((build): Lane => ({ id: build, build, device: deviceOf[build], calls })),
+      { id: 'block', build: 'converted', device: outputDevice, calls, fedFrom: 'reference' },
+      ...(chained === undefined
+        ? []
+        : [{ id: 'chain', build: 'converted', device: outputDevice, calls: chained } as const]),
     ];
-    const compared = [
-      ...(parts.has('rewritten')
-        ? [{ level: 'rewrite', reference: 'reference', other: 'rewritten' } as const]
-        : []),
-      { level: 'implementation', reference: 'plain', other: exact } as const,
-      { level: 'fidelity', reference: 'reference', other: 'converted' } as const,
+    const levelPairs: readonly {
+      readonly level: Level;
+      readonly reference: string;
+      readonly other: string;
+    }[] = [
+      ...(host === 'host' ? [{ level: 'device', reference: host, other: 'reference' } as const] : []),
+      ...(parts.has('rewritten') ? [{ level: 'rewrite', reference: host, other: 'rewritten' } as const] : []),
+      { level: 'implementation', reference: 'plain', other: exact },
+      { level: 'fidelity', reference: 'reference', other: 'converted' },
       ...(chained === undefined
         ? []
         : [{ level: 'fidelity', reference: 'reference', other: 'chain' } as const]),
-    ].map((pair) => {
-      const feed = pair.other === 'chain' ? 'chain' : 'local';
-      return { ...pair, sink: run.sink(pair.level, feed) };
-    });
+    ];
+    const compared = levelPairs.map((pair) => ({
+      ...pair,
+      sink: run.sink(pair.level, pair.other === 'chain' ? 'chain' : 'local'),
+    }));
     const curve = new CurveErrors(own, run);
     const pairs: Pair[] = [
       ...compared.map(({ reference, other, sink }) => ({
@@ -324,8 +325,14 @@ class StreamedCheck {
       cache: run.cache,
       trim: run.trim,
       place: (part) => place(component, modelsOf(parts, part)),
+      recorded: ['reference', 'converted'],
+      onRecord: (ran, session) => {
+        for (const build of ['reference', 'converted'] as const) {
+          if (ran.includes(build)) onPlacement(component, build, session.placement);
+        }
+      },
       onPart: (part) => {
-        onPart(component, blockName(own, part), this.#done, this.#total);
+        onStep(`${component}, ${blockName(own, part)}`, this.#done, this.#total);
         this.#done += 1;
       },
       signal,
