@@ -3,7 +3,7 @@ import { access, readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fail } from '../report/diagnostics.ts';
 import { systemReason } from '../report/show.ts';
-import { positionals } from './options.ts';
+import { pathKeys } from './options.ts';
 import { type OptionValues, parseOptionValues } from './schema.ts';
 
 export const configName = 'vlm-convert.config.json';
@@ -63,7 +63,7 @@ export async function readConfigFile(
   }
   const { $schema: _, ...kept } = values;
   const options: Record<string, unknown> = kept;
-  for (const { key } of positionals) {
+  for (const key of pathKeys) {
     const value = options[key];
     if (typeof value === 'string' && !isAbsolute(value)) options[key] = join(dirname(path), value);
   }

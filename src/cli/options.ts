@@ -187,6 +187,15 @@ export const optionTable = [
     convertOnly: true,
   },
   {
+    key: 'baseline',
+    flag: '--baseline <file>',
+    group: 'Check',
+    help: 'parity-report.json of an earlier conversion of the same kind: being further off than it, beyond noise, fails',
+    type: { kind: 'path' },
+    expected: 'a path',
+    convertOnly: true,
+  },
+  {
     key: 'strict',
     flag: '--strict',
     group: 'Check',
@@ -305,6 +314,12 @@ export const positionals = [
   },
   { key: 'output', help: 'folder to write; left out: <checkpoint name>-onnx beside the current folder' },
 ] as const;
+
+/** Options that are paths: relative to the current folder, in a config file to that file. */
+export const pathKeys: readonly string[] = [
+  ...positionals.map(({ key }) => key),
+  ...optionTable.flatMap((spec) => (spec.type.kind === 'path' ? [spec.key] : [])),
+];
 
 /** Says where the config file is, so it is the one option that no config file holds. */
 export const configFlag = {

@@ -9,8 +9,9 @@ import type { atols, Metrics } from './metrics.ts';
 import type { Feed, OutputKind, OutputResult } from './runner.ts';
 
 /**
- * `device`: the original on the device asked for against the original on the CPU. `rewrite`: the plain graph with the original weights against the original, both float32. `implementation`: the
- * output against the plain graph with the same rounded weights. `fidelity`: the output against the original.
+ * `device`: the original on the device asked for against the original on the CPU. `rewrite`: the plain graph with the
+ * original weights against the original, both float32. `implementation`: the output against the plain graph with the
+ * same rounded weights. `fidelity`: the output against the original.
  */
 export type Level = 'device' | 'rewrite' | 'implementation' | 'fidelity';
 
@@ -110,7 +111,8 @@ export interface GateVerdict {
   readonly precision: Precision;
   readonly direction: 'at-most' | 'at-least';
   readonly limit: number;
-  readonly from: 'default' | 'user';
+  /** What set the limit; `baseline`: what an earlier report measured (gates-baseline.ts). */
+  readonly from: 'default' | 'user' | 'baseline';
   readonly value: number;
   readonly passed: boolean;
   /** Place of the worst. */
@@ -153,20 +155,33 @@ const gateKeys: ReadonlyMap<string, Omit<GateOverride, 'limit'>> = new Map(
   ),
 );
 
+/** NaN does not pass. */
+export function passes(direction: GateVerdict['direction'], value: number, limit: number): boolean {
+  return direction === 'at-most' ? value <= limit : value >= limit;
+}
+
 /**
- * Judges the outputs of one level. A component fed locally is held to its own precision's limits; in chain it
- * inherits the errors of the others, so the least exact precision of all counts.
+ * Whose limits hold for an output. A component fed locally is held to its own precision's; in chain it inherits the
+ * errors of the others, so the least exact precision of all counts.
  */
+export function precisionOfResult(
+  { feed, component }: Pick<OutputResult, 'feed' | 'component'>,
+  precisionOf: Readonly<Record<string, Precision>>,
+): Precision {
+  if (feed === 'local') return precisionOf[component] ?? 'fp32';
+  const used = Object.values(precisionOf);
+  return precisions.findLast((precision) => used.includes(precision)) ?? 'fp32';
+}
+
+/** Judges the outputs of one level. */
 export function judge(
   level: Level,
   results: readonly OutputResult[],
   precisionOf: Readonly<Record<string, Precision>>,
   overrides: readonly GateOverride[],
 ): readonly GateVerdict[] {
-  const used = Object.values(precisionOf);
-  const least = precisions.findLast((precision) => used.includes(precision)) ?? 'fp32';
   return results.flatMap((result) => {
-    const precision = result.feed === 'chain' ? least : (precisionOf[result.component] ?? 'fp32');
+    const precision = precisionOfResult(result, precisionOf);
     const own = overrides.filter((gate) => gate.level === level && gate.output === result.output);
     const limits: Limits = {
       finite: 0,
@@ -189,8 +204,7 @@ export function judge(
         limit,
         from: own.some((gate) => gate.metric === metric) ? ('user' as const) : ('default' as const),
         value,
-        // Written so that NaN fails.
-        passed: direction === 'at-most' ? value <= limit : value >= limit,
+        passed: passes(direction, value, limit),
         ...(where === undefined ? {} : { where }),
       };
     });

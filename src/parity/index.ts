@@ -2,13 +2,16 @@
 export { withoutActivationQuantization } from './activation-quantization.ts';
 export type { ComponentFiles } from './components.ts';
 export { type GateOverride, type GateVerdict, type Level, type Precision, parseGates } from './gates.ts';
+export { type Baseline, checkBaseline, parseBaseline } from './gates-baseline.ts';
+export { drawSample, type Sample } from './inputs/sample.ts';
+export { summariseSample } from './inputs/summary.ts';
 export { type CoverageRow, coverageRows } from './report/coverage.ts';
 export { reportFiles } from './report/files.ts';
 export { renderJunit } from './report/junit.ts';
 export { renderMarkdown } from './report/markdown.ts';
 export type { ParityReport, PassSummary, Subject } from './report/report.ts';
 export { summaryLines } from './report/summary.ts';
-export { type ParityRequest, parityFailure, runParity } from './run-parity.ts';
+export { defaultDecodeSteps, type ParityRequest, parityFailure, runParity } from './run-parity.ts';
 export { type BuildName, type Builds, buildNames, cutBuilds, referenceBuilds } from './stream/builds.ts';
 export type { CutOptions } from './stream/cuts.ts';
 export { type PlacedModels, runStreamed, type StreamRequest, type StreamResult } from './stream/streamed.ts';

@@ -9,14 +9,15 @@ import type { ChosenDevice, Device } from '../runtime/devices.ts';
 import { runtimeVersion } from '../runtime/session.ts';
 import type { ComponentFiles } from './components.ts';
 import { type GateOverride, type GateVerdict, judge, type Level, levels as levelOrder } from './gates.ts';
+import { type Baseline, checkBaseline, judgeBaseline } from './gates-baseline.ts';
 import { drawSample, type Sample } from './inputs/sample.ts';
+import { summariseSample } from './inputs/summary.ts';
 import { PlacementLog, placementLine } from './placement.ts';
 import {
   type ImageSummary,
   type LevelReport,
   type ParityReport,
   reportVersion,
-  type SampleSummary,
   type Subject,
 } from './report/report.ts';
 import { comparePair, type Feed, type PairRequest, pairSteps } from './runner.ts';
@@ -51,15 +52,22 @@ export interface ParityRequest {
   };
   /** Limits that replace the defaults; see `parseGates`. */
   readonly gates?: readonly GateOverride[];
+  /** An earlier report that this one must not fall behind. */
+  readonly baseline?: Baseline | undefined;
+  /** Pictures and prompts; default: drawn from `seed`. */
+  readonly sample?: Sample | undefined;
   /** Runs the converted model, and the reference where it can. Default cpu. */
   readonly device?: ChosenDevice;
-  /** Of picture and prompts; default 1. */
+  /** Of the drawn picture and prompts; default 1. */
   readonly seed?: number;
-  /** Greedy steps after each prefill; default 8. */
+  /** Default `defaultDecodeSteps`. */
   readonly decodeSteps?: number;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
 }
+
+/** Greedy steps after each prefill. */
+export const defaultDecodeSteps = 8;
 
 /** Local feeding suffices to prove a rewrite or an implementation; what a user sees is the chain. */
 const feedsOf: Readonly<Record<Level, readonly Feed[]>> = {
@@ -105,9 +113,11 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
   const chosen: ChosenDevice = request.device ?? { device: 'cpu', requested: 'cpu', passedOver: [] };
   const { device } = chosen;
   let referenceDevice = device;
-  const decodeSteps = request.decodeSteps ?? 8;
+  const decodeSteps = request.decodeSteps ?? defaultDecodeSteps;
   const runtime = await runtimeVersion();
-  const sample = drawSample(recipe, image, request.seed ?? 1);
+  const sample = request.sample ?? drawSample(recipe, image, request.seed ?? 1);
+  const summary = summariseSample(sample, image, decodeSteps);
+  if (request.baseline !== undefined) checkBaseline(request.baseline, subject, summary);
   const clock = stopwatch();
   const present = levelOrder.filter((level) => pairOf(level, request, device, device) !== undefined);
   const total = present.reduce((sum, level) => {
@@ -147,6 +157,9 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
     levels.push({ level, ...result });
     gates.push(...judge(level, result.outputs, subject.precision, request.gates ?? []));
   }
+  if (request.baseline !== undefined) {
+    gates.push(...judgeBaseline(levels, subject.precision, request.baseline));
+  }
   request.onProgress?.({ done: total, total, unit: 'steps' });
   const components = Object.keys(request.fidelity.converted);
   const placed = placement.finish(components, (build) => (build === 'reference' ? referenceDevice : device));
@@ -162,7 +175,7 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
       notes: [...notes, ...placed.map(placementLine)],
     },
     ...(image === undefined ? {} : { image: summariseImage(image) }),
-    sample: summariseSample(sample, image, decodeSteps),
+    sample: summary,
     gates,
     levels,
     placement: placed,
@@ -170,16 +183,19 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
   };
 }
 
-/** What to throw, after the report is written, when a gate failed (VC6201); undefined when all passed. */
+/**
+ * What to throw, after the report is written, when a gate failed (VC6201), or only gates of the baseline (VC6202);
+ * undefined when all passed.
+ */
 export function parityFailure(report: ParityReport): VlmError | undefined {
   const failed = report.gates.filter((gate) => !gate.passed);
-  const [first] = failed;
+  const first = failed.find(({ from }) => from !== 'baseline') ?? failed[0];
   if (first === undefined) return undefined;
   const key = `${first.level}.${first.output}.${first.metric}`;
-  return fail('VC6201', {
+  return fail(first.from === 'baseline' ? 'VC6202' : 'VC6201', {
     where: `${key} (${first.feed})${first.where === undefined ? '' : `, ${first.where}`}`,
     found: `${first.value.toPrecision(3)}${failed.length > 1 ? `, and ${failed.length - 1} more failed` : ''}`,
-    expected: `${first.direction === 'at-most' ? 'at most' : 'at least'} ${first.limit}`,
+    expected: `${first.direction === 'at-most' ? 'at most' : 'at least'} ${Number(first.limit.toPrecision(6))}`,
   });
 }
 
@@ -221,29 +237,6 @@ function deviceNotes({ device, requested, passedOver, defects }: ChosenDevice, s
 function summariseImage(image: ImageGeometry): ImageSummary {
   const { requested, input, tokens, summary, views } = image;
   return { requested, input, tokens, summary, views };
-}
-
-function summariseSample(
-  sample: Sample,
-  image: ImageGeometry | undefined,
-  decodeSteps: number,
-): SampleSummary {
-  const [only] = sample.pictures;
-  return {
-    seed: sample.seed,
-    source: sample.source,
-    ...(image === undefined || only === undefined || sample.source !== 'drawn'
-      ? {}
-      : { picture: { ...image.input, sha256: only.sha256 } }),
-    ...(sample.source === 'drawn'
-      ? {}
-      : { pictures: sample.pictures.map(({ name, sha256 }) => ({ name: name ?? '', sha256 })) }),
-    prompts: sample.prompts.map((prompt) => ({
-      tokens: prompt.ids.length,
-      imageTokens: prompt.spans.reduce((sum, { count }) => sum + count, 0),
-    })),
-    decodeSteps,
-  };
 }
 
 interface Stopwatch {

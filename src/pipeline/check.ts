@@ -15,6 +15,7 @@ import {
 import { type Reporter, runStage } from '../report/progress.ts';
 import type { ChosenDevice } from '../runtime/devices.ts';
 import { type CheckGraph, checkGraphs } from './check-graphs.ts';
+import type { CheckInputs } from './check-inputs.ts';
 import type { CompiledComponent } from './compile.ts';
 import type { Prepared } from './plan.ts';
 import { planModels, toWrite, type WriteLimits, writeModelFile, writeModels } from './write-models.ts';
@@ -25,6 +26,7 @@ export interface CheckOptions {
   readonly scratch: string;
   readonly device: ChosenDevice;
   readonly gates: readonly GateOverride[];
+  readonly inputs: CheckInputs;
   readonly write: WriteLimits;
   readonly signal: AbortSignal;
   readonly reporter: Reporter;
@@ -72,6 +74,7 @@ export async function check(prepared: Prepared, options: CheckOptions): Promise<
           },
           device: options.device,
           gates: options.gates,
+          ...options.inputs,
           signal: options.signal,
           onProgress: progress,
         }),
@@ -121,7 +124,8 @@ function rewrittenFiles(
   };
 }
 
-function subjectOf({ plan, components }: Prepared): Parameters<typeof runParity>[0]['subject'] {
+/** What the report says about the conversion. */
+export function subjectOf({ plan, components }: Prepared): Parameters<typeof runParity>[0]['subject'] {
   return {
     tool: { name: 'vlm-convert', version: plan.version },
     model: {

@@ -12,6 +12,7 @@ import { type Reporter, runStage, type StageSpec } from '../report/progress.ts';
 import { silentReporter } from '../report/sinks.ts';
 import { check } from './check.ts';
 import { checkDevice } from './check-device.ts';
+import { readCheckInputs } from './check-inputs.ts';
 import type { OnBroken } from './compile.ts';
 import { inputFiles } from './inputs.ts';
 import { chooseLinks, noLinks } from './links.ts';
@@ -100,6 +101,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
     );
     signal.throwIfAborted();
     const { plan, components, links, sideFiles } = prepared;
+    const checkInputs = device === undefined ? undefined : await readCheckInputs(prepared, resolved);
     let parity: ParityReport | undefined;
     const made = await makeOutput(
       {
@@ -111,7 +113,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
         options: resolved,
         nonFinite: resolved.allowNonfinite ? 'keep' : 'refuse',
         finish: async (work, write) => {
-          if (device !== undefined) {
+          if (device !== undefined && checkInputs !== undefined) {
             const outputGraphs = join(work.output, 'onnx');
             const { scratch } = work;
             parity = await check(prepared, {
@@ -119,6 +121,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
               scratch,
               device,
               gates,
+              inputs: checkInputs,
               write,
               signal,
               reporter,

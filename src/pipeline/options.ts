@@ -31,6 +31,8 @@ export interface ConvertOptions {
   readonly device?: DeviceChoice | undefined;
   /** Limits of the report by metric, instead of the defaults. */
   readonly gate?: Readonly<Record<string, number>> | undefined;
+  /** parity-report.json of an earlier conversion, which this one must not fall behind. */
+  readonly baseline?: string | undefined;
   /** Warnings are errors. */
   readonly strict?: boolean | undefined;
   /** Replace an output that is not an earlier one of ours. */
@@ -65,6 +67,7 @@ export interface ResolvedOptions {
   readonly parity: boolean;
   readonly device: DeviceChoice;
   readonly gate: Readonly<Record<string, number>>;
+  readonly baseline: string | undefined;
   readonly strict: boolean;
   readonly force: boolean;
   readonly allowNonfinite: boolean;
@@ -94,6 +97,7 @@ export function resolveOptions(options: ConvertOptions): ResolvedOptions {
     parity: options.parity ?? true,
     device: options.device ?? 'cpu',
     gate: options.gate ?? {},
+    baseline: options.baseline,
     strict: options.strict ?? false,
     force: options.force ?? false,
     allowNonfinite: options.allowNonfinite ?? false,

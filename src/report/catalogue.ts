@@ -323,10 +323,20 @@ export const catalogue = {
   VC6103: error('runtime', 'there is nothing to compare'),
   VC6104: error('runtime', 'the reference gives a value that is not finite'),
   VC6105: error('usage', 'a parity gate is not valid'),
+  VC6106: error(
+    'usage',
+    'the baseline cannot be compared with this conversion',
+    'record it anew: parity-report.json of a conversion that was accepted',
+  ),
   VC6201: error(
     'gate',
     'a parity gate failed',
     'parity-report.md names the worst places; a gate can be moved with --gate name=value',
+  ),
+  VC6202: error(
+    'gate',
+    'the converted model is further from the original than the baseline, beyond noise',
+    'parity-report.md lists what was measured beside what the baseline allows',
   ),
 
   // --- VC9xxx internal

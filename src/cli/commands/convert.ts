@@ -1,10 +1,11 @@
 /** The conversion as a command: options from flags and config file, the result. */
 import { access } from 'node:fs/promises';
-import { extname, isAbsolute, join, resolve } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import type { ConvertOptions } from '../../index.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { readConfigFile } from '../config-file.ts';
 import type { Io } from '../io.ts';
+import { pathKeys } from '../options.ts';
 import type { Request } from '../program.ts';
 import { prepareJunit, publishReport } from '../publish-report.ts';
 import { renderResult } from '../render/result.ts';
@@ -55,15 +56,10 @@ async function collectOptions(
     const hint = 'vlm-convert quantize takes an ONNX model';
     throw fail('VC1102', { where: checkpoint, hint });
   }
-  const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(io.cwd, path));
-  return {
-    options: {
-      ...rest,
-      checkpoint: absolute(checkpoint),
-      ...(rest.output === undefined ? {} : { output: absolute(rest.output) }),
-    },
-    run,
-  };
+  const paths = Object.entries({ ...rest, checkpoint }).flatMap(([key, value]) =>
+    pathKeys.includes(key) && typeof value === 'string' ? [[key, resolve(io.cwd, value)]] : [],
+  );
+  return { options: { ...rest, checkpoint, ...Object.fromEntries(paths) }, run };
 }
 
 async function currentCheckpoint(cwd: string): Promise<string> {

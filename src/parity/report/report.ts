@@ -42,6 +42,8 @@ export interface SampleSummary {
   /** What the drawn picture is, its size and the SHA-256 of its RGB bytes. */
   readonly picture?: { readonly width: number; readonly height: number; readonly sha256: string };
   readonly prompts: readonly { readonly tokens: number; readonly imageTokens: number }[];
+  /** SHA-256 of the prompts' ids and spans, as JSON. */
+  readonly promptsSha256?: string;
   readonly decodeSteps: number;
 }
 
