@@ -8,6 +8,8 @@ export type OptionKind =
   | { readonly kind: 'path' }
   | { readonly kind: 'switch' }
   | { readonly kind: 'choice'; readonly values: readonly [string, ...string[]] }
+  /** One of these, or false, for which there is a negative flag; true is the default. */
+  | { readonly kind: 'mode'; readonly values: readonly [string, ...string[]] }
   /** A whole number from 1 on. */
   | { readonly kind: 'count' }
   | { readonly kind: 'integer'; readonly values: readonly [number, ...number[]] }
@@ -149,11 +151,15 @@ export const optionTable = [
   },
   {
     key: 'parity',
-    flag: '--no-parity',
+    flag: '--parity <how>',
     group: 'Check',
-    help: 'write without running the result against the original',
-    type: { kind: 'switch' },
-    expected: 'true or false',
+    help:
+      'how the result is run beside the original, always part after part: whole = the original, loaded whole, ' +
+      'picks the tokens that follow the prompts; streamed = they are drawn, and memory does not grow with the ' +
+      'number of layers; auto = whole where it fits. --no-parity writes without running it',
+    type: { kind: 'mode', values: ['auto', 'streamed', 'whole'] },
+    default: 'auto',
+    expected: 'auto, streamed or whole',
     convertOnly: true,
   },
   {
@@ -178,19 +184,19 @@ export const optionTable = [
     convertOnly: true,
   },
   {
-    key: 'junit',
-    flag: '--junit <file>',
+    key: 'baseline',
+    flag: '--baseline <file>',
     group: 'Check',
-    help: 'write the gates as JUnit XML, too, for the test view of a CI system',
+    help: 'parity-report.json of an earlier conversion of the same kind: being further off than it, beyond noise, fails',
     type: { kind: 'path' },
     expected: 'a path',
     convertOnly: true,
   },
   {
-    key: 'baseline',
-    flag: '--baseline <file>',
+    key: 'junit',
+    flag: '--junit <file>',
     group: 'Check',
-    help: 'parity-report.json of an earlier conversion of the same kind: being further off than it, beyond noise, fails',
+    help: 'write the gates as JUnit XML, too, for the test view of a CI system',
     type: { kind: 'path' },
     expected: 'a path',
     convertOnly: true,

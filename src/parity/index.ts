@@ -1,10 +1,24 @@
 /** What the parity room offers to the rest. */
 export { withoutActivationQuantization } from './activation-quantization.ts';
 export type { ComponentFiles } from './components.ts';
-export { type GateOverride, type GateVerdict, type Level, type Precision, parseGates } from './gates.ts';
+export {
+  type GateOverride,
+  type GateVerdict,
+  type Level,
+  type Precision,
+  parseGates,
+  precisions,
+} from './gates.ts';
 export { type Baseline, checkBaseline, parseBaseline } from './gates-baseline.ts';
 export { drawSample, type Sample } from './inputs/sample.ts';
 export { summariseSample } from './inputs/summary.ts';
+export {
+  type CompareRequest,
+  compareModels,
+  type ModelComparison,
+} from './compare/compare-models.ts';
+export type { ValueComparison } from './compare/compare-values.ts';
+export { type ComparisonVerdict, judgeComparison, parseComparisonGates } from './compare/gates.ts';
 export { type CoverageRow, coverageRows } from './report/coverage.ts';
 export { reportFiles } from './report/files.ts';
 export { renderJunit } from './report/junit.ts';
@@ -14,4 +28,4 @@ export { summaryLines } from './report/summary.ts';
 export { defaultDecodeSteps, type ParityRequest, parityFailure, runParity } from './run-parity.ts';
 export { type BuildName, type Builds, buildNames, cutBuilds, referenceBuilds } from './stream/builds.ts';
 export type { CutOptions } from './stream/cuts.ts';
-export { type PlacedModels, runStreamed, type StreamRequest, type StreamResult } from './stream/streamed.ts';
+export type { PlacedPart } from './stream/lanes.ts';

@@ -7,49 +7,27 @@ import { fail, VlmError } from '../report/diagnostics.ts';
 import type { Progress } from '../report/progress.ts';
 import type { ChosenDevice, Device } from '../runtime/devices.ts';
 import { runtimeVersion } from '../runtime/session.ts';
-import type { ComponentFiles } from './components.ts';
-import { type GateOverride, type GateVerdict, judge, type Level, levels as levelOrder } from './gates.ts';
+import { type GateOverride, judge } from './gates.ts';
 import { type Baseline, checkBaseline, judgeBaseline } from './gates-baseline.ts';
 import { drawSample, type Sample } from './inputs/sample.ts';
 import { summariseSample } from './inputs/summary.ts';
 import { PlacementLog, placementLine } from './placement.ts';
-import {
-  type ImageSummary,
-  type LevelReport,
-  type ParityReport,
-  reportVersion,
-  type Subject,
-} from './report/report.ts';
-import { comparePair, type Feed, type PairRequest, pairSteps } from './runner.ts';
+import { type ImageSummary, type ParityReport, reportVersion, type Subject } from './report/report.ts';
+import { runStreamed, type StreamRequest } from './stream/streamed.ts';
+import { type LevelRun, runWhole, type WholeBuilds } from './whole.ts';
 
-/** Two builds to compare. */
-export interface ParityPair {
-  readonly reference: ComponentFiles;
-  readonly converted: ComponentFiles;
+/** The builds as models, run part after part. */
+export interface StreamedBuilds {
+  readonly stream: Pick<StreamRequest, 'builds' | 'cut' | 'continuation' | 'place'>;
 }
 
-export interface ParityRequest {
+export type ParityRequest = RequestBase & (WholeBuilds | StreamedBuilds);
+
+interface RequestBase {
   /** Copied into the report; its `precision` (component → precision) chooses the limits. */
   readonly subject: Subject;
   readonly recipe: GenerationRecipe;
   readonly image?: ImageGeometry | undefined;
-  /**
-   * The plain graphs with the original weights, of the components that passes gave other sums; left out when there
-   * is none. They are compared with `fidelity.reference`.
-   */
-  readonly rewrite?: ComponentFiles | undefined;
-  readonly fidelity: {
-    /** What the architecture built, float32. */
-    readonly reference: ComponentFiles;
-    /** What was written for the user. */
-    readonly converted: ComponentFiles;
-  };
-  readonly implementation: {
-    /** The plain graphs with the weights that passes reported through `substitute`. */
-    readonly reference: ComponentFiles;
-    /** The converted files, those that quantize activations as `withoutActivationQuantization` gives them. */
-    readonly converted: ComponentFiles;
-  };
   /** Limits that replace the defaults; see `parseGates`. */
   readonly gates?: readonly GateOverride[];
   /** An earlier report that this one must not fall behind. */
@@ -69,40 +47,6 @@ export interface ParityRequest {
 /** Greedy steps after each prefill. */
 export const defaultDecodeSteps = 8;
 
-/** Local feeding suffices to prove a rewrite or an implementation; what a user sees is the chain. */
-const feedsOf: Readonly<Record<Level, readonly Feed[]>> = {
-  device: ['local'],
-  rewrite: ['local'],
-  implementation: ['local'],
-  fidelity: ['local', 'chain'],
-};
-
-type LevelPair = ParityPair & Pick<PairRequest, 'referenceDevice' | 'device' | 'components'>;
-
-/** What a level compares; undefined when there is nothing for it. `device` runs the output, `referenceDevice` the rest. */
-function pairOf(
-  level: Level,
-  request: ParityRequest,
-  device: Device,
-  referenceDevice: Device,
-): LevelPair | undefined {
-  const { reference } = request.fidelity;
-  const cpu = { referenceDevice: 'cpu', device: 'cpu' } as const;
-  switch (level) {
-    case 'device':
-      return device === 'cpu' ? undefined : { reference, converted: reference, ...cpu, device };
-    case 'rewrite': {
-      const rewritten = request.rewrite ?? {};
-      const components = Object.keys(rewritten);
-      if (components.length === 0) return undefined;
-      // Both are references: what they differ by must not depend on a driver.
-      return { reference, converted: rewritten, components, ...cpu };
-    }
-    default:
-      return { ...request[level], referenceDevice, device };
-  }
-}
-
 /**
  * Throws VC6001..VC6004 when the runtime is missing or fails, VC6101 and VC6102 when inputs or outputs do not
  * pair, VC6103 when there is nothing to compare, VC6104 when a reference gives a value that is not finite, and
@@ -112,56 +56,51 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
   const { subject, recipe, image, signal } = request;
   const chosen: ChosenDevice = request.device ?? { device: 'cpu', requested: 'cpu', passedOver: [] };
   const { device } = chosen;
-  let referenceDevice = device;
   const decodeSteps = request.decodeSteps ?? defaultDecodeSteps;
   const runtime = await runtimeVersion();
   const sample = request.sample ?? drawSample(recipe, image, request.seed ?? 1);
   const summary = summariseSample(sample, image, decodeSteps);
   if (request.baseline !== undefined) checkBaseline(request.baseline, subject, summary);
   const clock = stopwatch();
-  const present = levelOrder.filter((level) => pairOf(level, request, device, device) !== undefined);
-  const total = present.reduce((sum, level) => {
-    const pair = pairOf(level, request, device, device);
-    return sum + pairSteps({ recipe, feeds: feedsOf[level], ...pair }, sample.prompts.length);
-  }, 0);
-  let done = 0;
-  const levels: LevelReport[] = [];
-  const gates: GateVerdict[] = [];
   const placement = new PlacementLog();
   const notes = deviceNotes(chosen, subject);
-  for (const level of present) {
-    const pair = pairOf(level, request, device, referenceDevice);
-    if (pair === undefined) continue;
-    const result = await comparePair({
-      ...pair,
+  let total = 0;
+  const runOn = async (reference: Device) => {
+    const run: LevelRun = {
       recipe,
-      feeds: feedsOf[level],
       image,
       sample,
       decodeSteps,
       signal,
-      onPlacement: level === 'fidelity' ? placement.record : undefined,
-      onStep: (step) => {
-        clock.start(`${level}: ${step}`);
-        request.onProgress?.({ done, total, unit: 'steps', text: `${level}: ${step}` });
-        done += 1;
+      devices: { reference, converted: device },
+      onPlacement: placement.record,
+      onStep: (step, done, of) => {
+        total = of;
+        clock.start(step);
+        request.onProgress?.({ done, total, unit: 'steps', text: step });
       },
-    }).catch((error: unknown) => {
-      // The device need not hold the original, which is larger than the output and not made for it.
-      if (level !== 'device' || !cannotRun(error)) throw error;
-      referenceDevice = 'cpu';
-      notes.push(`${device} cannot run the original, which ran on the CPU instead: ${error.record.found}`);
-      return undefined;
-    });
-    if (result === undefined) continue;
-    levels.push({ level, ...result });
-    gates.push(...judge(level, result.outputs, subject.precision, request.gates ?? []));
-  }
+    };
+    if ('stream' in request) return runStreamed({ ...run, ...request.stream });
+    return { levels: await runWhole(request, run), curves: undefined };
+  };
+  let referenceDevice = device;
+  const { levels, curves } = await runOn(device).catch((error: unknown) => {
+    // The device need not run the original, which is larger than the output and not made for it.
+    if (device === 'cpu' || !cannotRun(error)) throw error;
+    referenceDevice = 'cpu';
+    notes.push(`${device} cannot run the original, which ran on the CPU instead: ${error.record.found}`);
+    placement.clear();
+    return runOn(referenceDevice);
+  });
+  request.onProgress?.({ done: total, total, unit: 'steps' });
+  const gates = levels.flatMap(({ level, outputs }) =>
+    judge(level, outputs, subject.precision, request.gates ?? []),
+  );
   if (request.baseline !== undefined) {
     gates.push(...judgeBaseline(levels, subject.precision, request.baseline));
   }
-  request.onProgress?.({ done: total, total, unit: 'steps' });
-  const components = Object.keys(request.fidelity.converted);
+  const components =
+    'stream' in request ? [...request.stream.builds.keys()] : Object.keys(request.fidelity.converted);
   const placed = placement.finish(components, (build) => (build === 'reference' ? referenceDevice : device));
   return {
     version: reportVersion,
@@ -178,6 +117,7 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
     sample: summary,
     gates,
     levels,
+    ...(curves === undefined ? {} : { curves }),
     placement: placed,
     timing: clock.stop(),
   };

@@ -47,14 +47,13 @@ const stages = {
   passes: 'Run the passes and plan the output',
   inputs: outputStages.inputs,
   write: outputStages.write,
-  reference: 'Write the reference graphs for the check',
   check: 'Check against the original',
   seal: outputStages.seal,
 } as const;
 
 function stageList({ parity, verifyInputs }: ResolvedOptions): StageSpec[] {
   return Object.entries(stages)
-    .filter(([id]) => parity || (id !== 'reference' && id !== 'check'))
+    .filter(([id]) => parity || id !== 'check')
     .filter(([id]) => verifyInputs || id !== 'inputs')
     .map(([id, title]) => ({ id, title }));
 }

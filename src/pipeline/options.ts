@@ -5,6 +5,12 @@ import type { DeviceChoice } from '../runtime/devices.ts';
 
 export type { Precision } from '../parity/index.ts';
 
+/**
+ * `whole`: the original picks the tokens that follow the prompts, for which its decoder is loaded whole. `streamed`:
+ * they are drawn, and no more than one part of a model is loaded at a time. `auto`: whole where the memory suffices.
+ */
+export type ParityMode = 'auto' | 'streamed' | 'whole';
+
 export interface ConvertOptions {
   /** Folder of the checkpoint. */
   readonly checkpoint: string;
@@ -25,8 +31,8 @@ export interface ConvertOptions {
   readonly ioDtype?: 'float32' | 'float16' | undefined;
   /** Pipeline text for all components, or by component id, instead of what the options above choose. */
   readonly passes?: string | Readonly<Record<string, string>> | undefined;
-  /** False: write without running the result. */
-  readonly parity?: boolean | undefined;
+  /** How the result is run beside the original; false: not at all. Default auto. */
+  readonly parity?: boolean | ParityMode | undefined;
   /** What runs the check; default cpu. */
   readonly device?: DeviceChoice | undefined;
   /** Limits of the report by metric, instead of the defaults. */
@@ -64,7 +70,7 @@ export interface ResolvedOptions {
   readonly quantizeEmbeddings: boolean;
   readonly ioDtype: 'float32' | 'float16';
   readonly passes: string | Readonly<Record<string, string>> | undefined;
-  readonly parity: boolean;
+  readonly parity: false | ParityMode;
   readonly device: DeviceChoice;
   readonly gate: Readonly<Record<string, number>>;
   readonly baseline: string | undefined;
@@ -94,7 +100,7 @@ export function resolveOptions(options: ConvertOptions): ResolvedOptions {
     quantizeEmbeddings: options.quantizeEmbeddings ?? true,
     ioDtype: options.ioDtype ?? 'float32',
     passes: options.passes,
-    parity: options.parity ?? true,
+    parity: options.parity === true ? 'auto' : (options.parity ?? 'auto'),
     device: options.device ?? 'cpu',
     gate: options.gate ?? {},
     baseline: options.baseline,

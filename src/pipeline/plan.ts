@@ -14,7 +14,7 @@ import { type CoverageRow, coverageRows, parseGates } from '../parity/index.ts';
 import { type DiagnosticRecord, fail, type VlmError } from '../report/diagnostics.ts';
 import { plural } from '../report/format.ts';
 import { inlineTensor, type JsonValue } from '../tensor/tensor.ts';
-import { checkGraphs } from './check-graphs.ts';
+import { type CheckPlan, planCheck } from './check-plan.ts';
 import { type CompiledComponent, compile, type OnBroken } from './compile.ts';
 import { structureSha256 } from './digest.ts';
 import { inputFiles } from './inputs.ts';
@@ -93,6 +93,8 @@ export interface Prepared {
   readonly plan: Plan;
   readonly built: BuiltModel;
   readonly components: readonly CompiledComponent[];
+  /** Undefined without a check. */
+  readonly check?: CheckPlan;
   readonly links: readonly LinkedFile[];
   readonly sideFiles: readonly PlannedSideFile[];
 }
@@ -156,7 +158,7 @@ export async function prepare(
     ...linked.map(({ path, source }): PlannedFile => ({ path, bytes: source.size, link: true })),
     ...sideFiles.map(({ path, bytes }) => ({ path, bytes })),
   ];
-  const scratch = options.parity ? scratchBytes(components) : 0;
+  const check = options.parity === false ? undefined : planCheck(built, components, options.parity);
   const tensorBytes = [...checkpoint.tensors.values()].reduce(
     (sum, { tensor }) => sum + tensor.byteLength,
     0,
@@ -178,12 +180,15 @@ export async function prepare(
     files,
     bytes: {
       output: total(files),
-      scratch,
+      scratch: check?.scratch ?? 0,
       ...(usesAdapters(built) && options.passes === undefined
         ? { lora: loraBytes(built, components, options, links) }
         : {}),
     },
-    memory: peakMemory(components, planned, options),
+    memory: {
+      write: memoryToWrite(planned, options),
+      parity: check === undefined ? 0 : baseMemory + check.memory,
+    },
     warnings: [
       ...checkpoint.problems,
       ...built.warnings,
@@ -191,7 +196,7 @@ export async function prepare(
       ...components.flatMap(({ records }) => records.flatMap((record) => record.warnings)),
     ],
   };
-  return { plan, built, components, links: linked, sideFiles };
+  return { plan, built, components, ...(check === undefined ? {} : { check }), links: linked, sideFiles };
 }
 
 /** VC4007 when there are warnings under `strict`. */
@@ -277,30 +282,6 @@ function loraBytes(
   );
   if (own === undefined || others === undefined) throw new TypeError('two variants give two sizes');
   return options.lora === 'merge' ? { merge: own, factored: others } : { merge: others, factored: own };
-}
-
-/** Weights of the graphs that are written for the check. */
-function scratchBytes(components: readonly CompiledComponent[]): number {
-  return components.flatMap(checkGraphs).reduce((sum, { model }) => sum + weightBytes(model), 0);
-}
-
-function weightBytes(model: Model): number {
-  const tensors = new Set([...modelTensors(model)].map(({ tensor }) => tensor));
-  return [...tensors].reduce((sum, tensor) => sum + tensor.byteLength, 0);
-}
-
-function peakMemory(
-  components: readonly CompiledComponent[],
-  planned: readonly PlannedComponent[],
-  options: ResolvedOptions,
-): Plan['memory'] {
-  const loaded = components.map(({ component }) => weightBytes(component.model)).sort((a, b) => b - a);
-  const [first = 0, second = 0] = loaded;
-  return {
-    write: memoryToWrite(planned, options),
-    // The check holds the embedding table and the decoder of one build open together.
-    parity: options.parity ? baseMemory + first + second : 0,
-  };
 }
 
 export function memoryToWrite(

@@ -11,6 +11,7 @@ import { renderJson } from '../../src/parity/report/json.ts';
 import { renderMarkdown } from '../../src/parity/report/markdown.ts';
 import type { ParityReport } from '../../src/parity/report/report.ts';
 import { type ParityRequest, parityFailure, runParity } from '../../src/parity/run-parity.ts';
+import type { WholeBuilds } from '../../src/parity/whole.ts';
 import type { Progress } from '../../src/report/progress.ts';
 import { inlineTensor } from '../../src/tensor/tensor.ts';
 import { type Build, image, markers, type Packed, recipe, writeModelFile, writeTinyVlm } from './tiny-vlm.ts';
@@ -27,7 +28,7 @@ const write = (build: Build): Promise<ComponentFiles> => {
 function request(
   precision: Precision,
   converted: ComponentFiles,
-  implementation: ParityRequest['implementation'] = { reference, converted },
+  implementation: WholeBuilds['implementation'] = { reference, converted },
 ): ParityRequest {
   return {
     subject: {

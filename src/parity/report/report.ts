@@ -84,6 +84,10 @@ export interface ErrorCurve {
     readonly local: BlockMetrics;
     /** Fed with what its predecessors made: what has added up. */
     readonly accumulated: BlockMetrics;
+    /** As `local`, of the level rewrite; left out where passes left the component's sums alone. */
+    readonly rewrite?: BlockMetrics;
+    /** As `local`, of the level implementation: without what rounding weights costs, which hides small faults. */
+    readonly implementation?: BlockMetrics;
   }[];
 }
 

@@ -92,6 +92,8 @@ const curve = z.object({
       weightBytes: count,
       local: blockMetrics.describe("fed with the reference's activations"),
       accumulated: blockMetrics.describe('fed by its own predecessors'),
+      rewrite: blockMetrics.optional().describe('as local, of the level rewrite'),
+      implementation: blockMetrics.optional().describe('as local, of the level implementation'),
     }),
   ),
 });

@@ -153,12 +153,14 @@ class PartRun {
     const { cache } = this.#request;
     if (a.lane.calls.length !== b.lane.calls.length) return false;
     const [from, other] = [a.lane.fedFrom ?? a.lane.id, b.lane.fedFrom ?? b.lane.id];
-    // Two that go on from their own caches have the same ones as long as all else is the same.
-    const own = a.lane.fedFrom === b.lane.fedFrom || from === other;
-    if (!own && names.some((name) => cache.has(name))) return false;
+    // Lanes that go on from their own caches have the same ones as long as all else is the same.
+    const own = (a.lane.fedFrom === undefined && b.lane.fedFrom === undefined) || from === other;
+    const known = a.lane.fedFrom !== undefined && b.lane.fedFrom !== undefined;
+    if (!own && !known && names.some((name) => cache.has(name))) return false;
     return a.lane.calls.every((call, index) =>
       names.every((name) => {
-        if (call.after !== undefined && cache.has(name)) return call.after === b.lane.calls[index]?.after;
+        if (own && call.after !== undefined && cache.has(name))
+          return call.after === b.lane.calls[index]?.after;
         return this.#feed(a, index, name) === this.#feed(b, index, name);
       }),
     );

@@ -9,10 +9,8 @@
  */
 import type { Model } from '../../graph/model.ts';
 import { fail } from '../../report/diagnostics.ts';
-import { metadataKeys } from '../../rewrite/rewriter.ts';
 import type { Device } from '../../runtime/session.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../runtime/values.ts';
-import { isFloat } from '../../tensor/dtype.ts';
 import { cacheNames, embedNames, output, splice } from '../components.ts';
 import { comparedLayers } from '../decoding.ts';
 import { type Level, levels as levelOrder } from '../gates.ts';
@@ -20,9 +18,9 @@ import { positionPlace, viewName } from '../places.ts';
 import type { ErrorCurve, LevelReport } from '../report/report.ts';
 import { checkNames, type OutputResult } from '../runner.ts';
 import type { LevelRun } from '../whole.ts';
-import { BlockErrors } from './block-errors.ts';
 import { type BuildName, type Builds, buildNames, cutBuilds } from './builds.ts';
 import { drawContinuations, pickContinuations } from './continuations.ts';
+import { blockName, type Curve, CurveErrors } from './curve.ts';
 import type { CutOptions } from './cuts.ts';
 import { type Call, type Lane, type Pair, type PartOutputs, type PlacedPart, runLanes } from './lanes.ts';
 import type { ModelPart } from './parts.ts';
@@ -276,10 +274,17 @@ class StreamedCheck {
       converted: outputDevice,
       exact: outputDevice,
     };
+    const curves: readonly CurveLane[] = [
+      { id: 'local', build: 'converted', from: 'reference' },
+      { id: 'implementation', build: exact, from: 'plain' },
+      ...(parts.has('rewritten') ? [{ id: 'rewrite', build: 'rewritten', from: host } as const] : []),
+    ];
     const lanes: Lane[] = [
       ...(host === 'host' ? [{ id: host, build: 'reference', device: 'cpu', calls } as const] : []),
       ...[...parts.keys()].map((build): Lane => ({ id: build, build, device: deviceOf[build], calls })),
-      { id: 'block', build: 'converted', device: outputDevice, calls, fedFrom: 'reference' },
+      ...curves.map(
+        ({ id, build, from }): Lane => ({ id, build, device: deviceOf[build], calls, fedFrom: from }),
+      ),
       ...(chained === undefined
         ? []
         : [{ id: 'chain', build: 'converted', device: outputDevice, calls: chained } as const]),
@@ -308,12 +313,18 @@ class StreamedCheck {
         other,
         compare: (_part: number, ...values: Parameters<Sink['add']>) => sink.add(...values),
       })),
-      { reference: 'reference', other: 'block', compare: curve.local },
+      ...curves.map(
+        ({ id, from }): Pair => ({
+          reference: from,
+          other: id,
+          compare: (...values) => curve.add(id, ...values),
+        }),
+      ),
       {
         reference: 'reference',
         other: 'converted',
         compare: (part, call, reference, other) => {
-          curve.accumulated(part, call, reference, other);
+          curve.add('accumulated', part, call, reference, other);
           run.onOutputs?.(call, reference, other);
         },
       },
@@ -359,68 +370,9 @@ function modelsOf(parts: Cut, part: number): ReadonlyMap<BuildName, Model> {
   );
 }
 
-/** The module that a part ends in; parts of one module are numbered. */
-function blockName(parts: readonly ModelPart[], index: number): string {
-  const scopes = parts.map(({ last }) => last?.metadata.get(metadataKeys.scope) ?? last?.name ?? 'output');
-  const name = scopes[index] ?? '';
-  const same = scopes.flatMap((scope, at) => (scope === name ? [at] : []));
-  return same.length === 1 ? name : `${name} (${same.indexOf(index) + 1} of ${same.length})`;
-}
-
-/** Errors at the end of every part, of the part alone and of all so far. */
-class CurveErrors {
-  readonly #parts: readonly ModelPart[];
-  readonly #run: ComponentRun;
-  readonly #errors: readonly { readonly local: BlockErrors; readonly accumulated: BlockErrors }[];
-
-  constructor(parts: readonly ModelPart[], run: ComponentRun) {
-    this.#parts = parts;
-    this.#run = run;
-    this.#errors = parts.map(() => ({ local: new BlockErrors(), accumulated: new BlockErrors() }));
-  }
-
-  readonly local: Pair['compare'] = (part, call, reference, other) => {
-    this.#add('local', part, call, reference, other);
-  };
-
-  readonly accumulated: Pair['compare'] = (part, call, reference, other) => {
-    this.#add('accumulated', part, call, reference, other);
-  };
-
-  finish(): ErrorCurve['blocks'] {
-    return this.#parts.flatMap((part, index) => {
-      const errors = this.#errors[index];
-      const [local, accumulated] = [errors?.local.finish(), errors?.accumulated.finish()];
-      if (local === undefined || accumulated === undefined) return [];
-      const { nodes, weightBytes } = part;
-      const name = blockName(this.#parts, index);
-      const value = this.#ends(index)[0] ?? '';
-      return [{ name, value, nodes, weightBytes, local, accumulated }];
-    });
-  }
-
-  #add(
-    which: 'local' | 'accumulated',
-    part: number,
-    call: number,
-    reference: PartOutputs,
-    other: PartOutputs,
-  ): void {
-    const errors = this.#errors[part];
-    for (const name of this.#ends(part)) {
-      const [wanted, found] = [reference.get(name), other.get(name)];
-      if (errors === undefined || wanted === undefined || found === undefined || !isFloat(wanted.dtype))
-        continue;
-      const where = `${name} of ${this.#run.component}, ${blockName(this.#parts, part)}`;
-      errors[which].add(where, wanted, found, this.#run.place(call, name, wanted));
-    }
-  }
-
-  /** What a part hands on; the last one gives the component's own outputs, of which the cache is not its end. */
-  #ends(part: number): readonly string[] {
-    const { crossing = [], outputs = [] } = this.#parts[part] ?? {};
-    if (crossing.length > 0) return crossing;
-    const caches = new Set(this.#run.cache.values());
-    return outputs.filter((name) => !caches.has(name));
-  }
+/** A build whose every part is fed with what another build made. */
+interface CurveLane {
+  readonly id: Exclude<Curve, 'accumulated'>;
+  readonly build: BuildName;
+  readonly from: string;
 }
