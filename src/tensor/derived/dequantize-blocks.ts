@@ -1,84 +1,92 @@
-/** The float32 weights that block-quantized ones stand for: what parity compares a quantized graph with. */
+/**
+ * The float32 weights that block-quantized ones stand for: what parity compares a quantized graph with. They are
+ * computed from the weight itself, block by block, so that a few columns (of a transpose) cost no more than that.
+ */
 import { packedBytes } from '../../kernels/quantize.ts';
 import { derivedTensor, type JsonValue, type Tensor } from '../tensor.ts';
-import { matrixOf, wholeRows } from '../window.ts';
-import { cast } from './cast.ts';
-import { regionAt, sameShape } from './derive.ts';
-import type { QuantizedBlocks } from './quantize-blocks.ts';
+import type { Window } from '../window.ts';
+import { matrixShape, regionAt, sameShape } from './derive.ts';
+import {
+  type BlockScheme,
+  type QuantizedBlocks,
+  quantizedFrom,
+  quantizeWindow,
+  schemeOf,
+} from './quantize-blocks.ts';
+
+/** Elements that are quantized and brought back at a time: they stay in the cache. */
+const stripElements = 1 << 16;
 
 /** float32 [N, K]: (code - zero point)·scale, rounded once. Takes weights and tables. */
-export function dequantizeBlocks(
-  quantized: QuantizedBlocks,
-  [rows, columns]: readonly [number, number],
-): Tensor {
-  const { values, zeroPoints, bits, block } = quantized;
-  const scales = cast(quantized.scales, 'float32');
-  const blocks = Math.ceil(columns / block);
-  const valueBytes = blocks * packedBytes(block, bits);
-  const zeroPointBytes = packedBytes(blocks, bits);
-  if (
-    values.dtype !== 'uint8' ||
-    values.byteLength !== rows * valueBytes ||
-    !sameShape(scales.shape, [rows, blocks]) ||
-    (zeroPoints !== undefined && !sameShape(zeroPoints.shape, [rows, zeroPointBytes]))
-  ) {
-    throw new RangeError(
-      `values [${values.shape}] and scales [${scales.shape}] are no [${rows},${columns}] weight of ${bits} bits`,
-    );
+export function dequantizeBlocks(quantized: QuantizedBlocks, shape: readonly [number, number]): Tensor {
+  const { weight, scheme } = quantizedFrom(quantized);
+  if (!sameShape(weight.shape, shape)) {
+    throw new RangeError(`a weight [${weight.shape}] was quantized, not [${shape}]`);
   }
-  const parts = zeroPoints === undefined ? [values, scales] : [values, scales, zeroPoints];
+  return dequantization(weight, scheme);
+}
+
+function dequantization(weight: Tensor, scheme: BlockScheme): Tensor {
+  const [rows, columns] = matrixShape(weight, 'a quantized weight');
+  const { bits, block, symmetric, use, scales } = scheme;
+
+  const wholeBlocks = (window: Window): Window => {
+    const begin = Math.floor(window.column / block) * block;
+    const end = Math.min(Math.ceil((window.column + window.columns) / block) * block, columns);
+    return { ...window, column: begin, columns: window.columns === 0 ? 0 : end - begin };
+  };
 
   return derivedTensor({
     op: 'dequantize-blocks',
-    params: { bits, block, columns },
-    inputs: parts,
+    params: { bits, block, symmetric, use, scales },
+    inputs: [weight],
     outputs: [{ dtype: 'float32', shape: [rows, columns] }],
     rows,
-    wholeRows: true,
-    needs: (window) =>
-      parts.map(({ shape }, input) => {
-        const [matrixRows, matrixColumns] = matrixOf(shape);
-        const perRow = rows === 0 ? 0 : matrixRows / rows;
-        const begin = window.row * perRow;
-        return { input, window: wholeRows(begin, begin + window.rows * perRow, matrixColumns) };
-      }),
-    compute: (window, inputs, outputs, { workspace }) => {
-      const target = regionAt(outputs, 0);
-      workspace.kernels.dequantize_blocks(
-        regionAt(inputs, 0).pointer,
-        regionAt(inputs, 1).pointer,
-        inputs[2]?.pointer ?? 0,
-        window.rows,
-        columns,
-        block,
-        bits,
-        target.pointer,
-        target.stride,
-      );
+    needs: (window) => [{ input: 0, window: wholeBlocks(window) }],
+    compute: (window, inputs, outputs, context) => {
+      const { workspace } = context;
+      const [source, target] = [regionAt(inputs, 0), regionAt(outputs, 0)];
+      const wide = wholeBlocks(window);
+      const blocks = Math.ceil(wide.columns / block);
+      const step = Math.max(1, Math.min(window.rows, Math.floor(stripElements / Math.max(1, wide.columns))));
+      const top = workspace.top;
+      const codes = workspace.allocate(step * blocks * packedBytes(block, bits));
+      const factors = workspace.allocate(step * blocks * 4);
+      const stored = scales === 'float16' ? workspace.allocate(step * blocks * 2) : factors;
+      const zeroPoints = symmetric ? 0 : workspace.allocate(step * packedBytes(blocks, bits));
+      const floats = workspace.allocate(step * wide.columns * 4);
+      for (let row = 0; row < window.rows; row += step) {
+        const part = { ...wide, row: wide.row + row, rows: Math.min(step, window.rows - row) };
+        const from = { ...source, pointer: source.pointer + row * source.stride };
+        quantizeWindow(weight, scheme, part, from, [codes, stored, zeroPoints], context);
+        const { kernels } = workspace;
+        if (stored !== factors)
+          kernels.convert_f16_f32(stored, blocks * 2, factors, blocks * 4, part.rows, blocks);
+        const stride = wide.columns * 4;
+        kernels.dequantize_blocks(
+          codes,
+          factors,
+          zeroPoints,
+          part.rows,
+          wide.columns,
+          block,
+          bits,
+          floats,
+          stride,
+        );
+        const begin = floats + (window.column - wide.column) * 4;
+        const to = target.pointer + row * target.stride;
+        kernels.copy_rows(begin, stride, to, target.stride, part.rows, window.columns * 4);
+      }
+      workspace.release(top);
     },
   });
 }
 
 export function rebuildDequantizeBlocks(
-  [values, scales, zeroPoints]: readonly Tensor[],
-  { bits, block, columns }: { readonly [key: string]: JsonValue },
+  [weight]: readonly Tensor[],
+  params: { readonly [key: string]: JsonValue },
 ): readonly Tensor[] {
-  const validBits = bits === 4 || bits === 8;
-  if (
-    values === undefined ||
-    scales === undefined ||
-    !validBits ||
-    typeof block !== 'number' ||
-    typeof columns !== 'number'
-  ) {
-    throw new RangeError('dequantize-blocks: wrong recipe');
-  }
-  const quantized: QuantizedBlocks = {
-    values,
-    scales,
-    bits,
-    block,
-    ...(zeroPoints === undefined ? {} : { zeroPoints }),
-  };
-  return [dequantizeBlocks(quantized, [values.shape[0] ?? 0, columns])];
+  if (weight === undefined) throw new RangeError('dequantize-blocks: wrong recipe');
+  return [dequantization(weight, schemeOf(params))];
 }

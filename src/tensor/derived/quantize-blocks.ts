@@ -4,9 +4,16 @@
  */
 import { type BlockQuantization, packedBytes } from '../../kernels/quantize.ts';
 import { fail } from '../../report/diagnostics.ts';
-import { type Derivation, derivedTensors, type JsonValue, type Tensor, type TensorSpec } from '../tensor.ts';
-import { wholeRows } from '../window.ts';
-import { beforeWidening, matrixShape, regionAt } from './derive.ts';
+import {
+  type ComputeContext,
+  type Derivation,
+  derivedTensors,
+  type JsonValue,
+  type Tensor,
+  type TensorSpec,
+} from '../tensor.ts';
+import { type Region, type Window, wholeRows } from '../window.ts';
+import { beforeWidening, matrixShape, onlyInput, regionAt } from './derive.ts';
 import { filledBytes } from './fill.ts';
 import { leafNames } from './leaves.ts';
 import { reshape } from './reshape.ts';
@@ -16,6 +23,12 @@ export type BlockOptions = Pick<BlockQuantization, 'bits' | 'block' | 'symmetric
 
 /** What a weight is quantized for: onnxruntime's quantizer rounds matrices and tables by different rules. */
 type Use = 'matrix' | 'table';
+
+/** Everything that says what the bytes are, beside the weight. */
+export interface BlockScheme extends BlockOptions {
+  readonly use: Use;
+  readonly scales: 'float32' | 'float16';
+}
 
 /** By use, type of the weight and type of the scales. */
 const kernels = {
@@ -81,26 +94,21 @@ function quantized(weight: Tensor, use: Use, options: BlockOptions): QuantizedBl
   return { values, scales, bits, block, ...(zeroPoints === undefined ? {} : { zeroPoints }) };
 }
 
-function quantization(
-  weight: Tensor,
-  options: BlockOptions & { readonly use: Use; readonly scales: 'float32' | 'float16' },
-): Derivation {
+function quantization(weight: Tensor, scheme: BlockScheme): Derivation {
   const [rows, columns] = matrixShape(weight, 'a weight to quantize');
-  const { bits, block, symmetric, use, scales } = options;
+  const { bits, block, symmetric, use, scales } = scheme;
   if (bits !== 4 && bits !== 8) throw new RangeError(`${bits} bits: 4 or 8 are known`);
   if (!Number.isInteger(Math.log2(block)) || block < 16) {
     throw new RangeError(`a block of ${block}: a power of two from 16 on is needed`);
   }
-  const key = `${use} ${weight.dtype} ${scales}`;
-  if (!isKnown(key)) throw new RangeError(`no quantization of a ${key.replaceAll(' ', ', ')}`);
-  const kernel = kernels[key];
+  kernelOf(weight, scheme);
   const blocks = Math.ceil(columns / block);
   const outputs: TensorSpec[] = [
     { dtype: 'uint8', shape: [rows, blocks, packedBytes(block, bits)] },
     { dtype: scales, shape: [rows, blocks] },
   ];
   if (!symmetric) outputs.push({ dtype: 'uint8', shape: [rows, packedBytes(blocks, bits)] });
-  const derivation: Derivation = {
+  return {
     op: 'quantize-blocks',
     params: { bits, block, symmetric, use, scales },
     inputs: [weight],
@@ -108,43 +116,85 @@ function quantization(
     rows,
     wholeRows: true,
     needs: ({ row, rows: count }) => [{ input: 0, window: wholeRows(row, row + count, columns) }],
-    compute: (window, inputs, regions, { workspace, nonFinite }) => {
-      const source = regionAt(inputs, 0);
-      const bad = workspace.kernels[kernel](
-        source.pointer,
-        source.stride,
-        window.rows,
-        columns,
-        block,
-        bits,
-        symmetric ? 1 : 0,
+    compute: ({ row, rows: count }, inputs, regions, context) => {
+      const targets = [
         regionAt(regions, 0).pointer,
         regionAt(regions, 1).pointer,
         regions[2]?.pointer ?? 0,
+      ] as const;
+      quantizeWindow(
+        weight,
+        scheme,
+        wholeRows(row, row + count, columns),
+        regionAt(inputs, 0),
+        targets,
+        context,
       );
-      if (bad >= 0 && nonFinite !== 'keep') {
-        const row = window.row + Math.floor(bad / blocks);
-        const column = (bad % blocks) * block;
-        throw fail('VC3901', {
-          where: leafNames(weight).join(', '),
-          found: `a value that is not finite in row ${row}, columns ${column} to ${Math.min(column + block, columns) - 1}`,
-        });
-      }
     },
   };
-  return derivation;
+}
+
+/**
+ * Quantizes a window of a weight, whose first column begins a block, to dense values, scales and zero points at the
+ * pointers given. Throws VC3901.
+ */
+export function quantizeWindow(
+  weight: Tensor,
+  scheme: BlockScheme,
+  { row, rows, column, columns }: Window,
+  source: Region,
+  [values, scales, zeroPoints]: readonly [values: number, scales: number, zeroPoints: number],
+  { workspace, nonFinite }: ComputeContext,
+): void {
+  const { bits, block, symmetric } = scheme;
+  const bad = workspace.kernels[kernelOf(weight, scheme)](
+    source.pointer,
+    source.stride,
+    rows,
+    columns,
+    block,
+    bits,
+    symmetric ? 1 : 0,
+    values,
+    scales,
+    zeroPoints,
+  );
+  if (bad < 0 || nonFinite === 'keep') return;
+  const blocks = Math.ceil(columns / block);
+  const begin = (bad % blocks) * block;
+  const [first, last] = [column + begin, column + Math.min(begin + block, columns) - 1];
+  throw fail('VC3901', {
+    where: leafNames(weight).join(', '),
+    found: `a value that is not finite in row ${row + Math.floor(bad / blocks)}, columns ${first} to ${last}`,
+  });
+}
+
+/** The weight behind quantized values, and how it was quantized. Throws a RangeError for other tensors. */
+export function quantizedFrom({ values }: QuantizedBlocks): {
+  readonly weight: Tensor;
+  readonly scheme: BlockScheme;
+} {
+  const { origin } = values;
+  if (origin.kind !== 'derived' || origin.derivation.op !== 'quantize-blocks') {
+    throw new RangeError('these values were not quantized here');
+  }
+  return { weight: onlyInput(origin.derivation), scheme: schemeOf(origin.derivation.params) };
+}
+
+function kernelOf({ dtype }: Tensor, { use, scales }: BlockScheme): (typeof kernels)[keyof typeof kernels] {
+  const key = `${use} ${dtype} ${scales}`;
+  if (!isKnown(key)) throw new RangeError(`no quantization of a ${key.replaceAll(' ', ', ')}`);
+  return kernels[key];
 }
 
 function isKnown(key: string): key is keyof typeof kernels {
   return Object.hasOwn(kernels, key);
 }
 
-export function rebuildQuantizeBlocks(
-  [weight]: readonly Tensor[],
-  { bits, block, symmetric, use, scales }: { readonly [key: string]: JsonValue },
-): readonly Tensor[] {
+/** Throws a RangeError for parameters that no quantization has. */
+export function schemeOf(params: { readonly [key: string]: JsonValue }): BlockScheme {
+  const { bits, block, symmetric, use, scales } = params;
   if (
-    weight === undefined ||
     (bits !== 4 && bits !== 8) ||
     typeof block !== 'number' ||
     typeof symmetric !== 'boolean' ||
@@ -153,5 +203,13 @@ export function rebuildQuantizeBlocks(
   ) {
     throw new RangeError('quantize-blocks: wrong recipe');
   }
-  return derivedTensors(quantization(weight, { bits, block, symmetric, use, scales }));
+  return { bits, block, symmetric, use, scales };
+}
+
+export function rebuildQuantizeBlocks(
+  [weight]: readonly Tensor[],
+  params: { readonly [key: string]: JsonValue },
+): readonly Tensor[] {
+  if (weight === undefined) throw new RangeError('quantize-blocks: wrong recipe');
+  return derivedTensors(quantization(weight, schemeOf(params)));
 }

@@ -17,6 +17,7 @@ import { describeTensors, rebuildTensors, type TensorRecipe } from '../../../src
 import { reshape } from '../../../src/tensor/derived/reshape.ts';
 import { permuteRows, sliceRows } from '../../../src/tensor/derived/rows.ts';
 import { transpose2d, untranspose } from '../../../src/tensor/derived/transpose.ts';
+import { leafWindows } from '../../../src/tensor/evaluate.ts';
 import { inlineTensor, readAll, sourceTensor, type Tensor } from '../../../src/tensor/tensor.ts';
 import { computeTiles } from '../../../src/tensor/tiles.ts';
 import { Workspace } from '../../../src/tensor/workspace.ts';
@@ -199,6 +200,13 @@ describe('quantized weights', () => {
       dequantizeBlocks({ ...table, ...quantizeBlocks(narrow, options) }, [rows, columns]),
       dequantizeRows(twin, columns, options),
     );
+  });
+
+  it('are brought back column by column: a transpose of them reads no more than the blocks it needs', () => {
+    const back = transpose2d(dequantizeBlocks(quantizeBlocks(w, options), [rows, columns]));
+    const [leaf, ...others] = leafWindows(derivation(back), { row: 40, rows: 2, column: 0, columns: rows });
+    expect(others).toEqual([]);
+    expect(leaf?.window).toEqual({ row: 0, rows, column: 32, columns: 32 });
   });
 
   it('have a scale per channel, whatever the channel is made of', async () => {
