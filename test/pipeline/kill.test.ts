@@ -149,6 +149,27 @@ function planned(): PlanFile {
 
 const resume = ['--resume'] as const;
 
+describe('a conversion', () => {
+  it.each(['--jobs 1', '--jobs 4', '--jobs 4 --memory 256MiB', '--jobs 3 --memory 1MiB'])(
+    'gives the same bytes with %s',
+    (more) => {
+      const ran = spawnSync(
+        process.execPath,
+        [bin, checkpoint, out, ...flags, ...more.split(' '), '--json'],
+        {
+          encoding: 'utf8',
+          cwd: root,
+        },
+      );
+      expect(ran.status).toBe(0);
+      expect(digests(out)).toEqual(expected);
+      const { peakRss } = JSON.parse(ran.stdout) as { peakRss: { write: number } };
+      expect(peakRss.write).toBeGreaterThan(50 * 2 ** 20);
+      expect(peakRss.write).toBeLessThan(400 * 2 ** 20);
+    },
+  );
+});
+
 describe('a conversion that is killed', () => {
   it('is resumed from 20 points to the same bytes', async () => {
     const next = random(20);
