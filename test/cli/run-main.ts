@@ -9,6 +9,7 @@ export interface Ran {
 
 export interface RunOptions {
   readonly cwd?: string;
+  readonly stepSummary?: string;
   /** Called with every text that goes to standard output; `interrupt` is Ctrl-C. */
   readonly onOut?: (text: string, interrupt: () => void) => void;
 }
@@ -28,6 +29,7 @@ export async function runMain(argv: readonly string[], options: RunOptions = {})
     terminal: false,
     columns: 100,
     cwd: options.cwd ?? process.cwd(),
+    ...(options.stepSummary === undefined ? {} : { stepSummary: options.stepSummary }),
     onInterrupt: (handler) => {
       interrupt = handler;
       return () => {
