@@ -111,6 +111,7 @@ const precisions: readonly (readonly [string, string, string, number])[] = [
   ['monkey/tiny-896', plainPasses, 'fuse-attention,float16,dead-code', 0.03],
   ['monkey/tiny-1344x896', 'retarget-resolution', 'fuse-attention,int4{block=16},dead-code', 1e-4],
   ['monkey/tiny-1344x896', 'retarget-resolution', 'fuse-attention,float16,dead-code', 0.03],
+  ['monkey/tiny-896', plainPasses, 'fuse-attention,int8-channel,dead-code', 1e-4],
   ['qwen-vl/batch-left-pad', plainPasses, 'float16', 0.03],
   ['qwen-vl/batch-left-pad', plainPasses, 'fuse-attention,int4,float16', 0.03],
 ];
