@@ -11,7 +11,7 @@
  *   --jobs 1,2,4        number of workers; prints whether every output is the same
  *   --memory <list>     such as 256MiB,1GiB
  *   --resolution <WxH>  the checkpoint's own by default
- *   --cache cold,warm   warm alone with --scaling, --jobs and --memory
+ *   --cache cold,warm   cold alone with --scaling, warm alone with --jobs and --memory
  *   --runs 1            of each; the fastest counts, and the largest peak of memory
  *   --folder <path>     for checkpoints, which stay there, and outputs, which do not
  */
@@ -50,7 +50,7 @@ const { values } = parseArgs({
 const narrow = values.scaling || values.jobs !== undefined || values.memory !== undefined;
 const sizes = (values.size ?? (values.scaling ? '0.2b,2b,7b' : '2b')).split(',');
 const precisions = (values.precision ?? (narrow ? 'int4' : 'int4,int8,fp16,fp32')).split(',');
-const caches = (values.cache ?? (narrow ? 'warm' : 'cold,warm')).split(',');
+const caches = (values.cache ?? (values.scaling ? 'cold' : narrow ? 'warm' : 'cold,warm')).split(',');
 const runs = Number(values.runs);
 const output = join(values.folder, 'output');
 const scratch = join(values.folder, 'plain-io');
