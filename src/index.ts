@@ -1,6 +1,7 @@
 /** vlm-convert as a library. The command line uses nothing else. */
 
 export { type ParityReport, renderJunit, renderMarkdown, summaryLines } from './parity/index.ts';
+export { type CompareOptions, type CompareResult, compare } from './pipeline/compare.ts';
 export { type ConvertContext, type ConvertResult, convert } from './pipeline/convert.ts';
 export {
   type InspectedCheckpoint,
@@ -20,6 +21,7 @@ export {
   type QuantizeResult,
   quantize,
 } from './pipeline/quantize.ts';
+export { type RecheckOptions, type RecheckResult, recheck } from './pipeline/recheck.ts';
 export type { DiagnosticRecord } from './report/diagnostics.ts';
 export { VlmError } from './report/diagnostics.ts';
 export type { Progress, Reporter, StageSpec } from './report/progress.ts';

@@ -1,4 +1,5 @@
 /** The text of `--help`, made from the option table. */
+import { compareOptions, comparePositionals, parityOptions, parityPositionals } from './check-options.ts';
 import {
   configFlag,
   helpExamples,
@@ -24,6 +25,8 @@ export function convertHelp(columns: number): string {
     [
       'Usage: vlm-convert [checkpoint] [output] [options]',
       '       vlm-convert quantize <model.onnx> [output] [options]',
+      '       vlm-convert parity <output> [--checkpoint <folder>] [options]',
+      '       vlm-convert compare <a> <b> [options]',
       '       vlm-convert inspect [folder | file.safetensors | model.onnx]',
     ],
     'Compiles a vision-language checkpoint into ONNX graphs at the resolution and precision asked for, and ' +
@@ -58,6 +61,40 @@ export function quantizeHelp(columns: number): string {
     ].filter(({ rows }) => rows.length > 0),
     '',
   );
+}
+
+export function parityHelp(columns: number): string {
+  return render(
+    columns,
+    ['Usage: vlm-convert parity <output> [--checkpoint <folder>] [options]'],
+    'Checks an output again, with the options that its vlm-convert.json holds: the checkpoint has to be the one that ' +
+      'it was made from, and every file the one that was written. A fresh report replaces the old one.',
+    checkSections(parityPositionals, parityOptions),
+    '',
+  );
+}
+
+export function compareHelp(columns: number): string {
+  return render(
+    columns,
+    ['Usage: vlm-convert compare <a> <b> [options]'],
+    'Runs two ONNX models, whoever made them, on the same inputs and says how far their outputs are apart. Inputs that ' +
+      'are not given are drawn by the names and types of the model: ids inside their tables, open masks, positions ' +
+      'that count, pictures. Outputs are paired by name.',
+    checkSections(comparePositionals, compareOptions),
+    '',
+  );
+}
+
+function checkSections(
+  named: readonly { readonly key: string; readonly help: string }[],
+  options: readonly OptionSpec[],
+): readonly Section[] {
+  return [
+    argumentRows(named),
+    { title: 'Check', rows: optionRows(options, 'Check') },
+    { title: 'Run', rows: [...optionRows(options, 'Run'), ...common] },
+  ];
 }
 
 function forQuantize(spec: OptionSpec): OptionSpec {

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option } from 'commander';
 import { fail } from '../report/diagnostics.ts';
+import { compareOptions, parityOptions } from './check-options.ts';
 import {
   configFlag,
   inspectFlags,
@@ -25,6 +26,19 @@ export type Request =
       readonly command: 'quantize';
       readonly model: string | undefined;
       readonly output: string | undefined;
+      /** As for `convert`. */
+      readonly raw: Readonly<Record<string, unknown>>;
+    }
+  | {
+      readonly command: 'parity';
+      readonly output: string | undefined;
+      /** As for `convert`. */
+      readonly raw: Readonly<Record<string, unknown>>;
+    }
+  | {
+      readonly command: 'compare';
+      readonly first: string | undefined;
+      readonly second: string | undefined;
       /** As for `convert`. */
       readonly raw: Readonly<Record<string, unknown>>;
     }
@@ -55,6 +69,18 @@ export function parseCommandLine(argv: readonly string[]): Request {
   for (const spec of quantizeOptions) for (const option of commanderOptions(spec)) quantize.addOption(option);
   quantize.action((model: string | undefined, output: string | undefined, raw: object) => {
     request = { command: 'quantize', model, output, raw: { ...raw } };
+  });
+
+  const parity = quiet(program.command('parity')).argument('[output]');
+  for (const spec of parityOptions) for (const option of commanderOptions(spec)) parity.addOption(option);
+  parity.action((output: string | undefined, raw: object) => {
+    request = { command: 'parity', output, raw: { ...raw } };
+  });
+
+  const compare = quiet(program.command('compare')).argument('[a]').argument('[b]');
+  for (const spec of compareOptions) for (const option of commanderOptions(spec)) compare.addOption(option);
+  compare.action((first: string | undefined, second: string | undefined, raw: object) => {
+    request = { command: 'compare', first, second, raw: { ...raw } };
   });
 
   const inspect = quiet(program.command('inspect')).argument('[path]');

@@ -1,4 +1,4 @@
-/** What the commands that make outputs have in common: the plan or the work, a reporter, the result, an exit code. */
+/** What the commands that do work have in common: the plan or the work, a reporter, the result, an exit code. */
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -6,7 +6,7 @@ import type { ConvertContext, DiagnosticRecord, PlannedConversion, Reporter } fr
 import { exitCodes, formatDiagnostic } from '../report/diagnostics.ts';
 import { plainReporter, silentReporter, warningsReporter } from '../report/sinks.ts';
 import type { Io } from './io.ts';
-import { optionTable } from './options.ts';
+import { type OptionSpec, optionTable } from './options.ts';
 import { renderPlan } from './render/plan.ts';
 import type { OptionValues } from './schema.ts';
 
@@ -20,21 +20,23 @@ export interface RunOptions {
 }
 
 export interface Job<R> {
-  readonly plan: () => Promise<PlannedConversion>;
+  /** Of commands that know `--dry-run`. */
+  readonly plan?: () => Promise<PlannedConversion>;
   readonly work: (context: ConvertContext) => Promise<R>;
   /** `shown`: the output's path as the user reads it. */
   readonly render: (result: R, shown: string) => string;
 }
 
 export interface JobResult {
-  readonly output: string;
+  /** Where something was written. */
+  readonly output?: string;
   /** What makes the result no success. */
   readonly failure?: DiagnosticRecord;
 }
 
 /** Runs the job, or prints its plan; the exit code. Throws what the job throws. */
 export async function runJob<R extends JobResult>(job: Job<R>, run: RunOptions, io: Io): Promise<number> {
-  if (run.dryRun === true) return printPlan(await job.plan(), run, io);
+  if (run.dryRun === true && job.plan !== undefined) return printPlan(await job.plan(), run, io);
   const reporter = await chooseReporter(run, io);
   const interrupt = new AbortController();
   const stopListening = io.onInterrupt(() => interrupt.abort());
@@ -55,7 +57,7 @@ export async function runJob<R extends JobResult>(job: Job<R>, run: RunOptions, 
   await reporter.close('ok');
   const { failure } = result;
   if (run.json === true) io.out(`${JSON.stringify({ ok: failure === undefined, ...result }, null, 2)}\n`);
-  else if (run.quiet !== true) io.out(job.render(result, shownPath(result.output, io.cwd)));
+  else if (run.quiet !== true) io.out(job.render(result, shownPath(result.output ?? io.cwd, io.cwd)));
   if (failure === undefined) return exitCodes.ok;
   io.err(`${formatDiagnostic(failure)}\n`);
   return exitCodes.gate;
@@ -80,8 +82,8 @@ export function splitOptions(values: OptionValues): {
 }
 
 /** The flag of an option, as messages name it. */
-export function flagName(key: string): string {
-  const spec = optionTable.find((candidate) => candidate.key === key);
+export function flagName(key: string, specs: readonly OptionSpec[] = optionTable): string {
+  const spec = specs.find((candidate) => candidate.key === key);
   return spec === undefined ? key : (spec.flag.split(' ')[0] ?? key);
 }
 

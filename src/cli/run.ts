@@ -16,6 +16,14 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
         const { runQuantize } = await import('./commands/quantize.ts');
         return await runQuantize(request, io);
       }
+      case 'parity': {
+        const { runParityCommand } = await import('./commands/parity.ts');
+        return await runParityCommand(request, io);
+      }
+      case 'compare': {
+        const { runCompare } = await import('./commands/compare.ts');
+        return await runCompare(request, io);
+      }
       case 'convert': {
         const { runConvert } = await import('./commands/convert.ts');
         return await runConvert(request, io);

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { fail } from '../report/diagnostics.ts';
 import { didYouMean } from '../report/nearest.ts';
 import { quote, show } from '../report/show.ts';
-import { type OptionKind, optionTable, positionals } from './options.ts';
+import { type OptionKind, type OptionSpec, optionTable, positionals } from './options.ts';
 
 const byteUnits: Readonly<Record<string, number>> = { '': 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 
@@ -107,13 +107,19 @@ function parsePasses(texts: readonly unknown[]): string | Record<string, string>
   return parsePairs(texts.map((text) => (typeof text === 'string' ? text.replace(named, '$1=$2') : text)));
 }
 
-const shape = Object.fromEntries([
-  ...positionals.map(({ key, help }) => [key, schemaOf({ kind: 'path' }).optional().describe(help)] as const),
-  ...optionTable.map((spec) => [spec.key, schemaOf(spec.type).optional().describe(spec.help)] as const),
-  ['$schema', z.string().optional()] as const,
-]);
+function shapeOf(specs: readonly OptionSpec[]): Record<string, z.ZodType> {
+  return Object.fromEntries(
+    specs.map((spec) => [spec.key, schemaOf(spec.type).optional().describe(spec.help)] as const),
+  );
+}
 
-const optionsSchema = z.strictObject(shape);
+const optionsSchema = z.strictObject({
+  ...Object.fromEntries(
+    positionals.map(({ key, help }) => [key, schemaOf({ kind: 'path' }).optional().describe(help)] as const),
+  ),
+  ...shapeOf(optionTable),
+  $schema: z.string().optional(),
+});
 
 /** Values by key, as `optionsSchema` makes them. */
 export type OptionValues = Readonly<Record<string, unknown>>;
@@ -123,17 +129,35 @@ export type OptionValues = Readonly<Record<string, unknown>>;
  * Throws VC4002 for a wrong value, VC4003 for a key that does not exist.
  */
 export function parseOptionValues(raw: OptionValues, where: (key: string) => string): OptionValues {
-  const result = optionsSchema.safeParse(raw);
+  return validate(optionsSchema, optionTable, raw, where);
+}
+
+/** The same for the options of another command. */
+export function parseValues(
+  specs: readonly OptionSpec[],
+  raw: OptionValues,
+  where: (key: string) => string,
+): OptionValues {
+  return validate(z.strictObject(shapeOf(specs)), specs, raw, where);
+}
+
+function validate(
+  schema: z.ZodObject,
+  specs: readonly OptionSpec[],
+  raw: OptionValues,
+  where: (key: string) => string,
+): OptionValues {
+  const result = schema.safeParse(raw);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   if (issue === undefined) throw new TypeError('zod refused without an issue');
   if (issue.code === 'unrecognized_keys') {
     const [key = ''] = issue.keys;
-    const hint = didYouMean(key, Object.keys(shape));
+    const hint = didYouMean(key, Object.keys(schema.shape));
     throw fail('VC4003', { where: where(key), found: quote(key), ...(hint === undefined ? {} : { hint }) });
   }
   const key = String(issue.path[0] ?? '');
-  const spec = optionTable.find((candidate) => candidate.key === key);
+  const spec = specs.find((candidate) => candidate.key === key);
   throw fail('VC4002', {
     where: where(key),
     found: isTexts(raw[key]) ? raw[key].join(' ') : show(raw[key]),

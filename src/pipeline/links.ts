@@ -36,14 +36,18 @@ export async function chooseLinks(files: readonly ByteSource[], { path }: Output
   const warnings: DiagnosticRecord[] = [];
   for (const source of files) {
     if (source.file === undefined) continue;
-    if ((await stat(source.file.path)).dev === dev)
-      names.set(source, `linked_${source.name.replaceAll('/', '_')}`);
+    if ((await stat(source.file.path)).dev === dev) names.set(source, linkName(source));
     else
       warnings.push(
         diagnostic('VC5110', { where: source.name, found: 'another file system: its tensors are copied' }),
       );
   }
   return { names, warnings };
+}
+
+/** The name of a link beside the model files. */
+export function linkName({ name }: ByteSource): string {
+  return `linked_${name.replaceAll('/', '_')}`;
 }
 
 /** The links that layouts use, each once. `folder`: where the model files stand, with a slash at its end, or nothing. */

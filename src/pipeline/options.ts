@@ -57,6 +57,16 @@ export interface ConvertOptions {
   readonly jobs?: number | undefined;
 }
 
+/** Options of the check itself, which bear on no graph: `vlm-convert parity` takes them anew. */
+export const checkOptionKeys = [
+  'parity',
+  'device',
+  'gate',
+  'baseline',
+] as const satisfies readonly (keyof ConvertOptions)[];
+
+export type CheckOptionKey = (typeof checkOptionKeys)[number];
+
 /** Every option with its value; what the plan and the manifest record. */
 export interface ResolvedOptions {
   readonly checkpoint: string;

@@ -105,6 +105,16 @@ export const catalogue = {
   VC1126: warning('the weight index does not list every tensor of its files'),
   VC1130: error('input', 'the folder has no weights', 'vlm-convert reads *.safetensors'),
   VC1131: error('input', 'the weights are PyTorch pickles, which can run code and are not read'),
+  VC1132: error(
+    'input',
+    'the checkpoint is not the one that the output was made from',
+    'name that one: --checkpoint <folder>',
+  ),
+  VC1133: error(
+    'input',
+    'the weights of the checkpoint are not those that the output was made from',
+    'restore them, or convert again',
+  ),
 
   // --- VC12xx config.json, and tensors against it
   VC1201: error('input', 'a config value is missing'),
@@ -234,6 +244,21 @@ export const catalogue = {
     'there is no model to quantize',
     'vlm-convert quantize <model.onnx> [output] --precision int4',
   ),
+  VC4011: error(
+    'input',
+    'the folder is not the output of a conversion',
+    'name the folder that vlm-convert wrote, with its vlm-convert.json',
+  ),
+  VC4012: error(
+    'usage',
+    'there is nothing to check',
+    'vlm-convert parity <output> --checkpoint <folder>; left out, the checkpoint is the current folder',
+  ),
+  VC4013: error(
+    'usage',
+    'there is nothing to compare',
+    'vlm-convert compare <a> <b>: two .onnx files, or two folders that hold files of the same names',
+  ),
   VC4201: error('usage', 'the resolution is not usable'),
   VC4202: error('usage', 'the resolution is too small'),
   VC4203: error('usage', 'the resolution is too large'),
@@ -298,6 +323,16 @@ export const catalogue = {
   ),
   VC5120: error('output', 'the JUnit file of the check cannot be written'),
   VC5121: warning('the report cannot be added to the summary of the CI step'),
+  VC5111: error(
+    'input',
+    'a file of the output is missing, damaged or changed',
+    'convert again: what cannot be told from a damaged file is not checked',
+  ),
+  VC5112: error(
+    'input',
+    'the graph of the output is not the one that this version makes of the checkpoint',
+    'check with the version that made it, or convert again',
+  ),
   VC5190: error('interrupted', 'interrupted; nothing was written under the name of the output'),
 
   // --- VC6xxx runtimes and parity
@@ -328,6 +363,13 @@ export const catalogue = {
     'the baseline cannot be compared with this conversion',
     'record it anew: parity-report.json of a conversion that was accepted',
   ),
+  VC6107: error(
+    'input',
+    'the two models have different inputs or outputs',
+    'compare models that take and give the same',
+  ),
+  VC6108: error('usage', 'an input cannot be drawn', 'give it: --inputs file.safetensors'),
+  VC6109: error('usage', 'the given inputs cannot be used'),
   VC6201: error(
     'gate',
     'a parity gate failed',
@@ -338,6 +380,7 @@ export const catalogue = {
     'the converted model is further from the original than the baseline, beyond noise',
     'parity-report.md lists what was measured beside what the baseline allows',
   ),
+  VC6203: error('gate', 'the two models differ by more than a gate allows'),
 
   // --- VC9xxx internal
   VC9001: error(
