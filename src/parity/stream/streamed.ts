@@ -204,6 +204,7 @@ class StreamedCheck {
         );
       },
     });
+    if (this.#request.continuation === 'picked') this.#greedy = picks.finish();
   }
 
   #promptPlace(index: number, first: number): (row: number) => string {
