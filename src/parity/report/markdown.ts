@@ -6,6 +6,7 @@ import { methodLines } from './method.ts';
 import type { BlockMetrics, LevelReport, ParityReport } from './report.ts';
 import {
   adapterName,
+  agreementText,
   type Block,
   finiteBlock,
   gateLimit,
@@ -102,7 +103,7 @@ function numbersRow(level: LevelReport, { output, feed, metrics }: LevelReport['
     number(metrics.worstCosine.value),
     metrics.worstCosine.where,
     logits === undefined ? '' : number(logits.kl),
-    logits === undefined ? '' : `${logits.agreed}/${logits.n}`,
+    logits === undefined ? '' : agreementText(logits),
   ]);
 }
 

@@ -1,5 +1,5 @@
 /** The report in the lines that a terminal shows after a check: the verdict, what failed and where, what was near. */
-import { formatTable, plural } from '../../report/format.ts';
+import { formatTable } from '../../report/format.ts';
 import { placementLine } from '../placement.ts';
 import type { ErrorCurve, ParityReport } from './report.ts';
 import {
@@ -62,7 +62,7 @@ function blocks(curve: ErrorCurve): string[][] {
   return [
     [
       `  ${curve.component}`,
-      `largest own error ${size} in block ${at} of ${plural(curve.blocks.length, 'block')}: ${worst.name}`,
+      `largest own error ${size} in ${worst.name} (block ${at} of ${curve.blocks.length})`,
     ],
   ];
 }

@@ -1,6 +1,7 @@
 /** Words and numbers that all forms of the report share. */
 import type { View } from '../../architectures/architecture.ts';
 import type { GateVerdict, Level } from '../gates.ts';
+import type { LogitMetrics } from '../metrics.ts';
 import type { BlockMetrics, ErrorCurve, ParityReport } from './report.ts';
 
 export const levelTitles: Readonly<Record<Level, string>> = {
@@ -100,6 +101,14 @@ export function worstBlock({ blocks }: ErrorCurve): Block | undefined {
   let worst: Block | undefined;
   for (const block of blocks) if (worst === undefined || size(block) > size(worst)) worst = block;
   return worst;
+}
+
+/** `1831/1844 (98.8–99.6 %)`: rows with the same best token, and Wilson's interval. */
+export function agreementText({ agreed, n, top1Interval }: LogitMetrics): string {
+  const percent = (share: number): string => (100 * share).toFixed(1);
+  return top1Interval === undefined
+    ? `${agreed}/${n}`
+    : `${agreed}/${n} (${percent(top1Interval.low)}–${percent(top1Interval.high)} %)`;
 }
 
 /** Of each output the gate that used most of its limit, in the order of the outputs. */

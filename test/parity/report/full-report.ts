@@ -76,12 +76,22 @@ export function fullReport({ broken = false, name = 'Monkey' } = {}): ParityRepo
       cosine: 1 - relative ** 2 / 2,
       worstCosine: { value: 1 - 4 * relative ** 2, where: 'tile row 0 column 2, token 89' },
       nonFinite: { count: 0 },
+      quantiles: { p50: relative * 0.4, p90: relative, p99: relative * 1.6, p999: relative * 2.5 },
+      tolerances: [
+        { atol: 1e-5, rtol: Number.POSITIVE_INFINITY },
+        { atol: 1e-3, rtol: relative * 3 },
+      ],
       ...(output === 'logits'
         ? {
             logits: {
               kl: relative ** 2,
               klMax: { value: 7 * relative ** 2, where: 'prompt 1, decode step 3' },
               top1: hit ? 0.61 : 0.993,
+              top1Interval: hit ? { low: 0.587, high: 0.632 } : { low: 0.988, high: 0.996 },
+              top5: hit ? 0.8 : 1,
+              top5Interval: hit ? { low: 0.781, high: 0.818 } : { low: 0.998, high: 1 },
+              agreed5: hit ? 1475 : 1844,
+              perplexity: { reference: 7.21, output: 7.21 * (1 + relative), change: relative, n: 1820 },
               agreed: hit ? 1125 : 1831,
               n: 1844,
             },

@@ -16,10 +16,13 @@ export function curveChart(curve: ErrorCurve, index: number): Markup {
   const last = blocks.at(-1);
   if (worst === undefined || last === undefined) return html``;
   const scale = decades(blocks.flatMap(({ local, accumulated }) => [local.relative, accumulated.relative]));
-  const says = `Largest own error ${errorText(worst.local)} in ${worst.name}; ${errorText(last.accumulated)} has added up at the end.`;
+  const says =
+    blocks.length === 1
+      ? `${errorText(worst.local)} in ${worst.name}.`
+      : `Largest own error ${errorText(worst.local)} in ${worst.name}; ${errorText(last.accumulated)} has added up at the end.`;
   return html`<figure class="curve">
 <figcaption><h3>${component}, ${plural(blocks.length, 'block')}</h3><p>${says}</p></figcaption>
-${scale === undefined ? html`<p class="note">No block differs from the reference at all.</p>` : chart(curve, index, scale, says)}
+${scale === undefined ? html`<p class="note">No block differs from the reference at all.</p>` : blocks.length === 1 ? undefined : chart(curve, index, scale, says)}
 ${blockTable(curve)}</figure>
 `;
 }

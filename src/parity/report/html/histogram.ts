@@ -1,10 +1,8 @@
 /** How the differences of the logits spread: bars over bins, counts on a logarithmic axis so that the tails show. */
 import type { Histogram } from '../../metrics.ts';
-import type { ParityReport } from '../report.ts';
 import { html, type Markup } from './markup.ts';
 import { plot, unit, y } from './plot.ts';
 import { counts as countScale, valueTicks } from './scale.ts';
-import type { Section } from './section.ts';
 
 export function histogramChart(histogram: Histogram, id: string, title: string): Markup {
   const { edges, counts } = histogram;
@@ -35,23 +33,4 @@ ${plot({
 
 function round(value: number): number {
   return Number(value.toFixed(1));
-}
-
-/** The part of the page; undefined when no differences of logits were counted. */
-export function logitDifferences({ levels }: ParityReport): Section | undefined {
-  const charts = levels.flatMap(({ level, outputs }, at) =>
-    outputs.flatMap(({ output, feed, metrics: { differences } }, index) =>
-      output === 'logits' && differences !== undefined && differences.counts.length > 0
-        ? [histogramChart(differences, `histogram:${at}:${index}`, `${level}, fed ${feed}`)]
-        : [],
-    ),
-  );
-  if (charts.length === 0) return undefined;
-  return {
-    id: 'logits',
-    short: 'Logits',
-    title: 'Differences of the logits',
-    lead: 'Output less reference of each logit; the outer bins hold what lies beyond. A fault shows as mass far from the middle, or as a second hump.',
-    body: html`<div class="grids">${charts}</div>`,
-  };
 }

@@ -10,7 +10,7 @@ import { modelText } from '../text.ts';
 import { errorsPerBlock } from './curve-chart.ts';
 import { head } from './head.ts';
 import { tokenErrors } from './heat-map.ts';
-import { logitDifferences } from './histogram.ts';
+import { logits } from './logits.ts';
 import { embeddedJson, html, type Markup, render, trusted } from './markup.ts';
 import { placement } from './placement.ts';
 import { script } from './script.ts';
@@ -23,7 +23,7 @@ import { weights } from './weights.ts';
 const parts: readonly ((report: ParityReport) => Section | undefined)[] = [
   errorsPerBlock,
   (report) => tokenErrors(report, thumbnail(report)),
-  logitDifferences,
+  logits,
   gates,
   numbers,
   weights,

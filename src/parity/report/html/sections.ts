@@ -15,7 +15,7 @@ import {
 } from '../text.ts';
 import { html, type Markup } from './markup.ts';
 import type { Section } from './section.ts';
-import { type Cell, table } from './table.ts';
+import { table } from './table.ts';
 
 export function gates(report: ParityReport): Section {
   const quiet = report.gates.filter(isQuiet).length;
@@ -58,36 +58,20 @@ export function gates(report: ParityReport): Section {
 }
 
 export function numbers(report: ParityReport): Section {
-  const rows = report.levels.flatMap(({ level, outputs }) =>
-    outputs.map(({ output, feed, metrics }): readonly Cell[] => [
-      level,
-      output,
-      feed,
-      metrics.rows,
-      metrics.maxStd,
-      metrics.meanStd,
-      metrics.relative,
-      metrics.cosine,
-      metrics.worstCosine.value,
-      metrics.worstCosine.where,
-      metrics.logits?.kl,
-      metrics.logits === undefined
-        ? undefined
-        : { show: `${metrics.logits.agreed}/${metrics.logits.n}`, sort: metrics.logits.top1 },
-      metrics.nonFinite.count,
-    ]),
-  );
+  const all = report.levels.flatMap(({ level, outputs }) => outputs.map((one) => ({ level, ...one })));
+  const spread = all.filter(({ metrics }) => metrics.quantiles !== undefined);
+  const tolerated = all.filter(({ metrics }) => metrics.tolerances !== undefined);
+  const atols = tolerated[0]?.metrics.tolerances?.map(({ atol }) => atol) ?? [];
+  const first = [{ head: 'Level' }, { head: 'Output', rowHead: true }, { head: 'Fed' }];
   return {
     id: 'numbers',
     short: 'Numbers',
     title: 'All numbers',
     lead: 'Max and mean are absolute errors over the standard deviation of the reference; relative is ‖error‖ / ‖reference‖.',
-    body: table({
+    body: html`${table({
       caption: 'Everything measured, per level and output',
       columns: [
-        { head: 'Level' },
-        { head: 'Output', rowHead: true },
-        { head: 'Fed' },
+        ...first,
         { head: 'Rows', numeric: true },
         { head: 'Max', numeric: true },
         { head: 'Mean', numeric: true },
@@ -95,12 +79,57 @@ export function numbers(report: ParityReport): Section {
         { head: 'Cosine', numeric: true },
         { head: 'Worst row', numeric: true },
         { head: 'At', wide: true },
-        { head: 'KL', numeric: true },
-        { head: 'Top-1', numeric: true },
         { head: 'Not finite', numeric: true },
       ],
-      rows,
-    }),
+      rows: all.map(({ level, output, feed, metrics }) => [
+        level,
+        output,
+        feed,
+        metrics.rows,
+        metrics.maxStd,
+        metrics.meanStd,
+        metrics.relative,
+        metrics.cosine,
+        metrics.worstCosine.value,
+        metrics.worstCosine.where,
+        metrics.nonFinite.count,
+      ]),
+    })}${
+      spread.length === 0
+        ? undefined
+        : html`<details><summary>Quantiles of the error</summary>${table({
+            caption: 'Shares of the elements are off by at most so many standard deviations',
+            columns: [
+              ...first,
+              ...['50 %', '90 %', '99 %', '99.9 %'].map((head) => ({ head, numeric: true })),
+            ],
+            rows: spread.map(({ level, output, feed, metrics: { quantiles } }) => [
+              level,
+              output,
+              feed,
+              quantiles?.p50,
+              quantiles?.p90,
+              quantiles?.p99,
+              quantiles?.p999,
+            ]),
+          })}</details>`
+    }${
+      tolerated.length === 0
+        ? undefined
+        : html`<details><summary>Tolerances that all elements need</summary>${table({
+            caption: 'The smallest rtol with |error| ≤ atol + rtol · |reference| everywhere',
+            columns: [
+              ...first,
+              ...atols.map((atol) => ({ head: `atol ${formatNumber(atol)}`, numeric: true })),
+            ],
+            rows: tolerated.map(({ level, output, feed, metrics: { tolerances = [] } }) => [
+              level,
+              output,
+              feed,
+              ...atols.map((atol) => tolerances.find((one) => one.atol === atol)?.rtol),
+            ]),
+          })}</details>`
+    }`,
   };
 }
 

@@ -13,7 +13,7 @@ export const style = `
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
-main,header,footer{max-width:1120px;margin:0 auto;padding:0 20px}
+main,header,footer{max-width:1200px;margin:0 auto;padding:0 20px}
 header{padding-top:28px}
 .by{margin:0;color:var(--ink2);font-size:13px;letter-spacing:.02em}
 h1{font-size:28px;line-height:1.2;margin:4px 0 10px;letter-spacing:-.01em;overflow-wrap:anywhere}
@@ -40,7 +40,7 @@ section{background:var(--card);border:1px solid var(--line);border-radius:12px;p
 .bar i{display:block;height:100%;border-radius:3px;background:var(--blue)}
 .bar.over i{background:var(--bad)}
 nav{position:sticky;top:0;z-index:2;background:var(--page);border-bottom:1px solid var(--line);margin-top:18px}
-nav ul{display:flex;gap:2px;list-style:none;max-width:1120px;margin:0 auto;padding:4px 12px;overflow-x:auto;scrollbar-width:none}
+nav ul{display:flex;gap:2px;list-style:none;max-width:1200px;margin:0 auto;padding:4px 12px;overflow-x:auto;scrollbar-width:none}
 nav a{display:block;padding:7px 10px;border-radius:8px;color:var(--ink2);text-decoration:none;white-space:nowrap;font-size:14px}
 nav a:hover{background:var(--line);color:var(--ink)}
 section{scroll-margin-top:52px}
@@ -56,7 +56,7 @@ thead th{color:var(--ink2);border-bottom-color:var(--axis);white-space:nowrap;ve
 tbody tr:hover{background:color-mix(in srgb,var(--line) 40%,transparent)}
 .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.code,th.code{min-width:16ch}
-.wide{min-width:24ch}
+.wide{min-width:18ch}
 h3.apart{margin-top:16px}
 th button{font:inherit;color:inherit;background:none;border:0;margin:-4px -6px;padding:4px 6px;border-radius:6px;cursor:pointer}
 th button:hover{background:var(--line);color:var(--ink)}
