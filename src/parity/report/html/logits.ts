@@ -32,7 +32,6 @@ export function logits(report: ParityReport): Section | undefined {
         { head: 'Top-1', numeric: true },
         { head: 'Top-5', numeric: true },
         { head: 'Perplexity', numeric: true },
-        { head: 'Change', numeric: true },
       ],
       rows,
     })}${charts(report)}`,
@@ -59,13 +58,7 @@ function agreement({
     perplexity === undefined
       ? undefined
       : {
-          show: `${formatNumber(perplexity.reference)} → ${formatNumber(perplexity.output)}`,
-          sort: perplexity.output,
-        },
-    perplexity === undefined
-      ? undefined
-      : {
-          show: `${formatNumber(Number((perplexity.change * 100).toPrecision(3)))} %`,
+          show: `${formatNumber(perplexity.reference)} → ${formatNumber(perplexity.output)} (${signedPercent(perplexity.change)})`,
           sort: perplexity.change,
         },
   ];
@@ -76,6 +69,12 @@ function share(value: number, interval: Interval | undefined): string {
   const percent = (part: number): string => (100 * part).toFixed(1);
   const range = interval === undefined ? '' : ` (${percent(interval.low)}–${percent(interval.high)})`;
   return `${percent(value)} %${range}`;
+}
+
+/** `+3.2 %`. */
+function signedPercent(change: number): string {
+  const percent = formatNumber(Number((change * 100).toPrecision(2)));
+  return `${change > 0 ? '+' : ''}${percent} %`;
 }
 
 function charts({ levels }: ParityReport): Markup | undefined {
