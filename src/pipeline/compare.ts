@@ -10,9 +10,9 @@ import {
   type ModelComparison,
   parseComparisonGates,
 } from '../parity/index.ts';
-import { type DiagnosticRecord, fail } from '../report/diagnostics.ts';
+import { type DiagnosticRecord, diagnostic, fail } from '../report/diagnostics.ts';
 import { plural } from '../report/format.ts';
-import { runStage } from '../report/progress.ts';
+import { type Reporter, runStage } from '../report/progress.ts';
 import { list, systemReason } from '../report/show.ts';
 import { silentReporter } from '../report/sinks.ts';
 import type { Device, DeviceChoice } from '../runtime/devices.ts';
@@ -95,7 +95,7 @@ export async function compare(options: CompareOptions, context: ConvertContext =
       },
       (made) => plural(made.length, 'model'),
     );
-    checkGiven(given, models);
+    checkGiven(given, models, reporter);
     const judged = judge(models, gates);
     const failed = judged.flatMap(({ name, gates: verdicts }) =>
       verdicts.filter(({ passed }) => !passed).map((verdict) => ({ name, verdict })),
@@ -157,16 +157,22 @@ async function modelFiles(path: string): Promise<string | ReadonlyMap<string, st
   }
 }
 
-/** A tensor that no model takes is a misspelled name, or the wrong file. */
-function checkGiven(given: ReadonlyMap<string, unknown>, models: readonly ModelComparison[]): void {
+/** Tensors that no model takes are misspelled, or of another model: VC6109 for all of them, a warning for some. */
+function checkGiven(
+  given: ReadonlyMap<string, unknown>,
+  models: readonly ModelComparison[],
+  reporter: Reporter,
+): void {
   const used = new Set(models.flatMap(({ inputs }) => inputs.map(({ name }) => name)));
   // Recorded files hold outputs, too.
   const unused = [...given.keys()].filter((name) => !used.has(name) && !/^(out|mid)\./.test(name));
   if (unused.length === 0) return;
-  throw fail('VC6109', {
+  const detail = {
     found: `no model has an input ${list(unused)}`,
     expected: `names of inputs: ${[...used].join(', ')}`,
-  });
+  };
+  if ([...given.keys()].some((name) => used.has(name))) reporter.warn([diagnostic('VC6110', detail)]);
+  else throw fail('VC6109', detail);
 }
 
 /** A gate on all outputs is about every model; one that names an output about the models that have it. */

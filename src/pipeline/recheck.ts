@@ -25,7 +25,7 @@ import { digestInputs, inputFiles } from './inputs.ts';
 import { type Links, linkName } from './links.ts';
 import { orInterrupted } from './make-output.ts';
 import { type Manifest, type ManifestFile, manifestName, readManifest } from './manifest.ts';
-import { type CheckOptionKey, type ConvertOptions, checkOptionKeys, resolveOptions } from './options.ts';
+import { type CheckOptionKey, type ConvertOptions, resolveOptions } from './options.ts';
 import { checkRoom } from './output-folder.ts';
 import { build, type Prepared, prepare } from './plan.ts';
 import { storedOptions } from './stored-options.ts';
@@ -75,7 +75,7 @@ export async function recheck(options: RecheckOptions, context: ConvertContext =
   const manifest = await openManifest(output);
   const { output: _, checkpoint: folder, report, ...own } = options;
   const resolved = resolveOptions({
-    ...storedOptions(manifest.options, checkOptionKeys),
+    ...storedOptions(manifest.options),
     ...own,
     parity: own.parity === false ? 'auto' : own.parity,
     checkpoint: resolve(cwd, folder),

@@ -6,7 +6,12 @@ import { precisions } from '../parity/index.ts';
 import { fail } from '../report/diagnostics.ts';
 import { show } from '../report/show.ts';
 import { manifestName } from './manifest.ts';
-import type { ConvertOptions, ResolvedOptions } from './options.ts';
+import {
+  type CheckOptionKey,
+  type ConvertOptions,
+  checkOptionKeys,
+  type ResolvedOptions,
+} from './options.ts';
 
 type Check = (value: unknown) => boolean;
 
@@ -31,8 +36,11 @@ const either =
 
 const isPrecision = oneOf(...precisions);
 
-/** Options that bear on the graphs. */
-const graphOptions: Readonly<Partial<Record<keyof ResolvedOptions, Check>>> = {
+/** Options of one run: places, resources, and what it refuses. */
+type RunOptionKey = 'checkpoint' | 'force' | 'strict' | 'resume' | 'verifyInputs' | 'memory' | 'jobs';
+
+/** All others bear on the graphs. */
+const graphOptions: Readonly<Record<Exclude<keyof ResolvedOptions, CheckOptionKey | RunOptionKey>, Check>> = {
   resolution: (value) =>
     recordOf(isCount)(value) &&
     Object.keys(value as object)
@@ -51,24 +59,20 @@ const graphOptions: Readonly<Partial<Record<keyof ResolvedOptions, Check>>> = {
   linkWeights: isBoolean,
 };
 
-/** Options of the check and of refusals: they are given anew. */
-const others: readonly string[] = ['parity', 'strict'];
+/** Of the others, those that a manifest holds; they are given anew. */
+const others: readonly string[] = ['strict', ...checkOptionKeys] satisfies (keyof ResolvedOptions)[];
 
-/**
- * The options that decide what the graphs are. `checks`: names of options of the check, which are passed over.
- * Throws VC4011 where there is another option, or a wrong value.
- */
-export function storedOptions(
-  options: unknown,
-  checks: readonly string[],
-): Omit<ConvertOptions, 'checkpoint' | 'output'> {
+/** The options that decide what the graphs are. Throws VC4011 where there is another option, or a wrong value. */
+export function storedOptions(options: unknown): Omit<ConvertOptions, 'checkpoint' | 'output'> {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw fail('VC4011', { where: `${manifestName}: options`, found: show(options) });
   }
   const kept: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options as Record<string, unknown>)) {
-    if (others.includes(key) || checks.includes(key)) continue;
-    const check = Object.hasOwn(graphOptions, key) ? graphOptions[key as keyof ResolvedOptions] : undefined;
+    if (others.includes(key)) continue;
+    const check = Object.hasOwn(graphOptions, key)
+      ? graphOptions[key as keyof typeof graphOptions]
+      : undefined;
     if (check?.(value) !== true) {
       throw fail('VC4011', { where: `${manifestName}: options.${key}`, found: show(value) });
     }

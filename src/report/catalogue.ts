@@ -370,6 +370,7 @@ export const catalogue = {
   ),
   VC6108: error('usage', 'an input cannot be drawn', 'give it: --inputs file.safetensors'),
   VC6109: error('usage', 'the given inputs cannot be used'),
+  VC6110: warning('some of the given inputs are none of the model'),
   VC6201: error(
     'gate',
     'a parity gate failed',
