@@ -14,6 +14,7 @@ import { check } from './check.ts';
 import { checkDevice } from './check-device.ts';
 import { readCheckInputs } from './check-inputs.ts';
 import type { OnBroken } from './compile.ts';
+import { type ReadAhead, readAhead } from './engine/read-ahead.ts';
 import { inputFiles } from './inputs.ts';
 import { chooseLinks, noLinks } from './links.ts';
 import { type MadeOutput, makeOutput, orInterrupted, outputStages } from './make-output.ts';
@@ -72,6 +73,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
   const device = resolved.parity ? await checkDevice(resolved.device, reporter) : undefined;
   reporter.stages(stageList(resolved));
   let checkpoint: Checkpoint | undefined;
+  let ahead: ReadAhead | undefined;
   try {
     const opened = await runStage(
       reporter,
@@ -80,6 +82,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
       ({ name, tensors }) => `${name}, ${plural(tensors.size, 'tensor')}`,
     );
     checkpoint = opened;
+    ahead = await readAhead(inputFiles(opened));
     const path = outputPath(options.output, opened.name, context.cwd ?? process.cwd());
     const place = await chooseOutput(path, opened.path, resolved.force);
     const built = await runStage(
@@ -101,6 +104,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
     signal.throwIfAborted();
     const { plan, components, links, sideFiles } = prepared;
     const checkInputs = device === undefined ? undefined : await readCheckInputs(prepared, resolved);
+    await ahead.stop();
     let parity: ParityReport | undefined;
     const made = await makeOutput(
       {
@@ -148,6 +152,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
   } catch (error) {
     throw orInterrupted(error, signal);
   } finally {
+    await ahead?.stop();
     await checkpoint?.close();
   }
 }

@@ -29,6 +29,8 @@ import { fixtures } from '../golden-folders.ts';
 import { enlargeVocabulary } from '../support/large-checkpoint.ts';
 import { random } from '../tensor/derived/samples.ts';
 
+/** Of what starts the tool many times, on a machine with other work. */
+const slow = 600_000;
 const faults = resolve(import.meta.dirname, '../support/faults.js');
 const bin = resolve(import.meta.dirname, '../../bin/vlm-convert.js');
 const flags = ['--no-parity', '--precision', 'embed=int8,decoder=int4,vision=fp16', '--jobs', '2'] as const;
@@ -55,7 +57,7 @@ beforeAll(async () => {
   rmSync(out, { recursive: true });
   await kill(1);
   units = planned().units.length;
-});
+}, slow);
 afterEach(() => {
   rmSync(out, { recursive: true, force: true });
   rmSync(work, { recursive: true, force: true });
@@ -171,27 +173,31 @@ describe('a conversion', () => {
 });
 
 describe('a conversion that is killed', () => {
-  it('is resumed from 20 points to the same bytes', async () => {
-    const next = random(20);
-    const chance = (): number => (next() + 1) / 2;
-    // Any unit but the last, and any part of its line.
-    const points = Array.from({ length: 20 }, (_, index) => ({
-      to: join(root, `point-${index}`, 'out'),
-      fault: { killAtLine: 1 + Math.floor(chance() * (units - 1)), share: chance() },
-    }));
-    const killAndResume = async ({ to, fault }: (typeof points)[number]): Promise<void> => {
-      mkdirSync(dirname(to));
-      expect((await runFaulty(fault, [], () => {}, to)).signal).toBe('SIGKILL');
-      expect(readdirSync(dirname(to))).toEqual(['.out.vlm-convert']);
-      expectResumed(await runFaulty({}, resume, () => {}, to), to);
-      expect(readdirSync(dirname(to))).toEqual(['out']);
-      rmSync(dirname(to), { recursive: true });
-    };
-    const workers = Array.from({ length: 4 }, async () => {
-      for (let point = points.pop(); point !== undefined; point = points.pop()) await killAndResume(point);
-    });
-    await Promise.all(workers);
-  });
+  it(
+    'is resumed from 20 points to the same bytes',
+    async () => {
+      const next = random(20);
+      const chance = (): number => (next() + 1) / 2;
+      // Any unit but the last, and any part of its line.
+      const points = Array.from({ length: 20 }, (_, index) => ({
+        to: join(root, `point-${index}`, 'out'),
+        fault: { killAtLine: 1 + Math.floor(chance() * (units - 1)), share: chance() },
+      }));
+      const killAndResume = async ({ to, fault }: (typeof points)[number]): Promise<void> => {
+        mkdirSync(dirname(to));
+        expect((await runFaulty(fault, [], () => {}, to)).signal).toBe('SIGKILL');
+        expect(readdirSync(dirname(to))).toEqual(['.out.vlm-convert']);
+        expectResumed(await runFaulty({}, resume, () => {}, to), to);
+        expect(readdirSync(dirname(to))).toEqual(['out']);
+        rmSync(dirname(to), { recursive: true });
+      };
+      const workers = Array.from({ length: 4 }, async () => {
+        for (let point = points.pop(); point !== undefined; point = points.pop()) await killAndResume(point);
+      });
+      await Promise.all(workers);
+    },
+    slow,
+  );
 
   it('is resumed after it was killed again while it was resumed', async () => {
     await kill(10);

@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module';
 
-export type Entry = '#unit-worker' | '#hash-worker';
+export type Entry = '#unit-worker' | '#hash-worker' | '#read-ahead-worker';
 
 export interface Threads<Task, Result> {
   /** Runs on the first thread that is free. */

@@ -5,7 +5,7 @@
 import { fdatasync } from 'node:fs';
 
 /** Of one file, between two calls: the disk has always something to do, and no call waits for long. */
-const stepBytes = 256 << 20;
+const stepBytes = 64 << 20;
 
 export class WriteBack {
   readonly #files = new Map<number, { bytes: number; running: Promise<void> | undefined }>();
