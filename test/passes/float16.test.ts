@@ -8,13 +8,14 @@ import { bicubic } from '../../src/architectures/blocks/resize.ts';
 import { rmsNorm } from '../../src/architectures/blocks/rms-norm.ts';
 import { rotaryTables } from '../../src/architectures/blocks/rotary.ts';
 import type { GraphBuilder } from '../../src/graph/builder.ts';
+import { Graph } from '../../src/graph/graph.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { printModel } from '../../src/graph/print.ts';
 import { tensorType } from '../../src/graph/types.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { float32Value, int64Value, toFloat32 } from '../../src/runtime/values.ts';
 import { memorySource } from '../../src/tensor/byte-source.ts';
-import { readAll, sourceTensor, type Tensor } from '../../src/tensor/tensor.ts';
+import { inlineTensor, readAll, sourceTensor, type Tensor } from '../../src/tensor/tensor.ts';
 import { buildModel, randomInput, randomWeight, runModel } from '../support/run-model.ts';
 import { countOps, difference, runPasses, substitute } from './run-pass.ts';
 
@@ -220,5 +221,51 @@ describe('float16', () => {
     const result = (await runModel(model, { x })).get('y');
     if (result === undefined) throw new Error('no y');
     expect([...toFloat32(result)]).toEqual([Math.fround(0.1), 70000]);
+  });
+});
+
+describe('what has no float16 form', () => {
+  const make = (inner: (b: GraphBuilder, x: Value) => Value): Model =>
+    buildModel((b) => {
+      const x = b.input('x', tensorType('float32', [4, 16]));
+      const w = b.weight('w', randomWeight('w', [16, 16], 1));
+      b.output('y', b.op('MatMul', [inner(b, b.op('MatMul', [x, w])), w]));
+    });
+  const feeds = { x: randomInput([4, 16], 2) };
+
+  it('by the signature of the operator stays', () => {
+    const known = make((b, x) => {
+      const quantized = b.ops('DynamicQuantizeLinear', [x], 3);
+      return b.op('DequantizeLinear', quantized);
+    });
+    runPasses(known, 'float16');
+    const quantize = [...known.graph.nodes()].find(({ op }) => op === 'DynamicQuantizeLinear');
+    expect(quantize?.input(0)?.type).toMatchObject({ dtype: 'float32' });
+  });
+
+  it('a function of the model keeps its types, even under the name of an operator', async () => {
+    const named = (): Model => {
+      const model = make((b, x) => b.op('Softsign', [x]));
+      const body = new Graph('Softsign');
+      const x = body.addInput('x', undefined);
+      // Computes with a float32 constant of its own.
+      const half = inlineTensor('float32', [], new Uint8Array(Float32Array.of(0.5).buffer));
+      const constant = body.addNode({
+        op: 'Constant',
+        inputs: [],
+        attributes: { value: { kind: 'tensor', value: half } },
+      });
+      body.setOutputs([
+        body.addNode({ op: 'Mul', inputs: [x, constant.output], outputs: [{ name: 'y' }] }).output,
+      ]);
+      const opsetImports = new Map(model.opsetImports);
+      const rest = { overload: '', attributes: [], attributeDefaults: new Map() };
+      model.functions.push({ name: 'Softsign', domain: '', opsetImports, body, ...rest });
+      return model;
+    };
+    const model = named();
+    const { record } = runPasses(model, 'float16');
+    expect(record.stats).toMatchObject({ float16: 2, float32: 1 });
+    expect(await difference(model, named(), feeds)).toBeLessThan(5e-3);
   });
 });

@@ -94,7 +94,8 @@ describe.each([
 });
 
 it('quantizes a table by the rule for tables, and leaves it alone when told so', async () => {
-  const numbers = randomNumbers(300 * 64, 3, 0.1);
+  // A block of zeros: where the rule for matrices has another zero point.
+  const numbers = randomNumbers(300 * 64, 3, 0.1).fill(0, 0, 32);
   const model = buildModel((b) => {
     const table = b.weight('table', inlineTensor('float32', [300, 64], bytesOf(numbers)));
     b.output('y', b.op('Gather', [table, b.input('ids', tensorType('int64', ['n']))]));
@@ -103,6 +104,9 @@ it('quantizes a table by the rule for tables, and leaves it alone when told so',
   const made = await run(path, { precision: 'int4' });
   const twin = quantizeTableRows(numbers, 64, { bits: 4, block: 32, symmetric: false });
   expect(Buffer.compare(made.get('table.values') ?? new Uint8Array(), twin.values)).toBe(0);
+  expect(
+    Buffer.compare(made.get('table.zero_points') ?? new Uint8Array(), bytesOf(twin.zeroPoints ?? numbers)),
+  ).toBe(0);
   expect(Buffer.compare(made.get('table.scales') ?? new Uint8Array(), bytesOf(twin.scales))).toBe(0);
   const kept = await run(path, { precision: 'int4', quantizeEmbeddings: false });
   expect(Buffer.compare(kept.get('table') ?? new Uint8Array(), bytesOf(numbers))).toBe(0);
