@@ -2,6 +2,7 @@
 import { deadCode } from './dead-code.ts';
 import { float16 } from './float16.ts';
 import { foldConstants } from './fold-constants.ts';
+import { freezeDefaults } from './freeze-defaults.ts';
 import { fuseAttention } from './fusions/attention.ts';
 import { mergeLora } from './merge-lora.ts';
 import type { Pass } from './pass.ts';
@@ -12,6 +13,7 @@ import { retargetResolution } from './retarget-resolution.ts';
 export const passes: readonly Pass[] = [
   retargetResolution,
   mergeLora,
+  freezeDefaults,
   foldConstants,
   fuseAttention,
   int4,

@@ -216,7 +216,7 @@ async function planJob(
     memory: { write: memoryToWrite([component], options), parity: 0 },
     warnings: [
       ...otherShapes(file, corrected),
-      ...nothingChanged(file, model, records),
+      ...nothingChanged(file, model, records, component.passes),
       ...links.warnings,
       ...records.flatMap(({ warnings }) => warnings),
     ],
@@ -265,11 +265,17 @@ function optionsOf(options: ResolvedOptions): Plan['options'] {
   };
 }
 
-function nothingChanged(where: string, { graph }: Model, records: readonly PassRecord[]): DiagnosticRecord[] {
+function nothingChanged(
+  where: string,
+  { graph }: Model,
+  records: readonly PassRecord[],
+  passes: string,
+): DiagnosticRecord[] {
   if (records.some((record) => record.changed && !plainPasses.has(record.name))) return [];
   const replaceable = [...graph.initializers()].some((value) => value.isInput);
   const hint =
-    'its weights are inputs of the graph too, so that callers may replace them: export it without that';
+    'its weights are inputs of the graph too, which callers may set; to make constants of them: ' +
+    `--passes "freeze-defaults,${passes}"`;
   return [diagnostic('VC3301', { where, ...(replaceable ? { hint } : {}) })];
 }
 

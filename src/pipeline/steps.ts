@@ -16,6 +16,7 @@ import { type PipelineStep, parsePipeline, step } from './pipeline-text.ts';
 export const plainPasses: ReadonlyMap<string, 'kept' | 'changed'> = new Map([
   ['retarget-resolution', 'changed'],
   ['merge-lora', 'changed'],
+  ['freeze-defaults', 'kept'],
   ['fold-constants', 'kept'],
   ['dead-code', 'kept'],
 ]);

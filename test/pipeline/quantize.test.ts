@@ -257,7 +257,11 @@ describe('what is asked for', () => {
     graph.setOutputs([graph.addNode({ op: 'MatMul', inputs: [x, w], outputs: [{ name: 'y' }] }).output]);
     const { path } = await writeModel(join(root, 'inputs'), createModel(graph, 20), { fileName: 'm' });
     const { plan: planned } = await plan({ model: path, precision: 'int4' });
-    expect(planned.warnings[0]?.hint).toMatch(/inputs of the graph/);
+    const [, passes] = /inputs of the graph.*--passes "(.*)"/.exec(planned.warnings[0]?.hint ?? '') ?? [];
+    expect(passes).toBe('freeze-defaults,fold-constants,dead-code,int4,dead-code');
+    const { plan: frozen } = await plan({ model: path, passes });
+    expect(frozen.warnings).toEqual([]);
+    expect(frozen.components[0]?.coverage.map(({ format }) => format)).toEqual(['int4 block 32 asymmetric']);
   });
 
   it('is refused for what is no model', async () => {
