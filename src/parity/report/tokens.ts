@@ -28,7 +28,7 @@ export function worstToken(tokens: readonly TokenMap[]): WorstToken | undefined 
   const all = tokens.flatMap(({ errors }) => errors).sort((a, b) => a - b);
   const times = worst.value / (all[Math.floor(all.length / 2)] ?? 0);
   const beside = Number.isFinite(times)
-    ? `, ${formatNumber(Number(times.toPrecision(2)))} times the median`
+    ? `, ${formatNumber(Number(times.toPrecision(3)))} times the median`
     : '';
   const view = tokens[worst.map]?.view ?? '';
   return {

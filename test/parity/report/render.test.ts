@@ -193,8 +193,15 @@ describe('numbers', () => {
     expect(scale?.at(1e-2)).toBeCloseTo(2 / 3);
     expect([0, 1e-9, 5, Number.NaN].map((value) => scale?.at(value))).toEqual([0, 0, 1, 1]);
     expect(decades([0, Number.NaN])).toBeUndefined();
-    // Twelve decades do not get twelve labels.
-    expect(decades([1e-12, 1])?.ticks.length).toBeLessThan(8);
+    // What is four decades below the largest is at the foot, and the foot says so.
+    expect(decades([1e-12, 0.9])?.ticks.map(({ label }) => label)).toEqual([
+      '≤ 10⁻⁴',
+      '10⁻³',
+      '10⁻²',
+      '10⁻¹',
+      '1',
+    ]);
+    expect(decades([1e-12, 0.9])?.at(1e-12)).toBe(0);
     expect(counts([0, 9, 99]).at(9)).toBeCloseTo(0.5);
     expect(counts([0, 0]).ticks.map(({ label }) => label)).toEqual(['0', '1']);
   });

@@ -14,10 +14,13 @@ export interface LogScale {
   readonly ticks: readonly Tick[];
 }
 
-/** Most labels that an axis of a few hundred pixels holds. */
-const maxTicks = 7;
+/** Beyond this a value is as good as none beside the largest. */
+const mostDecades = 4;
 
-/** Whole decades around the positive values, two at least. Undefined where no value is positive and finite. */
+/**
+ * Whole decades below the largest of the positive values, as many as they take: two at least, four at most. Undefined
+ * where no value is positive and finite.
+ */
 export function decades(values: readonly number[]): LogScale | undefined {
   const positive = values.filter((value) => value > 0 && Number.isFinite(value));
   if (positive.length === 0) return undefined;
@@ -27,12 +30,13 @@ export function decades(values: readonly number[]): LogScale | undefined {
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
-  const first = Math.floor(Math.log10(low));
-  const last = Math.max(Math.ceil(Math.log10(high)), first + 2);
-  const step = Math.ceil((last - first) / (maxTicks - 1));
+  const last = Math.ceil(Math.log10(high));
+  const lowest = Math.floor(Math.log10(low));
+  const first = Math.max(Math.min(lowest, last - 2), last - mostDecades);
   const ticks: Tick[] = [];
-  for (let decade = first; decade <= last; decade += step) {
-    ticks.push({ at: (decade - first) / (last - first), label: power(decade) });
+  for (let decade = first; decade <= last; decade += 1) {
+    const below = decade === first && lowest < first ? '≤ ' : '';
+    ticks.push({ at: (decade - first) / (last - first), label: `${below}${power(decade)}` });
   }
   return {
     at: (value) => {
