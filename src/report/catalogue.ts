@@ -331,7 +331,7 @@ export const catalogue = {
   VC5112: error(
     'input',
     'the graph of the output is not the one that this version makes of the checkpoint',
-    'check with the version that made it, or convert again',
+    'check with the version that made it and the very checkpoint, or convert again',
   ),
   VC5190: error('interrupted', 'interrupted; nothing was written under the name of the output'),
 

@@ -34,6 +34,7 @@ it('passes on WebGPU what passes on the CPU, or says that there is no driver', a
       fidelity: { reference, converted },
       implementation: { reference: plain, converted },
       device: await chooseDevice('webgpu'),
+      decodeSteps: 2,
     });
     expect(report.gates.filter((gate) => !gate.passed)).toEqual([]);
     expect(report.runtime.providers).toEqual(['webgpu']);
@@ -55,4 +56,4 @@ it('passes on WebGPU what passes on the CPU, or says that there is no driver', a
   } finally {
     await rm(folder, { recursive: true });
   }
-});
+}, 600_000);
