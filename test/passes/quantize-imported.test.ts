@@ -157,6 +157,22 @@ it.each(views)('a weight behind %s is quantized', async (_name, make) => {
   }
 });
 
+it('a table that is the output projection too is quantized for both', async () => {
+  const tied = (): Model =>
+    buildModel((b) => {
+      const table = b.weight('table', randomWeight('table', [40, 64], 17));
+      const rows = b.op('Gather', [table, b.input('ids', tensorType('int64', ['n']))]);
+      b.output('y', b.op('MatMul', [b.op('Tanh', [rows]), b.op('Transpose', [table])]));
+    });
+  const ids = { ids: int64Value([4], [0, 39, 7, 7]) };
+  const model = tied();
+  runPasses(model, 'fold-constants,int4,dead-code');
+  expect([...model.graph.nodes()].map(({ op }) => op)).toEqual([gatherBlockQuantized, 'Tanh', matMulNBits]);
+  const error = await difference(model, tied(), ids);
+  expect(error).toBeGreaterThan(1e-2);
+  expect(error).toBeLessThan(0.5);
+});
+
 describe('float16 graphs', () => {
   const linear = (): Model =>
     buildModel((b) => {
