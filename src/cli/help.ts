@@ -50,8 +50,8 @@ export function quantizeHelp(columns: number): string {
     columns,
     ['Usage: vlm-convert quantize <model.onnx> [output] --precision <p> [options]'],
     'Writes an ONNX model with its weights in lower precision. The graph stays what it is; weights are streamed, ' +
-      'never loaded. The result is not run: nothing says which inputs the graph takes in earnest. Files beside the ' +
-      'model (tokenizers and the like) are not copied. The config file is not read.',
+      'never loaded. The result is not run: vlm-convert compare does that, on inputs of yours or drawn ones. Files ' +
+      'beside the model (tokenizers and the like) are not copied. The config file is not read.',
     [
       argumentRows(quantizePositionals),
       ...groups.map((group) => ({

@@ -27,7 +27,7 @@ export function renderQuantized({ files, peakRss, plan }: QuantizeResult, shown:
     `Precision: ${precision}`,
     'Weights:',
     ...coverageTable(plan).map((line) => `  ${line}`),
-    'Not checked: nothing says which inputs the graph takes',
+    'Not checked: vlm-convert compare runs it beside the original',
     `Memory: ${formatBytes(peakRss.write)} at most`,
   ];
   return `${lines.join('\n')}\n`;
