@@ -82,7 +82,7 @@ export function softwareDriver(environment: NodeJS.ProcessEnv = process.env): st
 
 const cudaHint =
   'its libraries are not in the npm package: ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --foreground-scripts ' +
-  'fetches them (Linux x64); besides it needs an NVIDIA driver, CUDA 12 and cuDNN 9 where the loader finds them (LD_LIBRARY_PATH)';
+  'fetches them (Linux x64; under npm 11 after npm approve-scripts onnxruntime-node); besides it needs an NVIDIA driver, CUDA 12 and cuDNN 9 where the loader finds them (LD_LIBRARY_PATH)';
 
 /**
  * Why CUDA cannot be used, where its libraries are not even there: the runtime would say so on standard error, past
