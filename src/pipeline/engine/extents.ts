@@ -30,7 +30,11 @@ export class Prefix {
     return this.#end;
   }
 
+  /** Throws a RangeError for a part that came before. */
   add([begin, end]: Extent): void {
+    if (begin < end && (begin < this.#end || this.#parts.has(begin))) {
+      throw new RangeError(`bytes ${begin}..${end} came before`);
+    }
     if (begin < end) this.#parts.set(begin, end);
     for (let next = this.#parts.get(this.#end); next !== undefined; next = this.#parts.get(this.#end)) {
       this.#parts.delete(this.#end);
