@@ -18,7 +18,7 @@ export {
   type ModelComparison,
 } from './compare/compare-models.ts';
 export type { ValueComparison } from './compare/compare-values.ts';
-export { type ComparisonVerdict, judgeComparison, parseComparisonGates } from './compare/gates.ts';
+export { applies, type ComparisonVerdict, judgeComparison, parseComparisonGates } from './compare/gates.ts';
 export { type CoverageRow, coverageRows } from './report/coverage.ts';
 export { reportFiles } from './report/files.ts';
 export { renderJunit } from './report/junit.ts';

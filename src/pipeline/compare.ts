@@ -4,6 +4,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import {
+  applies,
   type ComparisonVerdict,
   compareModels,
   judgeComparison,
@@ -184,26 +185,9 @@ function judge(
   // Says so where no model has the output, or the metric, that a gate names.
   judgeComparison(known, gates);
   return models.map((model) => {
-    const own = gates.filter(
-      ({ output }) => output === undefined || model.outputs.some(({ name }) => name === output),
-    );
-    const usable = own.filter((gate) => applies(model, gate));
-    return { ...model, gates: judgeComparison(model.outputs, usable) };
+    const own = gates.filter((gate) => model.outputs.some((one) => applies(one, gate)));
+    return { ...model, gates: judgeComparison(model.outputs, own) };
   });
-}
-
-function applies(model: ModelComparison, gate: ReturnType<typeof parseComparisonGates>[number]): boolean {
-  return model.outputs.some((one) => judgeable(one, gate));
-}
-
-function judgeable(
-  output: ModelComparison['outputs'][number],
-  gate: ReturnType<typeof parseComparisonGates>[number],
-): boolean {
-  if (gate.output !== undefined && gate.output !== output.name) return false;
-  if (gate.metric === 'different') return output.different !== undefined;
-  const ofLogits = ['kl', 'kl-max', 'top1', 'top5', 'perplexity'].includes(gate.metric);
-  return output.metrics !== undefined && (!ofLogits || output.metrics.logits !== undefined);
 }
 
 function failureOf(

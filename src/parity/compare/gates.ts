@@ -63,7 +63,7 @@ export function judgeComparison(
 ): readonly ComparisonVerdict[] {
   for (const { output, metric } of gates) {
     const about = outputs.filter(({ name }) => output === undefined || name === output);
-    if (about.some((one) => read(one, metric) !== undefined)) continue;
+    if (about.some((one) => applies(one, { output, metric }))) continue;
     throw fail('VC6105', {
       where: `--gate ${output === undefined ? '' : `${output}.`}${metric}`,
       found: about.length === 0 ? `no output ${output}` : 'no output that has this metric',
@@ -86,6 +86,14 @@ export function judgeComparison(
     ]);
     return [...limits].flatMap(([metric, limit]) => verdict(one, metric, limit));
   });
+}
+
+/** Whether a gate has something to judge in an output. */
+export function applies(
+  one: ValueComparison,
+  { output, metric }: Pick<ComparisonGate, 'output' | 'metric'>,
+): boolean {
+  return (output === undefined || output === one.name) && read(one, metric) !== undefined;
 }
 
 function verdict(one: ValueComparison, metric: ComparedMetric, limit: number): ComparisonVerdict[] {
