@@ -5,6 +5,7 @@
  */
 import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import type { Model } from '../graph/model.ts';
+import type { PillowFilter } from '../kernels/pillow-resize.ts';
 import type { DiagnosticRecord } from '../report/diagnostics.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
 
@@ -49,6 +50,15 @@ export interface View {
   readonly trained?: boolean;
 }
 
+/** What a family's own preprocessing does to an RGB picture of 8 bits before it normalises it, one thing. */
+export type PictureStep =
+  /** As Pillow resizes. */
+  | { readonly step: 'resize'; readonly to: Size; readonly filter: PillowFilter }
+  /** The shorter side to `side`, the other in proportion, rounded down. */
+  | { readonly step: 'shortest-side'; readonly side: number; readonly filter: PillowFilter }
+  /** The middle; what the picture does not fill is black. */
+  | { readonly step: 'center-crop'; readonly to: Size };
+
 /** Everything that hangs on the image size, as data for plan, report and preprocessing. */
 export interface ImageGeometry {
   readonly requested: Size;
@@ -61,6 +71,8 @@ export interface ImageGeometry {
   readonly tokenGrid?: { readonly rows: number; readonly columns: number; readonly leading: number };
   /** Length of the image span in the prompt. */
   readonly tokens: number;
+  /** From a picture to one of `input`'s size; left out when the checkpoint asks for what is not known here. */
+  readonly steps?: readonly PictureStep[];
   readonly mean: readonly number[];
   readonly std: readonly number[];
   /** One line a user reads: `1544x896 → 3x2 tiles of 448 at 1344x896 (fit)`. */
@@ -79,6 +91,14 @@ export type SpliceRule =
   /** They replace the embeddings of one id, which stands once per feature. */
   | { readonly rule: 'image-token'; readonly tokenId: number };
 
+/** Texts in which `{picture}` and `{text}` stand for what their names say. */
+export interface PromptTemplate {
+  /** What the tokenizer is given for a picture; the ids between or in place of it become the span. */
+  readonly picture: string;
+  readonly withPicture: string;
+  readonly textOnly: string;
+}
+
 /** How the components work together, as data: what parity, golden tests and packagers run by. */
 export interface GenerationRecipe {
   readonly vision?: { readonly component: string; readonly input: string; readonly output: string };
@@ -92,6 +112,8 @@ export interface GenerationRecipe {
     readonly scalars: readonly 'rope_length'[];
   };
   readonly splice?: SpliceRule;
+  /** How a picture and a user's text become a prompt; left out for a model without pictures. */
+  readonly prompt?: PromptTemplate;
   readonly vocabSize: number;
   readonly hiddenSize: number;
   /** Ids below this are ordinary text, safe to draw prompts from. */

@@ -184,6 +184,28 @@ export const optionTable = [
     convertOnly: true,
   },
   {
+    key: 'inputs',
+    flag: '--inputs <file>',
+    group: 'Check',
+    help:
+      'recorded tensors for the check, in safetensors: pixel_values, input_ids and attention_mask; what is missing ' +
+      'is drawn',
+    type: { kind: 'path' },
+    expected: 'a path',
+    convertOnly: true,
+  },
+  {
+    key: 'samples',
+    flag: '--samples <folder>',
+    group: 'Check',
+    help:
+      'pictures and prompts for the check: a.png with a.txt beside it, or prompts.txt with a prompt per line, ' +
+      "through the family's own preprocessing and the checkpoint's tokenizer",
+    type: { kind: 'path' },
+    expected: 'a path',
+    convertOnly: true,
+  },
+  {
     key: 'baseline',
     flag: '--baseline <file>',
     group: 'Check',
@@ -353,7 +375,7 @@ export const helpExamples = `
 Examples:
   $ vlm-convert Monkey --resolution 1544x896 --precision int4
       The Monkey checkpoint in ./Monkey, compiled for pictures of 1544x896 (3x2 tiles and a global view), weights
-      in 4 bits, into ../Monkey-onnx. The report is in parity-report.md there.
+      in 4 bits, into ../Monkey-onnx. The report is in parity-report.html there.
   $ cd Monkey && vlm-convert --resolution 1544x896
       The same as a build step inside the checkpoint, in fp32.
   $ vlm-convert Monkey --resolution 1544x896 --precision int4 --dry-run

@@ -1,5 +1,12 @@
 /** What the parity room offers to the rest. */
 export { withoutActivationQuantization } from './activation-quantization.ts';
+export {
+  type CompareRequest,
+  compareModels,
+  type ModelComparison,
+} from './compare/compare-models.ts';
+export type { ValueComparison } from './compare/compare-values.ts';
+export { applies, type ComparisonVerdict, judgeComparison, parseComparisonGates } from './compare/gates.ts';
 export type { ComponentFiles } from './components.ts';
 export {
   type GateOverride,
@@ -10,15 +17,10 @@ export {
   precisions,
 } from './gates.ts';
 export { type Baseline, checkBaseline, parseBaseline } from './gates-baseline.ts';
+export { recordedSample } from './inputs/recorded.ts';
 export { drawSample, type Sample } from './inputs/sample.ts';
+export { readSamples } from './inputs/samples.ts';
 export { summariseSample } from './inputs/summary.ts';
-export {
-  type CompareRequest,
-  compareModels,
-  type ModelComparison,
-} from './compare/compare-models.ts';
-export type { ValueComparison } from './compare/compare-values.ts';
-export { applies, type ComparisonVerdict, judgeComparison, parseComparisonGates } from './compare/gates.ts';
 export { type CoverageRow, coverageRows } from './report/coverage.ts';
 export { reportFiles } from './report/files.ts';
 export { renderJunit } from './report/junit.ts';

@@ -3,12 +3,16 @@
  * takes minutes should not end with a file that cannot be used.
  */
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import {
   type Baseline,
   checkBaseline,
   defaultDecodeSteps,
   drawSample,
   parseBaseline,
+  readSamples,
+  recordedSample,
   type Sample,
   summariseSample,
 } from '../parity/index.ts';
@@ -17,16 +21,24 @@ import { systemReason } from '../report/show.ts';
 import { subjectOf } from './check.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Prepared } from './plan.ts';
+import { readInputs } from './read-inputs.ts';
 
 export interface CheckInputs {
   readonly sample: Sample;
   readonly baseline: Baseline | undefined;
 }
 
-/** Throws VC6103 when there is nothing to draw, VC6106 when the baseline is none of this conversion. */
-export async function readCheckInputs(prepared: Prepared, options: ResolvedOptions): Promise<CheckInputs> {
-  const { recipe, image } = prepared.built;
-  const sample = drawSample(recipe, image, defaultSeed);
+/**
+ * Throws VC6103 when there is nothing to draw, VC6106 when the baseline is none of this conversion, VC6109 when the
+ * user's inputs cannot be used.
+ */
+export async function readCheckInputs(
+  prepared: Prepared,
+  checkpoint: Pick<Checkpoint, 'path' | 'files'>,
+  options: Pick<ResolvedOptions, 'baseline' | 'inputs' | 'samples'>,
+): Promise<CheckInputs> {
+  const { image } = prepared.built;
+  const sample = await readSample(prepared, checkpoint, options);
   const baseline = options.baseline === undefined ? undefined : await readBaseline(options.baseline);
   if (baseline !== undefined) {
     checkBaseline(baseline, subjectOf(prepared), summariseSample(sample, image, defaultDecodeSteps));
@@ -35,7 +47,21 @@ export async function readCheckInputs(prepared: Prepared, options: ResolvedOptio
 }
 
 /** Of what is drawn. */
-const defaultSeed = 1;
+const seed = 1;
+
+async function readSample(
+  { built: { recipe, image } }: Prepared,
+  checkpoint: Pick<Checkpoint, 'path' | 'files'>,
+  { inputs, samples }: Pick<ResolvedOptions, 'inputs' | 'samples'>,
+): Promise<Sample> {
+  if (samples !== undefined) {
+    if (inputs !== undefined)
+      throw fail('VC6109', { where: '--inputs and --samples', expected: 'one of both' });
+    return readSamples({ folder: samples, checkpoint, recipe, image, seed });
+  }
+  if (inputs === undefined) return drawSample(recipe, image, seed);
+  return recordedSample(await readInputs(inputs), { recipe, image }, seed, basename(inputs));
+}
 
 async function readBaseline(path: string): Promise<Baseline> {
   try {

@@ -103,7 +103,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
     );
     signal.throwIfAborted();
     const { plan, components, links, sideFiles } = prepared;
-    const checkInputs = device === undefined ? undefined : await readCheckInputs(prepared, resolved);
+    const checkInputs = device === undefined ? undefined : await readCheckInputs(prepared, opened, resolved);
     await ahead.stop();
     let parity: ParityReport | undefined;
     const made = await makeOutput(

@@ -37,6 +37,10 @@ export interface ConvertOptions {
   readonly device?: DeviceChoice | undefined;
   /** Limits of the report by metric, instead of the defaults. */
   readonly gate?: Readonly<Record<string, number>> | undefined;
+  /** Safetensors file with recorded `pixel_values` and `input_ids` for the check. */
+  readonly inputs?: string | undefined;
+  /** Folder with pictures and prompts for the check. */
+  readonly samples?: string | undefined;
   /** parity-report.json of an earlier conversion, which this one must not fall behind. */
   readonly baseline?: string | undefined;
   /** Warnings are errors. */
@@ -62,6 +66,8 @@ export const checkOptionKeys = [
   'parity',
   'device',
   'gate',
+  'inputs',
+  'samples',
   'baseline',
 ] as const satisfies readonly (keyof ConvertOptions)[];
 
@@ -83,6 +89,8 @@ export interface ResolvedOptions {
   readonly parity: false | ParityMode;
   readonly device: DeviceChoice;
   readonly gate: Readonly<Record<string, number>>;
+  readonly inputs: string | undefined;
+  readonly samples: string | undefined;
   readonly baseline: string | undefined;
   readonly strict: boolean;
   readonly force: boolean;
@@ -113,6 +121,8 @@ export function resolveOptions(options: ConvertOptions): ResolvedOptions {
     parity: options.parity === true ? 'auto' : (options.parity ?? 'auto'),
     device: options.device ?? 'cpu',
     gate: options.gate ?? {},
+    inputs: options.inputs,
+    samples: options.samples,
     baseline: options.baseline,
     strict: options.strict ?? false,
     force: options.force ?? false,

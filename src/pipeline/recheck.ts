@@ -108,7 +108,7 @@ export async function recheck(options: RecheckOptions, context: ConvertContext =
       return made;
     });
     reporter.warn(prepared.plan.warnings);
-    const inputs = await readCheckInputs(prepared, resolved);
+    const inputs = await readCheckInputs(prepared, checkpoint, resolved);
     checkMemory(prepared.plan.memory.parity);
     const target = report === undefined ? output : resolve(cwd, report);
     scratch = await makeScratch(target, prepared.plan.bytes.scratch);

@@ -20,7 +20,7 @@ import { patchPicture } from '../patch-geometry.ts';
 import { type LlavaConfig, readLlavaConfig } from './config.ts';
 import { findModules, type LlavaWeights } from './layout.ts';
 import { llavaRecipe } from './recipe.ts';
-import { llavaSideFiles, readNormalisation } from './side-files.ts';
+import { llavaSideFiles, readPreprocessing } from './side-files.ts';
 
 function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   const config = readLlavaConfig(checkpoint.config);
@@ -43,7 +43,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     tokensPerView: tokens,
     tokenGrid: { ...picture.grid, leading: config.keepsClassToken ? 1 : 0 },
     tokens,
-    ...readNormalisation(checkpoint),
+    ...readPreprocessing(checkpoint, picture.input),
     summary: picture.summary,
   };
   const components = visionLanguageComponents({

@@ -14,6 +14,11 @@ export function llavaRecipe({ text, imageTokenId }: LlavaConfig): GenerationReci
       scalars: [],
     },
     splice: { rule: 'image-token', tokenId: imageTokenId },
+    prompt: {
+      picture: '<image>',
+      withPicture: 'USER: {picture}\n{text} ASSISTANT:',
+      textOnly: 'USER: {text} ASSISTANT:',
+    },
     vocabSize: text.vocab,
     hiddenSize: text.hidden,
     // <image> is added to Llama's own vocabulary, behind it.

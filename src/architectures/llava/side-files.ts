@@ -5,8 +5,9 @@
 import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
 import { ConfigReader } from '../../formats/checkpoint/config.ts';
 import { isJsonObject } from '../../formats/json.ts';
+import type { PillowFilter } from '../../kernels/pillow-resize.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
-import type { ImageGeometry, SideFile, Size, Tiling } from '../architecture.ts';
+import type { ImageGeometry, PictureStep, SideFile, Size, Tiling } from '../architecture.ts';
 import { clipMean, clipStd } from '../clip/pixels.ts';
 import { copiedFiles } from '../side-files.ts';
 
@@ -26,11 +27,32 @@ function findSettings({ json }: Checkpoint): ProcessorSettings {
   return { file: 'preprocessor_config.json', path: '', settings: objectOf(own) };
 }
 
-/** Mean and standard deviation per channel as the checkpoint's preprocessor has them, CLIP's where it has none. */
-export function readNormalisation(checkpoint: Checkpoint): Pick<ImageGeometry, 'mean' | 'std'> {
+/** PIL's codes of resampling. */
+const filters: ReadonlyMap<unknown, PillowFilter> = new Map([
+  [1, 'lanczos'],
+  [2, 'bilinear'],
+  [3, 'bicubic'],
+]);
+
+/**
+ * What becomes of a picture before the graphs see it, moved to `input` as `processorSettings` does. Mean and standard
+ * deviation per channel as the checkpoint's preprocessor has them, CLIP's where it has none.
+ */
+export function readPreprocessing(
+  checkpoint: Checkpoint,
+  input: Size,
+): Pick<ImageGeometry, 'mean' | 'std' | 'steps'> {
   const { file, path, settings } = findSettings(checkpoint);
   const reader = new ConfigReader(settings, file, path);
+  const filter = filters.get(settings.resample ?? 3);
+  const resize: PictureStep | undefined =
+    filter === undefined
+      ? undefined
+      : input.width === input.height
+        ? { step: 'shortest-side', side: input.width, filter }
+        : { step: 'resize', to: input, filter };
   return {
+    ...(resize === undefined ? {} : { steps: [resize, { step: 'center-crop', to: input }] }),
     mean: reader.numbers('image_mean', { length: 3, default: clipMean }),
     std: reader.numbers('image_std', { length: 3, above: 0, default: clipStd }),
   };

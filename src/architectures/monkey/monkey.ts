@@ -38,11 +38,13 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     tokensPerView: queries,
     tokenGrid: { ...source.queryGrid, leading: 0 },
     tokens: views.length * queries,
+    steps: [{ step: 'resize', to: picture.input, filter: 'bicubic' }],
     mean: clipMean,
     std: clipStd,
     summary: picture.summary,
   };
-  return assembleQwen(monkey.id, source, geometry, picture.tiling, warnings, (b, pixels) => {
+  const family = { id: monkey.id, introduction: { before: '', after: ' ' } };
+  return assembleQwen(family, source, geometry, picture.tiling, warnings, (b, pixels) => {
     const layout = { ...picture.input, ...picture.grid, tile: tileSide };
     const cut = b.scope('views', () => imageViews(b, pixels, layout));
     const patches = tileSide / patch;

@@ -23,11 +23,13 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     tokensPerView: queries,
     tokenGrid: { ...source.queryGrid, leading: 0 },
     tokens: queries,
+    steps: [{ step: 'resize', to: picture.input, filter: 'bicubic' }],
     mean: clipMean,
     std: clipStd,
     summary: picture.summary,
   };
-  return assembleQwen(qwenVl.id, source, geometry, picture.tiling, [], (b, pixels) => {
+  const family = { id: qwenVl.id, introduction: { before: 'Picture 1:', after: '\n' } };
+  return assembleQwen(family, source, geometry, picture.tiling, [], (b, pixels) => {
     const covered = fitPicture(b, pixels, picture.input, picture.covered);
     const shape = { config: config.visual, views: 1, grid: picture.grid, queries };
     return visionTower(b, covered, source.visual, shape);

@@ -64,9 +64,16 @@ function refuseTextAdapters(checkpoint: Checkpoint): void {
   }
 }
 
+/** What tells a family apart besides its tower. */
+export interface QwenFamily {
+  readonly id: string;
+  /** In a prompt, around the picture. */
+  readonly introduction: { readonly before: string; readonly after: string };
+}
+
 /** Builds the three components; `vision` makes image_features [N, tokens, hidden] of pixel_values. */
 export function assembleQwen(
-  architecture: string,
+  family: QwenFamily,
   source: QwenSource,
   geometry: ImageGeometry,
   tiling: Tiling,
@@ -81,10 +88,10 @@ export function assembleQwen(
     decoder: buildDecoder(source.weights, config.text),
   });
   return {
-    architecture,
+    architecture: family.id,
     components,
     image: geometry,
-    recipe: qwenRecipe(config),
+    recipe: qwenRecipe(config, family.introduction),
     sideFiles: qwenSideFiles(checkpoint, geometry, tiling),
     // The span has two markers.
     warnings: [...warnings, ...spanWarning(geometry.tokens + 2, 'seq_length', config.text.seqLength)],

@@ -8,7 +8,11 @@ import type { QwenConfig } from './config.ts';
  */
 const specialsBeforeImage = 214;
 
-export function qwenRecipe({ text, visual }: QwenConfig): GenerationRecipe {
+/** `introduction`: what stands before the picture and between it and the text in a prompt, as publishers write it. */
+export function qwenRecipe(
+  { text, visual }: QwenConfig,
+  introduction: { readonly before: string; readonly after: string },
+): GenerationRecipe {
   const endOfText = visual.imageStartId - specialsBeforeImage;
   return {
     vision: { component: 'vision', input: 'pixel_values', output: 'image_features' },
@@ -25,6 +29,12 @@ export function qwenRecipe({ text, visual }: QwenConfig): GenerationRecipe {
       startId: visual.imageStartId,
       endId: visual.imageStartId + 1,
       padId: visual.imageStartId + 2,
+    },
+    prompt: {
+      // Between them the tokenizer writes the picture's path, which the features replace.
+      picture: '<img></img>',
+      withPicture: `${introduction.before}{picture}${introduction.after}{text}`,
+      textOnly: '{text}',
     },
     vocabSize: text.vocab,
     hiddenSize: text.hidden,

@@ -40,19 +40,33 @@ export interface Sample {
   readonly prompts: readonly Prompt[];
 }
 
+interface PromptShape {
+  readonly before: number;
+  readonly after: number;
+  readonly image: boolean;
+}
+
 /** What the prompts look like: text ids before and after the picture's span. */
-const promptShapes: readonly { readonly before: number; readonly after: number; readonly image: boolean }[] =
-  [
-    { before: 0, after: 12, image: true },
-    // Text before the picture moves the span: a splice at a fixed position would show.
-    { before: 5, after: 29, image: true },
-    { before: 0, after: 24, image: false },
-  ];
+const promptShapes: readonly PromptShape[] = [
+  { before: 0, after: 12, image: true },
+  // Text before the picture moves the span: a splice at a fixed position would show.
+  { before: 5, after: 29, image: true },
+  { before: 0, after: 24, image: false },
+];
+
+/** For each picture that these do not show. */
+const oneMore: PromptShape = { before: 2, after: 16, image: true };
 
 /**
- * Draws the sample. Throws VC6103 when the recipe leaves nothing to draw (no text ids, a picture without splice).
+ * Draws the sample; with `pictures` its prompts are about so many pictures instead of one, which others provide.
+ * Throws VC6103 when the recipe leaves nothing to draw (no text ids, a picture without splice).
  */
-export function drawSample(recipe: GenerationRecipe, image: ImageGeometry | undefined, seed: number): Sample {
+export function drawSample(
+  recipe: GenerationRecipe,
+  image: ImageGeometry | undefined,
+  seed: number,
+  pictures?: number,
+): Sample {
   if (recipe.textIds < 1)
     throw fail('VC6103', { found: 'a recipe without text ids', expected: 'textIds > 0' });
   const withImage = recipe.vision !== undefined;
@@ -60,11 +74,16 @@ export function drawSample(recipe: GenerationRecipe, image: ImageGeometry | unde
     throw fail('VC6103', { found: 'a vision component without geometry or splice rule' });
   }
   const random = new Random(seed);
-  const prompts = promptShapes.map((shape) =>
-    drawPrompt(recipe, shape.image && withImage ? (image?.tokens ?? 0) : 0, shape, random),
-  );
-  const pictures = image === undefined || !withImage ? [] : [drawnPicture(image, seed)];
-  return { seed, source: 'drawn', pictures, prompts };
+  const tokens = withImage ? (image?.tokens ?? 0) : 0;
+  const count = pictures ?? 1;
+  let shown = 0;
+  const draw = (shape: PromptShape): Prompt =>
+    drawPrompt(recipe, shape.image ? tokens : 0, shape, shape.image ? shown++ % count : 0, random);
+  const prompts = promptShapes.map(draw);
+  while (tokens > 0 && shown < count) prompts.push(draw(oneMore));
+  const drawn =
+    image === undefined || tokens === 0 || pictures !== undefined ? [] : [drawnPicture(image, seed)];
+  return { seed, source: 'drawn', pictures: drawn, prompts };
 }
 
 function drawnPicture(image: ImageGeometry, seed: number): SamplePicture {
@@ -78,7 +97,8 @@ function drawnPicture(image: ImageGeometry, seed: number): SamplePicture {
 function drawPrompt(
   recipe: GenerationRecipe,
   tokens: number,
-  shape: { readonly before: number; readonly after: number },
+  shape: PromptShape,
+  index: number,
   random: Random,
 ): Prompt {
   const text = (count: number): number[] =>
@@ -90,7 +110,7 @@ function drawPrompt(
   const picture = pictureIds(splice, tokens);
   return {
     ids: [...before, ...picture.ids, ...after],
-    spans: [{ first: before.length + picture.first, count: tokens, picture: 0 }],
+    spans: [{ first: before.length + picture.first, count: tokens, picture: index }],
   };
 }
 

@@ -1,0 +1,58 @@
+/**
+ * A user's picture as the graphs take it: the family's own steps on bytes, then `normalise`. Layout: [height, width, 3].
+ */
+import type { ImageGeometry, PictureStep, Size } from '../../architectures/architecture.ts';
+import { type PillowFilter, pillowResize } from '../../kernels/pillow-resize.ts';
+import type { Picture } from './picture.ts';
+
+/** Throws a RangeError when the steps do not end at the size that the graphs take. */
+export function preprocess(
+  picture: Picture,
+  { input }: ImageGeometry,
+  steps: readonly PictureStep[],
+): Picture {
+  const done = steps.reduce(runStep, picture);
+  if (done.width !== input.width || done.height !== input.height) {
+    throw new RangeError(
+      `preprocessing ends at ${done.width}x${done.height}, not at ${input.width}x${input.height}`,
+    );
+  }
+  return done;
+}
+
+function runStep(picture: Picture, step: PictureStep): Picture {
+  switch (step.step) {
+    case 'resize':
+      return resize(picture, step.to, step.filter);
+    case 'shortest-side':
+      return resize(picture, shortestSide(picture, step.side), step.filter);
+    case 'center-crop':
+      return centerCrop(picture, step.to);
+  }
+}
+
+function resize(picture: Picture, to: Size, filter: PillowFilter): Picture {
+  return { ...to, rgb: pillowResize(picture.rgb, picture, to, filter) };
+}
+
+/** As transformers computes it: the longer side is cut to whole pixels, not rounded. */
+function shortestSide({ width, height }: Size, side: number): Size {
+  return width <= height
+    ? { width: side, height: Math.trunc((side * height) / width) }
+    : { width: Math.trunc((side * width) / height), height: side };
+}
+
+/** As transformers crops: what lies outside the picture is black. */
+function centerCrop(picture: Picture, to: Size): Picture {
+  const x = Math.floor((picture.width - to.width) / 2);
+  const y = Math.floor((picture.height - to.height) / 2);
+  const begin = Math.max(x, 0);
+  const end = Math.min(x + to.width, picture.width);
+  const rgb = new Uint8Array(to.width * to.height * 3);
+  for (let row = Math.max(y, 0); row < Math.min(y + to.height, picture.height); row += 1) {
+    const source = (row * picture.width + begin) * 3;
+    const target = ((row - y) * to.width + begin - x) * 3;
+    rgb.set(picture.rgb.subarray(source, source + (end - begin) * 3), target);
+  }
+  return { ...to, rgb };
+}

@@ -1,0 +1,197 @@
+/**
+ * A sample from a user's folder: pictures, and prompts as text. `<name>.txt` beside `<name>.png` is that picture's
+ * prompt; the lines of `prompts.txt` go to the pictures without one, in turn; a text that no picture takes is a prompt
+ * of its own. Pictures go through the family's own preprocessing, texts through the checkpoint's own tokenizer.
+ */
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+import { fail } from '../../report/diagnostics.ts';
+import { plural } from '../../report/format.ts';
+import { systemReason } from '../../report/show.ts';
+import { float32Value } from '../../runtime/values.ts';
+import { decodePicture, pictureExtensions } from './decode-picture.ts';
+import { normalise } from './picture.ts';
+import { preprocess } from './preprocess.ts';
+import { promptOf } from './recorded.ts';
+import type { Prompt, Sample, SamplePicture } from './sample.ts';
+import { widenSpans } from './spans.ts';
+import { openTokenizer, type Tokenizer } from './tokenizer.ts';
+
+export interface SamplesRequest {
+  readonly folder: string;
+  /** The checkpoint's folder, and the names of its files. */
+  readonly checkpoint: { readonly path: string; readonly files: readonly string[] };
+  readonly recipe: GenerationRecipe;
+  readonly image: ImageGeometry | undefined;
+  readonly seed: number;
+}
+
+/** Each costs as much as the drawn one: what would take a day is asked for by mistake. */
+const mostPictures = 64;
+const mostPrompts = 256;
+/** Of a text file, in bytes. */
+const longestText = 2 ** 16;
+/** The prompts of all pictures that have none. */
+const promptsName = 'prompts.txt';
+const defaultPrompt = 'Describe the picture.';
+
+/** Throws VC6109 for a folder, file or prompt that cannot be used. */
+export async function readSamples(request: SamplesRequest): Promise<Sample> {
+  const { folder, recipe, image, seed } = request;
+  const names = await list(folder);
+  const files = names.filter((name) => pictureExtensions.has(extname(name).toLowerCase()));
+  const texts = await planPrompts(folder, names, files);
+  if (texts.length === 0) {
+    throw fail('VC6109', {
+      where: folder,
+      found: 'no picture and no text',
+      expected: 'PNG, JPEG … and .txt',
+    });
+  }
+  if (files.length > mostPictures || texts.length > mostPrompts) {
+    throw fail('VC6109', {
+      where: folder,
+      found: `${files.length} pictures, ${texts.length} prompts`,
+      expected: `at most ${mostPictures} and ${mostPrompts}`,
+    });
+  }
+  const pictures: SamplePicture[] = [];
+  for (const name of files) pictures.push(await readPicture(join(folder, name), recipe, image));
+  const tokenizer = await openTokenizer(request.checkpoint.path, request.checkpoint.files);
+  const prompts = texts.map((text) => encodePrompt(text, tokenizer, recipe, image, files.length));
+  return { seed, source: 'samples', pictures, prompts };
+}
+
+/** Names of the folder's own files, in the order of their bytes. */
+async function list(folder: string): Promise<readonly string[]> {
+  try {
+    const entries = await readdir(folder);
+    const files: string[] = [];
+    for (const name of entries) if ((await stat(join(folder, name))).isFile()) files.push(name);
+    return files.sort((a, b) => (a < b ? -1 : 1));
+  } catch (cause) {
+    throw fail('VC6109', { where: folder, found: systemReason(cause), expected: 'a folder', cause });
+  }
+}
+
+interface PlannedPrompt {
+  readonly text: string;
+  /** Index of the picture that it is about. */
+  readonly picture?: number;
+  /** For messages. */
+  readonly where: string;
+}
+
+async function planPrompts(
+  folder: string,
+  names: readonly string[],
+  pictures: readonly string[],
+): Promise<readonly PlannedPrompt[]> {
+  const stem = (name: string): string => basename(name, extname(name));
+  const texts = names.filter((name) => extname(name) === '.txt' && name !== promptsName);
+  const alone = texts.filter((name) => !pictures.some((picture) => stem(picture) === stem(name)));
+  const lines = names.includes(promptsName)
+    ? (await readText(folder, promptsName)).split(/\r?\n/).filter((line) => line.trim() !== '')
+    : [];
+  const planned: PlannedPrompt[] = [];
+  let taken = 0;
+  for (const [picture, name] of pictures.entries()) {
+    const own = texts.find((text) => stem(text) === stem(name));
+    if (own !== undefined) {
+      planned.push({ text: await readText(folder, own), picture, where: own });
+      continue;
+    }
+    const text = lines.length === 0 ? defaultPrompt : (lines[taken % lines.length] ?? defaultPrompt);
+    planned.push({ text, picture, where: `the prompt of ${name}` });
+    taken += 1;
+  }
+  for (const [index, text] of lines.entries()) {
+    if (index >= taken) planned.push({ text, where: `${promptsName}, prompt ${index + 1}` });
+  }
+  for (const name of alone) planned.push({ text: await readText(folder, name), where: name });
+  return planned;
+}
+
+/** Without the line break that editors put at the end. */
+async function readText(folder: string, name: string): Promise<string> {
+  const bytes = await readFile(join(folder, name));
+  if (bytes.byteLength > longestText) {
+    throw fail('VC6109', {
+      where: name,
+      found: `${bytes.byteLength} bytes`,
+      expected: `at most ${longestText}`,
+    });
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '');
+  } catch (cause) {
+    throw fail('VC6109', { where: name, expected: 'UTF-8 text', cause });
+  }
+}
+
+async function readPicture(
+  path: string,
+  recipe: GenerationRecipe,
+  image: ImageGeometry | undefined,
+): Promise<SamplePicture> {
+  const name = basename(path);
+  if (recipe.vision === undefined || image === undefined) {
+    throw fail('VC6109', { where: name, expected: 'no pictures: the model takes none' });
+  }
+  const { steps, mean, std } = image;
+  if (steps === undefined) {
+    throw fail('VC6109', {
+      where: name,
+      found: "a way of resampling in the checkpoint's preprocessor settings that is not known",
+      expected: 'bilinear, bicubic or lanczos',
+      hint: '--inputs takes recorded pixel_values',
+    });
+  }
+  const { width, height, rgb } = preprocess(await decodePicture(path), image, steps);
+  return {
+    pixels: float32Value([1, 3, height, width], normalise({ width, height, rgb }, mean, std)),
+    sha256: createHash('sha256').update(rgb).digest('hex'),
+    name,
+  };
+}
+
+/**
+ * A text that marks the pictures' places itself is taken as it stands, and may be about the pictures that follow its
+ * own, too; any other is put into the family's form.
+ */
+function encodePrompt(
+  { text, picture, where }: PlannedPrompt,
+  tokenizer: Tokenizer,
+  recipe: GenerationRecipe,
+  image: ImageGeometry | undefined,
+  pictures: number,
+): Prompt {
+  const { prompt, splice } = recipe;
+  const form = (picture === undefined ? prompt?.textOnly : prompt?.withPicture) ?? '{text}';
+  const marker = prompt?.picture ?? '';
+  const [opening = ''] = marker.split('></');
+  const placed = marker !== '' && text.includes(opening);
+  const full = placed ? text : form.replace('{picture}', () => marker).replace('{text}', () => text);
+  const ids = tokenizer.encode(full);
+  const wide = splice === undefined ? ids : widenSpans(ids, splice, image?.tokens ?? 0);
+  let spans = 0;
+  const made = promptOf(wide, recipe, image, where, () => {
+    spans += 1;
+    return (picture ?? 0) + spans - 1;
+  });
+  const fits = picture === undefined ? spans === 0 : spans > 0 && picture + spans <= pictures;
+  if (!fits) {
+    throw fail('VC6109', {
+      where,
+      found: `places for ${plural(spans, 'picture')}`,
+      expected:
+        picture === undefined
+          ? 'none: there is no picture of this name'
+          : `1 to ${pictures - picture}: the picture of this name and those after it`,
+      ...(marker === '' ? {} : { hint: `${marker} is where a picture goes` }),
+    });
+  }
+  return made;
+}
