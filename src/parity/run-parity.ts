@@ -59,7 +59,8 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
   const decodeSteps = request.decodeSteps ?? defaultDecodeSteps;
   const runtime = await runtimeVersion();
   const sample = request.sample ?? drawSample(recipe, image, request.seed ?? 1);
-  const summary = summariseSample(sample, image, decodeSteps);
+  const continuation = 'stream' in request ? request.stream.continuation : 'picked';
+  const summary = summariseSample(sample, image, decodeSteps, continuation);
   if (request.baseline !== undefined) checkBaseline(request.baseline, subject, summary);
   const clock = stopwatch();
   const placement = new PlacementLog();

@@ -41,7 +41,9 @@ export async function readCheckInputs(
   const sample = await readSample(prepared, checkpoint, options);
   const baseline = options.baseline === undefined ? undefined : await readBaseline(options.baseline);
   if (baseline !== undefined) {
-    checkBaseline(baseline, subjectOf(prepared), summariseSample(sample, image, defaultDecodeSteps));
+    const continuation = prepared.check?.mode === 'whole' ? 'picked' : 'drawn';
+    const summary = summariseSample(sample, image, defaultDecodeSteps, continuation);
+    checkBaseline(baseline, subjectOf(prepared), summary);
   }
   return { sample, baseline };
 }

@@ -8,6 +8,7 @@ export function summariseSample(
   sample: Sample,
   image: ImageGeometry | undefined,
   decodeSteps: number,
+  continuation: 'picked' | 'drawn',
 ): SampleSummary {
   const { seed, source, pictures, prompts } = sample;
   const [first] = pictures;
@@ -23,5 +24,6 @@ export function summariseSample(
     })),
     promptsSha256: createHash('sha256').update(JSON.stringify(prompts)).digest('hex'),
     decodeSteps,
+    continuation,
   };
 }

@@ -20,7 +20,10 @@ export function methodLines({ levels, sample, runtime, placement }: ParityReport
       : [
           `A drawn picture of ${sample.picture.width}x${sample.picture.height}, seed ${sample.seed}, sha256 ${sample.picture.sha256.slice(0, 16)}…`,
         ]),
-    `${plural(sample.prompts.length, 'prompt')}: ${prompts}; then ${plural(sample.decodeSteps, 'greedy step')} with cache, the reference picks the tokens`,
+    ...(sample.pictures ?? []).map(
+      ({ name, sha256 }) => `Picture ${name}, sha256 of its values ${sha256.slice(0, 16)}…`,
+    ),
+    `${plural(sample.prompts.length, 'prompt')}: ${prompts}; then ${plural(sample.decodeSteps, 'step')} with cache, ${sample.continuation === 'drawn' ? 'of drawn tokens' : 'the original picks the tokens, greedily'}`,
     ...(layers.length === 0 ? [] : [`Cache compared in ${plural(Math.min(...layers), 'layer')}`]),
     "Fed `local`: each component gets the reference's activations; `chain`: its own model's, as in use",
     ...greedyLine(levels),

@@ -45,6 +45,8 @@ export interface SampleSummary {
   /** SHA-256 of the prompts' ids and spans, as JSON. */
   readonly promptsSha256?: string;
   readonly decodeSteps: number;
+  /** Who chose the tokens of these steps: the original, greedily, or the seed. */
+  readonly continuation?: 'picked' | 'drawn';
 }
 
 export interface ImageSummary {

@@ -197,6 +197,7 @@ export const parityReportSchema = z.object({
     prompts: z.array(z.object({ tokens: count, imageTokens: count })),
     promptsSha256: z.string().optional(),
     decodeSteps: count,
+    continuation: z.enum(['picked', 'drawn']).optional(),
   }),
   gates: z.array(gate),
   levels: z.array(
