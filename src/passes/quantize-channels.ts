@@ -3,8 +3,9 @@
  * standard operators only, for runtimes without those of com.microsoft: DequantizeLinear gives the float weight back
  * where it is read, so that memory is saved on the disk and on the way, and products are still computed in floats.
  *
- * Matrices are stored [N, K], where a channel is a row: a Gemm reads them as they are (transB), a MatMul through a
- * Transpose, which runtimes fold into the constant when they load it.
+ * Matrices are stored [N, K], a channel in a row, so that they stream; a Transpose of the int8 values makes [K, N] of
+ * them, which runtimes fold when they load the graph. DequantizeLinear along the last axis before MatMul or Gemm is then
+ * what onnxruntime itself turns into a product with packed weights.
  */
 import { z } from 'zod';
 import type { Graph } from '../graph/graph.ts';
@@ -43,22 +44,17 @@ interface ChannelWeight {
   readonly index: number;
   readonly weight: Value;
   readonly channels: Tensor;
-  /** The graph reads the last two axes swapped. */
+  /** The graph reads it with its two axes swapped. */
   readonly transposed: boolean;
 }
 
-/** What stands for a weight in the graph. */
-interface Stored {
-  readonly channels: Value;
-  /** As MatMul reads it; made when one does. */
-  transposed?: Value;
-}
+type NodeAttributes = Readonly<Record<string, number | readonly number[]>>;
 
 class ChannelQuantizer {
   readonly #model: Model;
   readonly #weights: WeightCoverage;
-  /** A weight is quantized once, whoever shares it. */
-  readonly #done = new Map<Value, Stored>();
+  /** What is read instead of a weight, which is quantized once, whoever shares it. */
+  readonly #done = new Map<Value, Value>();
   /** The first node of a graph as it was. */
   readonly #first = new Map<Graph, Node>();
   readonly #stats = { matmul: 0, conv: 0, kept: 0 };
@@ -99,29 +95,23 @@ class ChannelQuantizer {
   }
 
   #replace(found: ChannelWeight): void {
-    const { node, index, weight, transposed } = found;
-    const stored = this.#done.get(weight) ?? this.#dequantized(found);
-    this.#done.set(weight, stored);
-    let value = stored.channels;
-    if (transposed && node.op === 'Gemm') {
-      node.graph.setAttribute(node, 'transB', 1);
-    } else if (transposed) {
-      stored.transposed ??= this.#addNode(weight.graph, node, 'Transpose', [value], { perm: [1, 0] });
-      value = stored.transposed;
-    }
-    node.graph.setInput(node, index, value);
+    const { node, index, weight } = found;
+    const floats = this.#done.get(weight) ?? this.#dequantized(found);
+    this.#done.set(weight, floats);
+    if (node.op === 'Gemm') node.graph.setAttribute(node, 'transB', 0);
+    node.graph.setInput(node, index, floats);
   }
 
-  /** The channels as floats of the weight's own type. */
-  #dequantized({ node, weight, channels, transposed }: ChannelWeight): Stored {
+  /** Floats of the weight's own type: [K, N] of a matrix, a convolution's kernels as they were. */
+  #dequantized({ node, weight, channels, transposed }: ChannelWeight): Value {
     const quantized = quantizeChannels(cast(channels, 'float32'));
     const { values, scales } = quantized;
     const { graph, name } = weight;
-    const constants = [
+    const [codes, steps] = [
       graph.addInitializer(graph.freshName(`${name}.values`), values),
       graph.addInitializer(graph.freshName(`${name}.scales`), scales),
     ];
-    this.#weights.made(constants);
+    this.#weights.made([codes, steps]);
     const effective = dequantizeChannels(quantized);
     this.#weights.replaced(weight, {
       use: node.op,
@@ -129,10 +119,13 @@ class ChannelQuantizer {
       format: 'int8 per channel',
       effective: transposed ? transpose2d(effective) : effective,
     });
-    const floats = this.#addNode(graph, node, 'DequantizeLinear', constants, { axis: 0 });
+    const add = (op: string, inputs: readonly Value[], attributes: NodeAttributes): Value =>
+      this.#addNode(graph, node, op, inputs, attributes);
+    const isMatrix = node.op !== 'Conv';
+    const read = isMatrix ? add('Transpose', [codes], { perm: [1, 0] }) : codes;
+    const floats = add('DequantizeLinear', [read, steps], { axis: isMatrix ? 1 : 0 });
     const { dtype } = channels;
-    if (dtype === 'float32') return { channels: floats };
-    return { channels: this.#addNode(graph, node, 'Cast', [floats], { to: codeOfDType(dtype) }) };
+    return dtype === 'float32' ? floats : add('Cast', [floats], { to: codeOfDType(dtype) });
   }
 
   /** A node over constants stands before all that were there, so that every reader comes after it. */
@@ -141,7 +134,7 @@ class ChannelQuantizer {
     reader: Node,
     op: string,
     inputs: readonly Value[],
-    attributes: Readonly<Record<string, number | readonly number[]>>,
+    attributes: NodeAttributes,
   ): Value {
     const before = this.#first.get(graph) ?? [...graph.nodes()][0];
     if (before !== undefined) this.#first.set(graph, before);

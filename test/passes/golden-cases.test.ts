@@ -11,6 +11,7 @@ import type { BuiltModel } from '../../src/architectures/architecture.ts';
 import { architectures, findArchitecture } from '../../src/architectures/registry.ts';
 import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
 import { cloneModel } from '../../src/graph/clone.ts';
+import { withoutActivationQuantization } from '../../src/parity/index.ts';
 import type { PassRecord } from '../../src/pipeline/pass-manager.ts';
 import { runPipeline } from '../../src/pipeline/pass-manager.ts';
 import { parsePipeline } from '../../src/pipeline/pipeline-text.ts';
@@ -43,7 +44,7 @@ function compile(built: BuiltModel, first: string, second: string, targets?: rea
     const after = runPipeline(model, parsePipeline(second), instrumentation);
     substitute(plain, after.substitutes);
     return {
-      component: { ...component, model },
+      component: { ...component, model: withoutActivationQuantization(model) ?? model },
       plain: { ...component, model: plain },
       records: [...before.records, ...after.records],
     };

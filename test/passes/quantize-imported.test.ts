@@ -13,6 +13,7 @@ import { printModel } from '../../src/graph/print.ts';
 import { tensorType } from '../../src/graph/types.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { floatToHalf } from '../../src/kernels/half.ts';
+import { withoutActivationQuantization } from '../../src/parity/index.ts';
 import { allNodes } from '../../src/rewrite/driver.ts';
 import { int64Value, type RunTensor } from '../../src/runtime/values.ts';
 import { memorySource } from '../../src/tensor/byte-source.ts';
@@ -48,6 +49,9 @@ const w = (b: GraphBuilder, shape: readonly number[], seed = 2) =>
 const gemm = (b: GraphBuilder, inputs: readonly (Value | null)[], attributes = {}): Value =>
   b.op('Gemm', inputs, { attributes });
 
+/** The model with float activations: onnxruntime rounds them where int8-channel lets it. */
+const exact = (model: Model): Model => withoutActivationQuantization(model) ?? model;
+
 /** Quantizes a model made by `make`, and holds it to the plain one with the weights that it says it has. */
 async function holds(make: () => Model, text: string, x: Feeds = feeds, limit = 1e-5): Promise<Model> {
   const model = make();
@@ -58,7 +62,7 @@ async function holds(make: () => Model, text: string, x: Feeds = feeds, limit = 
     const dtype = plain.graph.value(name)?.initializer?.dtype ?? 'float32';
     substitute(plain, new Map([[name, cast(tensor, dtype)]]));
   }
-  expect(await difference(model, plain, x)).toBeLessThan(limit);
+  expect(await difference(exact(model), plain, x)).toBeLessThan(limit);
   expect(await difference(plain, make(), x)).toBeGreaterThan(text.startsWith('int4') ? 1e-2 : 1e-4);
   return model;
 }
@@ -84,8 +88,8 @@ describe.each(gemms)('Gemm with %s', (_name, make, others) => {
     const model = await holds(() => build(make), text);
     const ops = [...model.graph.nodes()].map(({ op }) => op);
     if (text === 'int8-channel') {
-      expect(ops.filter((op) => op !== 'Neg')).toEqual(['DequantizeLinear', 'Gemm']);
-      expect([...model.graph.nodes()].find(({ op }) => op === 'Gemm')?.int('transB')).toBe(1);
+      expect(ops.filter((op) => op !== 'Neg')).toEqual(['Transpose', 'DequantizeLinear', 'Gemm']);
+      expect([...model.graph.nodes()].find(({ op }) => op === 'Gemm')?.int('transB')).toBe(0);
     } else {
       expect(ops.filter((op) => op !== matMulNBits)).toEqual(others);
     }
@@ -149,7 +153,7 @@ it.each(views)('a weight behind %s is quantized', async (_name, make) => {
     const model = build(make);
     runPasses(model, `fold-constants,${text},dead-code`, { targets: [floatKernels] });
     const ops = new Set([...model.graph.nodes()].map(({ op }) => op));
-    const left = text === 'int8-channel' ? ['DequantizeLinear', 'Transpose', 'MatMul'] : [matMulNBits];
+    const left = text === 'int8-channel' ? ['Transpose', 'DequantizeLinear', 'MatMul'] : [matMulNBits];
     expect([...ops]).toEqual(left);
     const error = await difference(model, build(make), feeds);
     expect(error).toBeGreaterThan(text.startsWith('int4') ? 1e-2 : 1e-4);
@@ -192,7 +196,7 @@ describe('float16 graphs', () => {
     expect(record.changed).toBe(true);
     const plain = linear();
     for (const [name, tensor] of substitutes) substitute(plain, new Map([[name, cast(tensor, 'float16')]]));
-    expect(await difference(model, plain, { x: halfX })).toBeLessThan(5e-3);
+    expect(await difference(exact(model), plain, { x: halfX })).toBeLessThan(5e-3);
     expect(await difference(model, linear(), { x: halfX })).toBeGreaterThan(
       text.startsWith('int4') ? 1e-2 : 1e-4,
     );
