@@ -15,8 +15,10 @@
  *   own next token, then the reference's picks
  */
 import { ErrorDistribution, type Histogram } from './distribution.ts';
+import { argMax, divergence, logSumExp, rankOf } from './softmax.ts';
 
 export type { Histogram } from './distribution.ts';
+export { argMax, klDivergence } from './softmax.ts';
 
 /** Where something happened, for people: `tile row 0 column 1, token 12`. */
 export type Place = (row: number) => string;
@@ -138,6 +140,7 @@ export class Comparison {
   readonly #rowErrors: Float64Array;
   readonly #distribution = new ErrorDistribution();
   readonly #rtols = new Float64Array(atols.length);
+  #errors = new Float32Array(0);
   #elements = 0;
   #rows = 0;
   #mean = 0;
@@ -186,50 +189,54 @@ export class Comparison {
     where: () => string,
     next: number | undefined,
   ): void {
+    const errors = this.#errorsOf(reference.length);
     let dot = 0;
     let squaresR = 0;
     let squaresO = 0;
     let squaresE = 0;
+    let sumR = 0;
+    let sumAbs = 0;
     let maxAbs = -1;
     let maxAt = 0;
-    let bad = 0;
+    let elements = 0;
     for (let i = 0; i < reference.length; i += 1) {
-      const r = reference[i] ?? 0;
-      const o = output[i] ?? 0;
-      if (!Number.isFinite(r)) {
-        this.#badReference ??= `${where()}, channel ${i}: ${r}`;
-        return;
-      }
-      if (!Number.isFinite(o)) {
-        bad += 1;
+      const r = reference[i] as number;
+      const o = output[i] as number;
+      const error = o - r;
+      // Not finite where one of both is not: their difference cannot overflow a double.
+      if (!(error - error === 0)) {
+        if (!Number.isFinite(r)) {
+          this.#badReference ??= `${where()}, channel ${i}: ${r}`;
+          return;
+        }
         this.#badFirst ??= `${where()}, channel ${i}: ${o}`;
         continue;
       }
-      const error = o - r;
       const abs = Math.abs(error);
+      errors[elements] = error;
+      elements += 1;
+      sumR += r;
       dot += r * o;
       squaresR += r * r;
       squaresO += o * o;
       squaresE += error * error;
-      this.#sumAbs += abs;
-      this.#distribution.add(error);
+      sumAbs += abs;
       if (abs > atols[0]) this.#widenTolerances(abs, Math.abs(r));
       if (abs > maxAbs) {
         maxAbs = abs;
         maxAt = i;
       }
-      // Welford: exact enough where the mean is large against the deviation.
-      this.#elements += 1;
-      const delta = r - this.#mean;
-      this.#mean += delta / this.#elements;
-      this.#m2 += delta * (r - this.#mean);
     }
+    const bad = reference.length - elements;
+    this.#distribution.add(errors.subarray(0, elements));
+    this.#addMoments(reference, output, elements, sumR);
     if (this.#rows < this.#rowErrors.length) {
       const relative = ratio(Math.sqrt(squaresE), Math.sqrt(squaresR));
       this.#rowErrors[this.#rows] = bad > 0 ? Number.POSITIVE_INFINITY : relative;
     }
     this.#rows += 1;
     this.#badCount += bad;
+    this.#sumAbs += sumAbs;
     this.#squaresE += squaresE;
     this.#dot += dot;
     this.#squaresR += squaresR;
@@ -237,24 +244,62 @@ export class Comparison {
     if (maxAbs > this.#maxAbs.value) this.#maxAbs = { value: maxAbs, where: `${where()}, channel ${maxAt}` };
     const cosine = cosineOf(dot, squaresR, squaresO);
     if (cosine < this.#worstCosine.value) this.#worstCosine = { value: cosine, where: where() };
-    if (!this.#logits) return;
-    const kl = bad > 0 ? Number.POSITIVE_INFINITY : klDivergence(reference, output);
+    if (this.#logits) this.#addLogits(reference, output, bad > 0, where, next);
+  }
+
+  #addLogits(
+    reference: Float32Array,
+    output: Float32Array,
+    bad: boolean,
+    where: () => string,
+    next: number | undefined,
+  ): void {
+    const logR = logSumExp(reference);
+    const logO = bad ? Number.NaN : logSumExp(output);
+    const kl = bad ? Number.POSITIVE_INFINITY : divergence(reference, logR, output, logO);
     this.#sumKl += kl;
     if (kl > this.#klMax.value) this.#klMax = { value: kl, where: where() };
-    const pick = argMax(reference);
-    const rank = rankOf(output, pick);
+    const rank = rankOf(output, argMax(reference));
     if (rank < 1) this.#agreed += 1;
     if (rank < 5) this.#agreed5 += 1;
     if (next === undefined) return;
     this.#predicted += 1;
-    this.#nllR += surprise(reference, next);
-    this.#nllO += bad > 0 ? Number.POSITIVE_INFINITY : surprise(output, next);
+    this.#nllR += logR - (reference[next] ?? Number.NEGATIVE_INFINITY);
+    this.#nllO += bad ? Number.POSITIVE_INFINITY : logO - (output[next] ?? Number.NEGATIVE_INFINITY);
+  }
+
+  /** Room for the errors of a row, the same for all. */
+  #errorsOf(width: number): Float32Array {
+    if (this.#errors.length < width) this.#errors = new Float32Array(width);
+    return this.#errors;
+  }
+
+  /**
+   * Joins a row's mean and squared deviations to those before (Chan, Golub and LeVeque 1979): exact enough where the
+   * mean is large against the deviation.
+   */
+  #addMoments(reference: Float32Array, output: Float32Array, elements: number, sum: number): void {
+    if (elements === 0) return;
+    const mean = sum / elements;
+    let m2 = 0;
+    for (let i = 0; i < reference.length; i += 1) {
+      const delta = (reference[i] as number) - mean;
+      if (elements === reference.length || Number.isFinite(output[i])) m2 += delta * delta;
+    }
+    const all = this.#elements + elements;
+    const apart = mean - this.#mean;
+    this.#m2 += m2 + (apart * apart * this.#elements * elements) / all;
+    this.#mean += (apart * elements) / all;
+    this.#elements = all;
   }
 
   #widenTolerances(abs: number, reference: number): void {
-    for (const [index, atol] of atols.entries()) {
-      if (abs <= atol) return;
-      this.#rtols[index] = Math.max(this.#rtols[index] ?? 0, (abs - atol) / reference);
+    for (let index = 0; index < atols.length; index += 1) {
+      const beyond = abs - (atols[index] as number);
+      if (beyond <= 0) return;
+      const rtol = this.#rtols[index] as number;
+      // Divides only where it grows.
+      if (beyond > rtol * reference) this.#rtols[index] = Math.max(rtol, beyond / reference);
     }
   }
 
@@ -328,66 +373,6 @@ export class Comparison {
   }
 }
 
-/** Wilson's score interval of `hits` in `n`, at 95 % (Wilson 1927); `n` is at least 1. */
-export function wilson(hits: number, n: number): Interval {
-  const z = 1.959963984540054;
-  const share = hits / n;
-  const middle = share + (z * z) / (2 * n);
-  const reach = z * Math.sqrt((share * (1 - share)) / n + (z * z) / (4 * n * n));
-  const whole = 1 + (z * z) / n;
-  return { low: Math.max(0, (middle - reach) / whole), high: Math.min(1, (middle + reach) / whole) };
-}
-
-/** How many come before `index` when the largest comes first, of equals the first; infinite for what is no number. */
-function rankOf(values: Float32Array, index: number): number {
-  const own = values[index];
-  if (own === undefined || Number.isNaN(own)) return Number.POSITIVE_INFINITY;
-  let rank = 0;
-  for (let i = 0; i < values.length; i += 1) {
-    const value = values[i] ?? Number.NaN;
-    if (value > own || (value === own && i < index)) rank += 1;
-  }
-  return rank;
-}
-
-/** -log softmax(values)[token] in nats. */
-function surprise(values: Float32Array, token: number): number {
-  return logSumExp(values) - (values[token] ?? Number.NEGATIVE_INFINITY);
-}
-
-/** Index of the largest number, the first of equals; not finite ones are passed over. */
-export function argMax(values: Float32Array): number {
-  let best = -1;
-  let most = Number.NEGATIVE_INFINITY;
-  for (const [index, value] of values.entries()) {
-    if (value > most) {
-      most = value;
-      best = index;
-    }
-  }
-  return best;
-}
-
-/** KL(softmax(reference) || softmax(output)) in nats, float64. Never below 0 but for rounding. */
-export function klDivergence(reference: Float32Array, output: Float32Array): number {
-  const logR = logSumExp(reference);
-  const logO = logSumExp(output);
-  let kl = 0;
-  for (let i = 0; i < reference.length; i += 1) {
-    const logP = (reference[i] ?? 0) - logR;
-    kl += Math.exp(logP) * (logP - ((output[i] ?? 0) - logO));
-  }
-  return Math.max(kl, 0);
-}
-
-function logSumExp(values: Float32Array): number {
-  let most = Number.NEGATIVE_INFINITY;
-  for (const value of values) most = Math.max(most, value);
-  let sum = 0;
-  for (const value of values) sum += Math.exp(value - most);
-  return most + Math.log(sum);
-}
-
 /** Two zero rows are equal; a zero row against another one has nothing in common with it. */
 function cosineOf(dot: number, squaresA: number, squaresB: number): number {
   if (squaresA === 0 && squaresB === 0) return 1;
@@ -398,4 +383,14 @@ function cosineOf(dot: number, squaresA: number, squaresB: number): number {
 /** An error against a constant reference is infinitely large in its units. */
 function ratio(error: number, unit: number): number {
   return error === 0 ? 0 : error / unit;
+}
+
+/** Wilson's score interval of `hits` in `n`, at 95 % (Wilson 1927); `n` is at least 1. */
+export function wilson(hits: number, n: number): Interval {
+  const z = 1.959963984540054;
+  const share = hits / n;
+  const middle = share + (z * z) / (2 * n);
+  const reach = z * Math.sqrt((share * (1 - share)) / n + (z * z) / (4 * n * n));
+  const whole = 1 + (z * z) / n;
+  return { low: Math.max(0, (middle - reach) / whole), high: Math.min(1, (middle + reach) / whole) };
 }

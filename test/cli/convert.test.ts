@@ -271,8 +271,8 @@ describe('the output folder', () => {
       err: 'error VC5190: interrupted; nothing was written under the name of the output\n',
     });
     expect(readdirSync(root).sort()).toEqual(['out', 'whole']);
-    for (const stage of ['Write the output', 'Write the reference']) {
-      const ran = await interrupted(stage, stage === 'Write the reference' ? ['--resume'] : []);
+    for (const stage of ['Write the output', 'Check against']) {
+      const ran = await interrupted(stage, stage === 'Check against' ? ['--resume'] : []);
       expect(ran.code).toBe(130);
       expect(ran.err).toContain('to do:    the same command with --resume goes on from what is finished\n');
       expect(digests(out)).toEqual(before);

@@ -134,8 +134,8 @@ describe('samples of large outputs', () => {
 
   it('bound the logits that are kept, and never keep fewer than two rows', () => {
     const rows = sampledRows(1800, 151_936);
-    expect(rows.length * 151_936).toBeLessThanOrEqual(2 ** 25);
-    expect(rows.length).toBeGreaterThan(200);
+    expect(rows.length * 151_936).toBeLessThanOrEqual(2 ** 23);
+    expect(rows.length).toBeGreaterThan(50);
     expect(rows.at(-1)).toBe(1799);
     expect(sampledRows(1800, 2 ** 30)).toEqual([0, 1799]);
   });

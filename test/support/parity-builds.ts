@@ -2,8 +2,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
-import { type ParityRequest, withoutActivationQuantization } from '../../src/parity/index.ts';
-import { checkGraphs } from '../../src/pipeline/check-graphs.ts';
+import type { ParityRequest } from '../../src/parity/index.ts';
+import { buildsOf } from '../../src/pipeline/check-plan.ts';
 import { type ConvertOptions, resolveOptions } from '../../src/pipeline/options.ts';
 import { build, prepare } from '../../src/pipeline/plan.ts';
 import { caseOptions, type GoldenCase } from './golden-cases.ts';
@@ -29,14 +29,12 @@ export async function writeParityBuilds(
     for (const kind of Object.keys(files)) await mkdir(join(folder, kind), { recursive: true });
     for (const one of components) {
       const { id, fileName } = one.component;
-      for (const { kind, model } of checkGraphs(one)) {
-        files[kind][id] = await writeModel(join(folder, kind), fileName, model);
+      const { reference, plain, rewritten, converted, exact = converted } = buildsOf(one);
+      for (const [kind, model] of Object.entries({ reference, plain, output: converted, exact })) {
+        files[kind as keyof typeof files][id] = await writeModel(join(folder, kind), fileName, model);
       }
-      if (one.rewritten !== undefined) files.rewritten[id] ??= files.plain[id] ?? '';
-      files.output[id] = await writeModel(join(folder, 'output'), fileName, one.model);
-      const exact = withoutActivationQuantization(one.model);
-      files.exact[id] =
-        exact === undefined ? files.output[id] : await writeModel(join(folder, 'exact'), fileName, exact);
+      if (rewritten === undefined) continue;
+      files.rewritten[id] = await writeModel(join(folder, 'rewritten'), fileName, rewritten);
     }
     return {
       subject: {
