@@ -21,16 +21,16 @@ const mostBins = 32;
 export class ErrorDistribution {
   /** By the upper half of the error's float32 bits: positive errors, then negative ones. 512 KiB. */
   readonly #counts = new Float64Array(2 * half);
-  readonly #float = new Float32Array(1);
-  readonly #bits = new Uint32Array(this.#float.buffer);
   #total = 0;
 
-  /** Adds a finite error. */
-  add(error: number): void {
-    this.#float[0] = error;
-    const bucket = (this.#bits[0] ?? 0) >>> below;
-    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
-    this.#total += 1;
+  /** Adds finite errors. */
+  add(errors: Float32Array): void {
+    const bits = new Uint32Array(errors.buffer, errors.byteOffset, errors.length);
+    for (let i = 0; i < bits.length; i += 1) {
+      const bucket = (bits[i] as number) >>> below;
+      this.#counts[bucket] = (this.#counts[bucket] as number) + 1;
+    }
+    this.#total += bits.length;
   }
 
   /** The least |error| that a `share` of all does not exceed; 0 when nothing was added. */
@@ -39,7 +39,7 @@ export class ErrorDistribution {
     let seen = 0;
     for (let bucket = 0; bucket < half; bucket += 1) {
       seen += (this.#counts[bucket] ?? 0) + (this.#counts[bucket + half] ?? 0);
-      if (seen >= wanted) return bucket === 0 ? 0 : (this.#edge(bucket) + this.#edge(bucket + 1)) / 2;
+      if (seen >= wanted) return bucket === 0 ? 0 : (edge(bucket) + edge(bucket + 1)) / 2;
     }
     return 0;
   }
@@ -57,17 +57,16 @@ export class ErrorDistribution {
     const counts = new Array<number>(2 * sides + 1).fill(0);
     for (const [bucket, count] of this.#counts.entries()) {
       if (count === 0) continue;
-      const bin = Math.min(sides, Math.floor(this.#edge(bucket % half) / step + 0.5));
+      const bin = Math.min(sides, Math.floor(edge(bucket % half) / step + 0.5));
       const at = bucket < half ? sides + bin : sides - bin;
       counts[at] = (counts[at] ?? 0) + count;
     }
     const edges = Array.from({ length: 2 * sides + 2 }, (_, at) => ((at - sides - 0.5) * step) / unit);
     return { edges, counts };
   }
+}
 
-  /** The least number of a bucket of positive errors. */
-  #edge(bucket: number): number {
-    this.#bits[0] = bucket << below;
-    return this.#float[0] ?? 0;
-  }
+/** The least number of a bucket of positive errors. */
+function edge(bucket: number): number {
+  return new Float32Array(Uint32Array.of(bucket << below).buffer)[0] ?? 0;
 }
