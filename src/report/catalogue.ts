@@ -347,7 +347,7 @@ export const catalogue = {
   VC6005: error(
     'runtime',
     'the check needs more memory than this machine has',
-    'check on a larger machine, or write without the check: --no-parity',
+    'check part after part (--parity streamed) or on a larger machine, or write without the check: --no-parity',
   ),
   VC6006: warning(
     'the device of the check computes an operator wrongly: what uses it will fail',
@@ -374,7 +374,7 @@ export const catalogue = {
   VC6201: error(
     'gate',
     'a parity gate failed',
-    'parity-report.md names the worst places; a gate can be moved with --gate name=value',
+    'parity-report.html and .md name the worst places; a gate can be moved with --gate name=value',
   ),
   VC6202: error(
     'gate',
