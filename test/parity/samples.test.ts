@@ -195,6 +195,12 @@ describe('pictures', () => {
     ).toBeGreaterThan(5);
   });
 
+  it('of more than 8 bits are refused, which Pillow would cut otherwise', async () => {
+    const folder = folderOf({}, {});
+    writeFileSync(join(folder, 'a.png'), PNG.sync.write(new PNG({ width: 2, height: 2 }), { bitDepth: 16 }));
+    await expect(read(golden, folder)).rejects.toThrow('ushort');
+  });
+
   it('are resized by the shorter side and cropped in the middle; outside is black', () => {
     const rgb = Uint8Array.from({ length: 4 * 2 * 3 }, (_, i) => 10 + i);
     const crop = (width: number, height: number) =>

@@ -1,6 +1,7 @@
 /**
  * Decodes a picture file to RGB bytes, as Pillow's `convert("RGB")` sees it: no colour profile is applied, alpha is
- * dropped, grey is repeated, the first frame counts, and what the file says about its orientation is left alone.
+ * dropped, grey is repeated, the first frame counts, and what the file says about its orientation is left alone. What
+ * the two would see differently, inks and more than 8 bits, is refused.
  */
 import { basename } from 'node:path';
 import { fail } from '../../report/diagnostics.ts';
@@ -25,11 +26,10 @@ const maxPixels = 1e8;
 export async function decodePicture(path: string): Promise<Picture> {
   const { default: sharp } = await import('sharp');
   try {
-    const { data, info } = await sharp(path, {
-      limitInputPixels: maxPixels,
-      failOn: 'error',
-      ignoreIcc: true,
-    })
+    const file = sharp(path, { limitInputPixels: maxPixels, failOn: 'error', ignoreIcc: true });
+    const { space, depth } = await file.metadata();
+    if (space === 'cmyk' || depth !== 'uchar') throw new Error(`${space}, ${depth}`);
+    const { data, info } = await file
       .toColourspace('srgb')
       .removeAlpha()
       .raw({ depth: 'uchar' })
@@ -40,7 +40,7 @@ export async function decodePicture(path: string): Promise<Picture> {
     throw fail('VC6109', {
       where: basename(path),
       found: systemReason(cause),
-      expected: 'a picture that can be decoded, of at most 100 megapixels',
+      expected: 'a picture in grey or RGB, 8 bits per channel, of at most 100 megapixels',
       cause,
     });
   }
