@@ -1,7 +1,7 @@
 /** How the numbers came about, in sentences. */
 import { plural } from '../../report/format.ts';
 import { placementLine } from '../placement.ts';
-import type { ParityReport } from './report.ts';
+import type { ParityReport, SampleSummary } from './report.ts';
 
 /** Without a full stop; words that options and columns use stand in `backticks`. */
 export function methodLines({ levels, sample, runtime, placement }: ParityReport): readonly string[] {
@@ -15,20 +15,27 @@ export function methodLines({ levels, sample, runtime, placement }: ParityReport
     )
     .join('; ');
   return [
-    ...(sample.picture === undefined
-      ? []
-      : [
-          `A drawn picture of ${sample.picture.width}x${sample.picture.height}, seed ${sample.seed}, sha256 ${sample.picture.sha256.slice(0, 16)}…`,
-        ]),
-    ...(sample.pictures ?? []).map(
-      ({ name, sha256 }) => `Picture ${name}, sha256 of its values ${sha256.slice(0, 16)}…`,
-    ),
+    ...pictureLines(sample),
     `${plural(sample.prompts.length, 'prompt')}: ${prompts}; then ${plural(sample.decodeSteps, 'step')} with cache, ${sample.continuation === 'drawn' ? 'of drawn tokens' : 'the original picks the tokens, greedily'}`,
     ...(layers.length === 0 ? [] : [`Cache compared in ${plural(Math.min(...layers), 'layer')}`]),
     "Fed `local`: each component gets the reference's activations; `chain`: its own model's, as in use",
     ...greedyLine(levels),
     ...runtime.notes.filter((note) => !placed.has(note)),
   ];
+}
+
+/** What was shown, to find it again: file names are the user's, so nothing in them may start a line or a code span. */
+function pictureLines({ source, picture, pictures = [], seed }: SampleSummary): readonly string[] {
+  const digest = (sha256: string): string => `sha256 ${sha256.slice(0, 16)}…`;
+  if (picture !== undefined) {
+    return [`A drawn picture of ${picture.width}x${picture.height}, seed ${seed}, ${digest(picture.sha256)}`];
+  }
+  if (pictures.length === 0) return [];
+  const named = pictures.map(({ name, sha256 }) => {
+    const shown = name.replaceAll(/[\p{Cc}`]+/gu, ' ');
+    return shown === '' ? digest(sha256) : `${shown} (${digest(sha256)})`;
+  });
+  return [`${source === 'recorded' ? 'Recorded inputs' : 'Pictures'}: ${named.join(', ')}`];
 }
 
 function greedyLine(levels: ParityReport['levels']): readonly string[] {

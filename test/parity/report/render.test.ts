@@ -1,11 +1,13 @@
 /** The report as text: terminal summary, Markdown, JUnit, and what of the page can be told without a browser. */
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
+import { placementLine } from '../../../src/parity/placement.ts';
 import { renderHtml } from '../../../src/parity/report/html/page.ts';
 import { encodeGreyPng } from '../../../src/parity/report/html/png.ts';
 import { counts, decades, valueTicks } from '../../../src/parity/report/html/scale.ts';
 import { renderJunit } from '../../../src/parity/report/junit.ts';
 import { renderMarkdown } from '../../../src/parity/report/markdown.ts';
+import { methodLines } from '../../../src/parity/report/method.ts';
 import type { ParityReport } from '../../../src/parity/report/report.ts';
 import { summaryLines } from '../../../src/parity/report/summary.ts';
 import { formatNumber, shareText, usedShare, worstBlock } from '../../../src/parity/report/text.ts';
@@ -84,6 +86,31 @@ describe('Markdown', () => {
       '- vision, converted: 610 of 612 nodes ran on WebGpuExecutionProvider; not: Gather, Range',
     );
     expect(renderMarkdown(bare(broken))).not.toMatch(/## Error per block|## Worst token|## What ran where/);
+  });
+});
+
+describe('the method', () => {
+  it('names what was shown: a drawn picture, pictures, recorded inputs', () => {
+    const { picture, ...sample } = good.sample;
+    const digest = 'a'.repeat(64);
+    const first = (report: ParityReport): string | undefined => methodLines(report)[0];
+    expect(first(good)).toMatch(/^A drawn picture of 1344x896, seed 1, sha256 /);
+    const pictures = [{ name: 'a\n`b`.png', sha256: digest }];
+    expect(first({ ...good, sample: { ...sample, source: 'samples', pictures } })).toBe(
+      'Pictures: a b .png (sha256 aaaaaaaaaaaaaaaa…)',
+    );
+    const recorded = [{ name: '', sha256: digest }];
+    expect(first({ ...good, sample: { ...sample, source: 'recorded', pictures: recorded } })).toBe(
+      'Recorded inputs: sha256 aaaaaaaaaaaaaaaa…',
+    );
+    expect(picture).toBeDefined();
+  });
+
+  it('leaves to the table what ran where', () => {
+    const [first] = (good.placement ?? []).map(placementLine);
+    const runtime = { ...good.runtime, notes: [first ?? '', 'another note'] };
+    expect(methodLines({ ...good, runtime }).slice(-1)).toEqual(['another note']);
+    expect(methodLines({ ...good, runtime })).not.toContain(first);
   });
 });
 
