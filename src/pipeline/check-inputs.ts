@@ -48,6 +48,17 @@ export async function readCheckInputs(
   return { sample, baseline };
 }
 
+/** Throws VC4002 for inputs and baselines that no check would look at: they would seem to have passed. */
+export function refuseWithoutCheck(
+  options: Pick<ResolvedOptions, 'parity' | 'baseline' | 'inputs' | 'samples'>,
+): void {
+  if (options.parity !== false) return;
+  for (const key of ['inputs', 'samples', 'baseline'] as const) {
+    if (options[key] === undefined) continue;
+    throw fail('VC4002', { where: `--${key}`, found: '--no-parity', expected: 'a check, which uses it' });
+  }
+}
+
 /** Of what is drawn. */
 const seed = 1;
 

@@ -12,7 +12,7 @@ import { type Reporter, runStage, type StageSpec } from '../report/progress.ts';
 import { silentReporter } from '../report/sinks.ts';
 import { check } from './check.ts';
 import { checkDevice } from './check-device.ts';
-import { readCheckInputs } from './check-inputs.ts';
+import { readCheckInputs, refuseWithoutCheck } from './check-inputs.ts';
 import type { OnBroken } from './compile.ts';
 import { type ReadAhead, readAhead } from './engine/read-ahead.ts';
 import { inputFiles } from './inputs.ts';
@@ -70,6 +70,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
   const reporter = context.reporter ?? silentReporter;
   const signal = context.signal ?? new AbortController().signal;
   const gates = parseGates(resolved.gate);
+  refuseWithoutCheck(resolved);
   const device = resolved.parity ? await checkDevice(resolved.device, reporter) : undefined;
   reporter.stages(stageList(resolved));
   let checkpoint: Checkpoint | undefined;

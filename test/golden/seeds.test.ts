@@ -18,7 +18,7 @@ describe(`${golden.name} over ${seeds.length} seeds`, () => {
       const failed: unknown[] = [];
       const pictures = new Set<string>();
       for (const seed of seeds) {
-        const { gates, sample } = await runParity({ ...request, seed, decodeSteps: 4 });
+        const { gates, sample } = await runParity({ ...request, seed, decodeSteps: 2 });
         expect(gates.length).toBeGreaterThan(10);
         failed.push(...gates.filter(({ passed }) => !passed).map((gate) => ({ seed, ...gate })));
         pictures.add(sample.picture?.sha256 ?? '');

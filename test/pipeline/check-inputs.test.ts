@@ -63,6 +63,8 @@ describe('convert', () => {
     await expect(convert({ checkpoint, output, inputs, samples })).rejects.toThrow('VC6109');
     await expect(convert({ checkpoint, output, samples: inRoot('none') })).rejects.toThrow('VC6109');
     await expect(convert({ checkpoint, output, baseline: inRoot('none.json') })).rejects.toThrow('VC6106');
+    const unchecked = { checkpoint, output, parity: false, baseline: inRoot('none.json') } as const;
+    await expect(convert(unchecked)).rejects.toThrow('VC4002');
     expect(existsSync(output)).toBe(false);
   });
 });
