@@ -64,14 +64,13 @@ function gateTables(report: ParityReport): string[] {
 }
 
 function gateRow(gate: GateVerdict): string {
-  const limit = gateLimit(gate);
   return row([
     gate.passed ? 'ok' : '**FAIL**',
     gate.output,
     gate.feed,
     gate.metric,
     number(gate.value),
-    gate.from === 'user' ? `${limit} (set)` : limit,
+    gateLimit(gate),
     gate.where ?? '',
   ]);
 }

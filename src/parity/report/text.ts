@@ -25,9 +25,10 @@ export function gateKey({ level, output, metric }: GateVerdict): string {
   return `${level}.${output}.${metric}`;
 }
 
-/** `≤ 0.35`. */
-export function gateLimit({ direction, limit }: GateVerdict): string {
-  return `${direction === 'at-most' ? '≤' : '≥'} ${formatNumber(limit)}`;
+/** `≤ 0.35`, `≤ 0.05 (set)`, `≤ 0.21 (baseline)`. */
+export function gateLimit({ direction, limit, from }: GateVerdict): string {
+  const source = { default: '', user: ' (set)', baseline: ' (baseline)' }[from];
+  return `${direction === 'at-most' ? '≤' : '≥'} ${formatNumber(limit)}${source}`;
 }
 
 /**

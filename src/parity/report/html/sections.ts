@@ -46,10 +46,7 @@ export function gates(report: ParityReport): Section {
           gate.feed,
           gate.metric,
           gate.value,
-          {
-            show: gate.from === 'user' ? `${gateLimit(gate)} (set)` : gateLimit(gate),
-            sort: gate.limit,
-          },
+          { show: gateLimit(gate), sort: gate.limit },
           { show: shareText(usedShare(gate)), sort: usedShare(gate) },
           gate.where,
         ]),
