@@ -43,6 +43,8 @@ export interface LaneRequest {
   readonly pairs: readonly Pair[];
   /** Input that holds the past → the output that it is in the call before. */
   readonly cache: ReadonlyMap<string, string>;
+  /** What of a value a part is given; the same for the same. */
+  give(part: number, call: number, name: string, value: RunTensor): RunTensor;
   /** What of a graph output is kept to be compared; undefined: nothing. */
   trim(call: number, name: string, value: RunTensor): RunTensor | undefined;
   place(part: number): Promise<PlacedPart>;
@@ -176,7 +178,7 @@ class PartRun {
         ? source?.caches[own.after]?.get(present)
         : (own?.feeds.get(name) ?? source?.values[call]?.get(name));
     if (value === undefined) throw new RangeError(`${lane.id}: nothing to feed ${name} with`);
-    return value;
+    return this.#request.give(this.#part, call, name, value);
   }
 
   /** Runs lanes with the same inputs, once. */

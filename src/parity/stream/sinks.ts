@@ -11,6 +11,7 @@ import { argMax, Comparison } from '../metrics.ts';
 import { cachePlace, featureGrids, featurePlace, nextTokens, positionPlace, sampledRows } from '../places.ts';
 import { compareTensors, type Feed, finish, type OutputResult, type PairResult } from '../runner.ts';
 import type { PartOutputs } from './lanes.ts';
+import { selectRows } from './row-wise.ts';
 
 /** Compares two builds of one component, fed alike. */
 export interface Sink {
@@ -77,7 +78,11 @@ export interface DecoderSample {
 }
 
 /** Positions of the logits of a call that are compared. */
-function positionsOf({ prompts, calls }: DecoderSample, call: number, vocab: number): readonly number[] {
+export function positionsOf(
+  { prompts, calls }: DecoderSample,
+  call: number,
+  vocab: number,
+): readonly number[] {
   const { prompt, step } = callOf(calls, call);
   const length = prompts[prompt]?.ids.length ?? 0;
   return step === undefined ? sampledRows(length, vocab) : [length + step];
@@ -96,13 +101,7 @@ export function trimDecoder(
     if (step !== undefined) return value;
     const vocab = value.shape[2] ?? 0;
     const rows = sampledRows(value.shape[1] ?? 0, vocab);
-    if (rows.length === value.shape[1]) return value;
-    const all = toFloat32(value);
-    const data = new Float32Array(rows.length * vocab);
-    for (const [index, row] of rows.entries()) {
-      data.set(all.subarray(row * vocab, (row + 1) * vocab), index * vocab);
-    }
-    return { dtype: 'float32', shape: [1, rows.length, vocab], data };
+    return rows.length === value.shape[1] ? value : selectRows(value, rows);
   }
   if ((step ?? -1) + 1 !== steps) return undefined;
   const layer = Number(/^present\.(\d+)\./.exec(name)?.[1]);

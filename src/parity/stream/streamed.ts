@@ -22,8 +22,17 @@ import { type BuildName, type Builds, buildNames, cutBuilds } from './builds.ts'
 import { drawContinuations, pickContinuations } from './continuations.ts';
 import { blockName, type Curve, CurveErrors } from './curve.ts';
 import type { CutOptions } from './cuts.ts';
-import { type Call, type Lane, type Pair, type PartOutputs, type PlacedPart, runLanes } from './lanes.ts';
+import {
+  type Call,
+  type Lane,
+  type LaneRequest,
+  type Pair,
+  type PartOutputs,
+  type PlacedPart,
+  runLanes,
+} from './lanes.ts';
 import type { ModelPart } from './parts.ts';
+import { rowWiseInput, selectRows } from './row-wise.ts';
 import {
   type DecoderCall,
   type DecoderSample,
@@ -31,6 +40,7 @@ import {
   embedSink,
   featureSink,
   Picks,
+  positionsOf,
   type Sink,
   trimDecoder,
 } from './sinks.ts';
@@ -84,6 +94,8 @@ interface ComponentRun {
   readonly sink: (level: Level, feed: 'local' | 'chain') => Sink;
   readonly cache: ReadonlyMap<string, string>;
   readonly trim: (call: number, name: string, value: RunTensor) => RunTensor | undefined;
+  /** The tokens whose results are looked at, of so many columns each; undefined: all. */
+  readonly rows?: (call: number, columns: number) => readonly number[] | undefined;
   readonly place: (call: number, name: string, value: RunTensor) => (row: number) => string;
   /** Gets the outputs of the lanes `reference` and `converted`. */
   readonly onOutputs?: (call: number, reference: PartOutputs, converted: PartOutputs) => void;
@@ -196,8 +208,13 @@ class StreamedCheck {
       sink: (_level, way) => decoderSink(component, way, known, way === 'chain' ? picks : undefined),
       cache: new Map(pairs),
       trim: (call, name, value) => trimDecoder(known, call, name, value),
-      place: (call) => {
+      rows: (call, vocab) => (calls[call]?.step === undefined ? positionsOf(known, call, vocab) : undefined),
+      place: (call, name, value) => {
         const { prompt = 0, step } = calls[call] ?? {};
+        if (name === 'logits') {
+          const positions = positionsOf(known, call, value.shape[2] ?? 0);
+          return (row) => this.#promptPlace(prompt, positions[row] ?? 0)(0);
+        }
         return this.#promptPlace(
           prompt,
           step === undefined ? 0 : (sample.prompts[prompt]?.ids.length ?? 0) + step,
@@ -332,6 +349,7 @@ class StreamedCheck {
     ];
     await runLanes({
       parts,
+      give: selection(parts, run.rows),
       lanes,
       pairs,
       cache: run.cache,
@@ -369,6 +387,27 @@ function modelsOf(parts: Cut, part: number): ReadonlyMap<BuildName, Model> {
       return model === undefined ? [] : [[build, model] as const];
     }),
   );
+}
+
+/** Gives parts that work token by token, in every build, no more than the tokens whose results are looked at. */
+function selection(parts: Cut, rowsOf: ComponentRun['rows']): LaneRequest['give'] {
+  const made = new Map<RunTensor, RunTensor>();
+  const last = [...parts.values()].map((all) => all.at(-1));
+  const inputs = new Set(last.map((part) => part && rowWiseInput(part)));
+  const [input] = inputs;
+  const index = (parts.get('reference')?.length ?? 0) - 1;
+  const type = parts.get('reference')?.at(-1)?.model.graph.outputs[0]?.type;
+  const columns = type?.kind === 'tensor' ? type.shape?.at(-1) : undefined;
+  if (rowsOf === undefined || input === undefined || inputs.size > 1 || typeof columns !== 'number') {
+    return (_part, _call, _name, value) => value;
+  }
+  return (part, call, name, value) => {
+    const rows = part === index && name === input ? rowsOf(call, columns) : undefined;
+    if (rows === undefined || rows.length === value.shape[1]) return value;
+    const known = made.get(value) ?? selectRows(value, rows);
+    made.set(value, known);
+    return known;
+  };
 }
 
 /** A build whose every part is fed with what another build made. */
