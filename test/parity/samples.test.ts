@@ -201,7 +201,21 @@ describe('pictures', () => {
     await expect(read(golden, folder)).rejects.toThrow('ushort');
   });
 
-  it('are resized by the shorter side and cropped in the middle; outside is black', () => {
+  it('are resized by the shorter side, the longer one cut to whole pixels', () => {
+    const step = { step: 'shortest-side', side: 4, filter: 'bicubic' } as const;
+    for (const [width, height, input] of [
+      [3, 5, { width: 4, height: 6 }],
+      [5, 3, { width: 6, height: 4 }],
+    ] as const) {
+      const picture = { width, height, rgb: new Uint8Array(45).fill(7) };
+      const done = preprocess(picture, { input } as ImageGeometry, [step]);
+      expect({ ...done, rgb: new Set(done.rgb) }).toEqual({ ...input, rgb: new Set([7]) });
+      const other = { input: { width: 7, height: 4 } } as ImageGeometry;
+      expect(() => preprocess(picture, other, [step])).toThrow(RangeError);
+    }
+  });
+
+  it('are cropped in the middle; outside is black', () => {
     const rgb = Uint8Array.from({ length: 4 * 2 * 3 }, (_, i) => 10 + i);
     const crop = (width: number, height: number) =>
       preprocess({ width: 4, height: 2, rgb }, { input: { width, height } } as ImageGeometry, [
