@@ -222,7 +222,9 @@ describe('the chart of blocks', () => {
       const share = await worst.evaluate((rect) => Number(rect.getAttribute('x')) / 1000);
       expect(Math.round(share * 24)).toBe(fault.block);
       expect(await charts.nth(1).locator('rect.worst').count()).toBe(0);
-      expect(await charts.nth(0).locator('figcaption').innerText()).toContain(`resblocks.${fault.block};`);
+      expect(await charts.nth(0).locator('figcaption').innerText()).toContain(
+        `resblocks.${fault.block}) stands out: 0.03 at implementation`,
+      );
     }));
 
   it('tells the values under the pointer and by arrow keys', () =>
@@ -233,7 +235,9 @@ describe('the chart of blocks', () => {
       if (box === null) throw new Error('no chart');
       await page.mouse.move(box.x + ((fault.block + 0.5) / 24) * box.width, box.y + 20);
       const tip = page.locator('#tip');
-      expect(await tip.innerText()).toMatch(/block 11, .*resblocks\.11\naccumulated: 0\.31.*\nlocal: 0\.31,/);
+      expect(await tip.innerText()).toMatch(
+        /block 11, .*resblocks\.11\naccumulated: 0\.0.*\nlocal: 0\.031,.*\nimplementation: 0\.03,.*\nrewrite: /,
+      );
       await page.mouse.move(1, 1);
       expect(await tip.isVisible()).toBe(false);
       await area.focus();

@@ -2,13 +2,12 @@
 import { formatBytes, plural } from '../../report/format.ts';
 import type { GateVerdict } from '../gates.ts';
 import { placementLine } from '../placement.ts';
+import { blockError, blockSize, finiteBlock, worstBlock, worstBlockText } from './blocks.ts';
 import { methodLines } from './method.ts';
-import type { BlockMetrics, LevelReport, ParityReport } from './report.ts';
+import type { BlockMetrics, ErrorCurve, LevelReport, ParityReport } from './report.ts';
 import {
   adapterName,
   agreementText,
-  type Block,
-  finiteBlock,
   gateLimit,
   isQuiet,
   levelTitles,
@@ -112,39 +111,54 @@ const mostBlocks = 5;
 function curves(report: ParityReport): string[] {
   const drawn = (report.curves ?? []).filter(({ blocks }) => blocks.length > 0);
   if (drawn.length === 0) return [];
+  const found = drawn.flatMap((curve) => {
+    const worst = worstBlock(curve);
+    return worst === undefined ? [] : [`- ${cell(`${curve.component}: ${worstBlockText(worst)}`)}`];
+  });
   return [
     '',
     '## Error per block',
     '',
-    "`local`: fed with the reference's activations, the block's own error; `accumulated`: fed by its own predecessors.",
+    ...found,
     '',
-    '| Component | Block | Ends in | Local | Accumulated | Worst at |',
-    '|---|---:|---|---:|---:|---|',
-    ...drawn.flatMap(({ component, blocks }) => {
-      const worst = blocks
-        .map((block, index) => ({ ...block, index }))
-        .sort((a, b) => blockSize(b) - blockSize(a) || a.index - b.index)
-        .slice(0, mostBlocks);
-      return worst.map(({ index, name, local, accumulated }) =>
-        row([
-          component,
-          `${index} of ${blocks.length}`,
-          name,
-          blockError(local),
-          blockError(accumulated),
-          local.worst,
-        ]),
-      );
-    }),
+    "`local`: the block's own error, fed with the reference's activations, and the part of it that other levels see; " +
+      '`accumulated`: fed by its own predecessors.',
+    '',
+    '| Component | Block | Ends in | Rewrite | Implementation | Local | Accumulated | Worst at |',
+    '|---|---:|---|---:|---:|---:|---:|---|',
+    ...drawn.flatMap(blockRows),
   ];
 }
 
-function blockSize({ local }: Block): number {
-  return finiteBlock(local) ? local.relative : Number.MAX_VALUE;
-}
-
-function blockError(metrics: BlockMetrics): string {
-  return finiteBlock(metrics) ? number(metrics.relative) : '**not finite**';
+function blockRows(curve: ErrorCurve): readonly string[] {
+  const { component, blocks } = curve;
+  const worst = worstBlock(curve)?.index;
+  const order = blocks
+    .map((block, index) => ({ block, index }))
+    .sort(
+      (a, b) =>
+        Number(b.index === worst) - Number(a.index === worst) ||
+        blockSize(b.block.local) - blockSize(a.block.local) ||
+        a.index - b.index,
+    );
+  const error = (metrics: BlockMetrics | undefined): string => {
+    if (metrics === undefined) return '';
+    return finiteBlock(metrics) ? blockError(metrics) : `**${blockError(metrics)}**`;
+  };
+  return order
+    .slice(0, mostBlocks)
+    .map(({ index, block }) =>
+      row([
+        component,
+        `${index} of ${blocks.length}`,
+        block.name,
+        error(block.rewrite),
+        error(block.implementation),
+        error(block.local),
+        error(block.accumulated),
+        block.local.worst,
+      ]),
+    );
 }
 
 function tokens(report: ParityReport): string[] {

@@ -1,18 +1,9 @@
 /** The report in the lines that a terminal shows after a check: the verdict, what failed and where, what was near. */
 import { formatTable } from '../../report/format.ts';
 import { placementLine } from '../placement.ts';
+import { worstBlock, worstBlockText } from './blocks.ts';
 import type { ErrorCurve, ParityReport } from './report.ts';
-import {
-  finiteBlock,
-  formatNumber,
-  gateKey,
-  gateLimit,
-  isQuiet,
-  shareText,
-  tightest,
-  usedShare,
-  worstBlock,
-} from './text.ts';
+import { formatNumber, gateKey, gateLimit, isQuiet, shareText, tightest, usedShare } from './text.ts';
 
 /** With the rest it has to fit a screen of 24 lines. */
 const mostFailures = 6;
@@ -56,15 +47,7 @@ function outputs(report: ParityReport): string[][] {
 
 function blocks(curve: ErrorCurve): string[][] {
   const worst = worstBlock(curve);
-  if (worst === undefined) return [];
-  const size = finiteBlock(worst.local) ? formatNumber(worst.local.relative) : 'not finite';
-  const at = curve.blocks.indexOf(worst);
-  return [
-    [
-      `  ${curve.component}`,
-      `largest own error ${size} in ${worst.name} (block ${at} of ${curve.blocks.length})`,
-    ],
-  ];
+  return worst === undefined ? [] : [[`  ${curve.component}`, worstBlockText(worst)]];
 }
 
 /** The converted graphs in one line, the best known of them. */

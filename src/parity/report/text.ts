@@ -2,7 +2,7 @@
 import type { View } from '../../architectures/architecture.ts';
 import type { GateVerdict, Level } from '../gates.ts';
 import type { LogitMetrics } from '../metrics.ts';
-import type { BlockMetrics, ErrorCurve, ParityReport } from './report.ts';
+import type { ParityReport } from './report.ts';
 
 export const levelTitles: Readonly<Record<Level, string>> = {
   device: 'Device: the original on the device, against the original on the CPU',
@@ -80,28 +80,6 @@ export function adapterName({ adapter }: View): string {
 /** Views that run an adapter trained for another position, or none. */
 export function untrainedViews({ image }: ParityReport): readonly View[] {
   return image?.views.filter((view) => view.trained === false) ?? [];
-}
-
-/** Whether every number of the block's output is finite, and so the error is. */
-export function finiteBlock({ nonFinite, relative }: BlockMetrics): boolean {
-  return nonFinite === 0 && Number.isFinite(relative);
-}
-
-/** Whether a block's own error is well beyond what its neighbours add: a fault there, not the rounding of all. */
-export function standsOut({ blocks }: ErrorCurve, block: Block): boolean {
-  if (!finiteBlock(block.local)) return true;
-  const sorted = blocks.map(({ local }) => local.relative).sort((a, b) => a - b);
-  return block.local.relative > 4 * (sorted[Math.floor(sorted.length / 2)] ?? 0);
-}
-
-export type Block = ErrorCurve['blocks'][number];
-
-/** The block whose own error is the largest, one that is not finite before all others; undefined without blocks. */
-export function worstBlock({ blocks }: ErrorCurve): Block | undefined {
-  const size = ({ local }: Block): number => (finiteBlock(local) ? local.relative : Number.POSITIVE_INFINITY);
-  let worst: Block | undefined;
-  for (const block of blocks) if (worst === undefined || size(block) > size(worst)) worst = block;
-  return worst;
 }
 
 /** `1831/1844 (98.8–99.6 %)`: rows with the same best token, and Wilson's interval. */

@@ -2,6 +2,7 @@
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
 import { placementLine } from '../../../src/parity/placement.ts';
+import { worstBlock, worstBlockText } from '../../../src/parity/report/blocks.ts';
 import { renderHtml } from '../../../src/parity/report/html/page.ts';
 import { encodeGreyPng } from '../../../src/parity/report/html/png.ts';
 import { counts, decades, valueTicks } from '../../../src/parity/report/html/scale.ts';
@@ -10,7 +11,7 @@ import { renderMarkdown } from '../../../src/parity/report/markdown.ts';
 import { methodLines } from '../../../src/parity/report/method.ts';
 import type { ParityReport } from '../../../src/parity/report/report.ts';
 import { summaryLines } from '../../../src/parity/report/summary.ts';
-import { formatNumber, shareText, usedShare, worstBlock } from '../../../src/parity/report/text.ts';
+import { formatNumber, shareText, usedShare } from '../../../src/parity/report/text.ts';
 import { worstToken } from '../../../src/parity/report/tokens.ts';
 import { fault, fullReport } from './full-report.ts';
 
@@ -39,7 +40,9 @@ describe('the terminal summary', () => {
     const features = good.gates.filter((gate) => gate.output === 'features');
     const most = Math.max(...features.map(usedShare));
     expect(lines.find((line) => line.startsWith('  features'))).toContain(`${shareText(most)} of its limit`);
-    expect(lines.some((line) => line.includes('largest own error') && line.includes('of 32)'))).toBe(true);
+    expect(lines.some((line) => line.includes('largest own error') && line.startsWith('  decoder'))).toBe(
+      true,
+    );
     expect(lines.some((line) => line.includes('610 of 612 nodes ran on WebGpuExecutionProvider'))).toBe(true);
     expect(lines.some((line) => line.includes('left no record'))).toBe(true);
   });
@@ -50,7 +53,10 @@ describe('the terminal summary', () => {
     expect(lines[1]).toMatch(
       /FAIL {2}implementation\.features\.max \(local\) .*tile row 0 column 2, token 89/,
     );
-    expect(lines.some((line) => line.includes(`resblocks.11 (block ${fault.block} of 24)`))).toBe(true);
+    expect(lines.find((line) => line.startsWith('  vision '))).toMatch(
+      /block 11 \([\w.]*resblocks\.11\) stands out: 0\.03 at implementation/,
+    );
+    expect(fault.block).toBe(11);
     expect(lines.length).toBeLessThanOrEqual(20);
     const failed = broken.gates.filter((gate) => !gate.passed).length;
     const listed = lines.filter((line) => line.startsWith('  FAIL')).length;
@@ -73,7 +79,9 @@ describe('the terminal summary', () => {
 describe('Markdown', () => {
   it('names the worst blocks, the worst token and what ran where', () => {
     const text = renderMarkdown(broken);
-    expect(text).toMatch(/## Error per block[\s\S]*\| vision \| 11 of 24 \| [\w.]*resblocks\.11 \| 0\.31 \|/);
+    expect(text).toMatch(
+      /## Error per block[\s\S]*- vision: block 11 \([\w.]*resblocks\.11\) stands out[\s\S]*\| vision \| 11 of 24 \| [\w.]*resblocks\.11 \| [\d.e-]+ \| 0\.03 \| 0\.031 \|/,
+    );
     const vision = text
       .split('\n')
       .filter((line) => line.startsWith('| vision |') && line.includes(' of 24 '));
@@ -160,10 +168,68 @@ describe('the page', () => {
     const blocks = curve.blocks.map((block, index) =>
       index === 3 ? { ...block, local: { ...block.local, relative: Number.NaN, nonFinite: 7 } } : block,
     );
-    expect(worstBlock({ ...curve, blocks })?.name).toBe(blocks[3]?.name);
+    expect(worstBlock({ ...curve, blocks })).toMatchObject({ index: 3, level: 'fidelity', standsOut: true });
     const text = renderHtml({ ...good, curves: [{ ...curve, blocks }] });
-    expect(text.includes('Largest own error not finite in')).toBe(true);
+    expect(text.includes('Largest own error not finite in block 3 ')).toBe(true);
     expect(text.includes('class="dots bad"')).toBe(true);
+  });
+});
+
+describe('the worst block', () => {
+  const metrics = (relative: number, nonFinite = 0) => ({
+    relative,
+    cosine: 1,
+    max: 0,
+    worst: '',
+    nonFinite,
+  });
+  const curve = (
+    errors: readonly (readonly [local: number, implementation?: number, rewrite?: number])[],
+  ) => ({
+    component: 'a',
+    blocks: errors.map(([local, implementation, rewrite], index) => ({
+      name: `b${index}`,
+      value: '',
+      nodes: 1,
+      weightBytes: 0,
+      local: metrics(local),
+      accumulated: metrics(local),
+      ...(implementation === undefined ? {} : { implementation: metrics(implementation) }),
+      ...(rewrite === undefined ? {} : { rewrite: metrics(rewrite) }),
+    })),
+  });
+  const sound = [0.01, 1e-7, 5e-8] as const;
+
+  it('is that of the first level where one stands out', () => {
+    const fault = [0.015, 8e-3, 5e-8] as const;
+    const merged = [0.01, 1e-7, 2e-3] as const;
+    expect(worstBlock(curve([sound, sound, fault, sound, [0.02, 1e-7, 5e-8]]))).toMatchObject({
+      index: 2,
+      level: 'implementation',
+      standsOut: true,
+    });
+    expect(worstBlock(curve([sound, merged, fault, sound, sound]))).toMatchObject({
+      index: 1,
+      level: 'rewrite',
+    });
+  });
+
+  it('is the one with the largest own error where none stands out', () => {
+    const worst = worstBlock(curve([sound, sound, [0.02, 3e-6, 4e-7], sound]));
+    expect(worst).toMatchObject({ index: 2, level: 'fidelity', standsOut: false });
+    expect(worst && worstBlockText(worst)).toBe('largest own error 0.02 in block 2 (b2)');
+    // float16 errs everywhere alike.
+    expect(
+      worstBlock(
+        curve([
+          [0.01, 1e-3],
+          [0.02, 3e-3],
+          [0.01, 2e-3],
+        ]),
+      )?.standsOut,
+    ).toBe(false);
+    expect(worstBlock(curve([[0.01]]))?.standsOut).toBe(false);
+    expect(worstBlock(curve([]))).toBeUndefined();
   });
 });
 

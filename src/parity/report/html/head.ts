@@ -1,9 +1,9 @@
 /** What a reader sees first: the verdict, what was compared, the numbers that matter, and what failed. */
 import { formatBytes, plural } from '../../../report/format.ts';
 import type { GateVerdict } from '../../gates.ts';
+import { blockError, blockSize, type WorstBlock, worstBlock } from '../blocks.ts';
 import type { ParityReport } from '../report.ts';
 import {
-  finiteBlock,
   formatNumber,
   gateKey,
   gateLimit,
@@ -12,7 +12,6 @@ import {
   shareText,
   tightest,
   usedShare,
-  worstBlock,
 } from '../text.ts';
 import { html, type Markup, type Part, trusted } from './markup.ts';
 
@@ -63,27 +62,27 @@ function outputTiles(report: ParityReport): readonly Tile[] {
   });
 }
 
-function depthTiles({ curves }: ParityReport): readonly Tile[] {
-  const worst = (curves ?? [])
+function depthTiles({ curves = [] }: ParityReport): readonly Tile[] {
+  const [worst] = curves
     .flatMap((curve) => {
-      const block = worstBlock(curve);
-      return block === undefined ? [] : [{ component: curve.component, block }];
+      const one = worstBlock(curve);
+      return one === undefined ? [] : [{ component: curve.component, ...one }];
     })
-    .sort((a, b) => size(b.block) - size(a.block))
-    .at(0);
+    // A fault before what rounding costs, then by size.
+    .sort((a, b) => Number(isFault(b)) - Number(isFault(a)) || blockSize(b.metrics) - blockSize(a.metrics));
   if (worst === undefined) return [];
-  const { block, component } = worst;
+  const { component, block, level, metrics } = worst;
   return [
     {
-      what: 'largest own error of a block',
-      value: finiteBlock(block.local) ? formatNumber(block.local.relative) : 'not finite',
+      what: isFault(worst) ? `block that stands out, ${level}` : 'largest own error of a block',
+      value: blockError(metrics),
       more: `${component}: ${block.name}`,
     },
   ];
 }
 
-function size({ local }: NonNullable<ReturnType<typeof worstBlock>>): number {
-  return finiteBlock(local) ? local.relative : Number.MAX_VALUE;
+function isFault({ standsOut, level }: WorstBlock): boolean {
+  return standsOut && level !== 'fidelity';
 }
 
 function sizeTiles({ coverage }: ParityReport): readonly Tile[] {

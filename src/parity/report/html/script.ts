@@ -110,8 +110,9 @@ const block = (which, metrics) => which + ': ' + (metrics.nonFinite > 0 ? 'not f
   + ', cosine ' + number(metrics.cosine) + (metrics.worst ? ', worst at ' + metrics.worst : '');
 const columnText = {
   curve: ([curve], at) => {
-    const { name, local, accumulated } = report.curves[curve].blocks[at];
-    return 'block ' + at + ', ' + name + '\\n' + block('accumulated', accumulated) + '\\n' + block('local', local);
+    const found = report.curves[curve].blocks[at];
+    return ['block ' + at + ', ' + found.name, ...['accumulated', 'local', 'implementation', 'rewrite']
+      .flatMap((which) => found[which] === undefined ? [] : [block(which, found[which])])].join('\\n');
   },
   histogram: ([level, output], at) => {
     const { edges, counts } = report.levels[level].outputs[output].metrics.differences;

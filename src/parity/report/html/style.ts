@@ -71,6 +71,7 @@ figcaption p{margin:2px 0 8px}
 .legend{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;margin:0 0 8px;padding:0;font-size:13px;color:var(--ink2)}
 .legend i{display:inline-block;width:12px;height:12px;border-radius:3px;margin-right:7px;vertical-align:-1px;background:var(--axis)}
 .legend i.local{background:var(--orange);border-radius:50%}
+.legend i.tight{background:var(--f1);border-radius:50%}
 .legend i.accumulated{background:var(--blue);border-radius:50%}
 .legend i.bad{background:var(--bad);border-radius:50%}
 .plot{display:grid;grid-template:auto 240px auto auto/46px minmax(0,1fr);column-gap:8px}
@@ -86,6 +87,7 @@ figcaption p{margin:2px 0 8px}
 .grid{stroke:var(--line);stroke-width:1;fill:none}
 .line{fill:none;stroke-width:2;stroke-linejoin:round}
 .line.local,.dots.local{stroke:var(--orange)}
+.line.tight,.dots.tight{stroke:var(--f1)}
 .line.accumulated,.dots.accumulated{stroke:var(--blue)}
 .dots{fill:none;stroke-width:8;stroke-linecap:round}
 .dots.ring{stroke:var(--card);stroke-width:12}
