@@ -20,7 +20,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   architectures: ['formats', 'rewrite', 'graph', 'tensor', 'kernels'],
   passes: ['targets', 'rewrite', 'graph', 'tensor', 'kernels'],
   runtime: ['formats', 'graph', 'tensor', 'kernels'],
-  parity: ['runtime', 'architectures', 'passes', 'formats', 'graph', 'tensor', 'kernels'],
+  parity: ['runtime', 'architectures', 'passes', 'rewrite', 'formats', 'graph', 'tensor', 'kernels'],
   pipeline: [
     'parity',
     'runtime',
