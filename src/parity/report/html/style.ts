@@ -31,7 +31,7 @@ section{background:var(--card);border:1px solid var(--line);border-radius:12px;p
 .verdict.bad{background:var(--bad-bg);color:var(--bad)}
 .verdict svg{width:18px;height:18px;fill:none;stroke:currentColor;stroke-width:2.4;stroke-linecap:round;stroke-linejoin:round}
 .facts{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;margin:12px 0 0;padding:0;color:var(--ink2);font-size:14px}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(170px,1fr));gap:12px;margin:18px 0 0;padding:0;list-style:none}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:18px 0 0;padding:0;list-style:none}
 .tiles li{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:12px 16px;min-width:0}
 .tiles .what{display:block;color:var(--ink2);font-size:13px}
 .tiles .value{display:block;font-size:24px;line-height:1.3;font-weight:600;font-variant-numeric:proportional-nums;overflow-wrap:anywhere}
