@@ -14,19 +14,29 @@ export type OnPlacement = (component: string, build: Build, nodes: readonly Plac
 /** The runtime adds these to move values between devices: a price, but no node of the model. */
 const copies: readonly string[] = ['MemcpyFromHost', 'MemcpyToHost'];
 
-/** Collects records; a component may come in several parts, run one after the other. */
+interface Part {
+  readonly component: string;
+  readonly build: Build;
+  /** By all that is known of a node. */
+  readonly nodes: Map<string, PlacedNode>;
+  proven: boolean;
+}
+
+/**
+ * Collects records; a component may come in several parts, run one after the other. A node that several parts compute
+ * anew (masks, positions) is one node of the model, which has no name twice.
+ */
 export class PlacementLog {
-  readonly #parts = new Map<
-    string,
-    { readonly component: string; readonly build: Build; nodes: PlacedNode[]; proven: boolean }
-  >();
+  readonly #parts = new Map<string, Part>();
 
   readonly record: OnPlacement = (component, build, nodes) => {
     const key = keyOf(component, build);
-    const part = this.#parts.get(key) ?? { component, build, nodes: [], proven: true };
+    const part: Part = this.#parts.get(key) ?? { component, build, nodes: new Map(), proven: true };
     // A part without a record leaves the whole unproven.
     if (nodes === undefined) part.proven = false;
-    else part.nodes.push(...nodes);
+    for (const found of nodes ?? []) {
+      part.nodes.set(JSON.stringify([found.node, found.operator, found.provider]), found);
+    }
     this.#parts.set(key, part);
   };
 
@@ -40,8 +50,9 @@ export class PlacementLog {
     return (['reference', 'converted'] as const)
       .flatMap((build) => components.map((component) => this.#parts.get(keyOf(component, build))))
       .filter((part) => part !== undefined)
-      .map(({ component, build, nodes, proven }) => {
+      .map(({ component, build, nodes: found, proven }) => {
         const device = deviceOf(build);
+        const nodes = [...found.values()];
         return {
           component,
           build,

@@ -13,6 +13,8 @@ describe('PlacementLog', () => {
     log.record('vision', 'converted', [
       node('b', 'MatMul', gpu),
       node('c', 'MemcpyFromHost', gpu),
+      // Computed anew by this part: one node of the model all the same.
+      node('s', 'Shape', cpu),
       node('d', 'Add', gpu),
     ]);
     const [reference, converted] = log.finish(['embed', 'vision'], (build) =>
