@@ -3,7 +3,7 @@
  * ever stands under the output's name, and --resume ends with the bytes of a run that was not disturbed.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -105,7 +105,8 @@ async function runFaulty(
   to = out,
 ): Promise<Ended> {
   const argv = ['--import', faults, bin, checkpoint, to, ...flags, '--quiet', ...more];
-  const env = { ...process.env, VLM_TEST_FAULT: JSON.stringify(fault) };
+  const go = join(root, `go-${randomUUID()}`);
+  const env = { ...process.env, VLM_TEST_FAULT: JSON.stringify({ ...fault, until: go }) };
   const child = spawn(process.execPath, argv, { cwd: root, env });
   let stderr = '';
   child.stderr.on('data', (text: Buffer) => {
@@ -118,7 +119,8 @@ async function runFaulty(
   while (journalLines(folder).length < 2 && child.exitCode === null && child.signalCode === null)
     await sleep(1);
   meanwhile();
-  return ended;
+  writeFileSync(go, '');
+  return ended.finally(() => rmSync(go));
 }
 
 /** Kills a conversion when it has noted so many units. */

@@ -4,18 +4,15 @@
  *
  *   killAtLine n, share s    SIGKILL when it appends line n of the journal, of which a share s is written
  *   killAtRename n           SIGKILL instead of its n-th rename
- *   pauseAtLine n            the main thread sleeps when line n of the journal was written
+ *   pauseAtLine n, until p   the main thread sleeps when line n of the journal was written, until a file p exists
  *   failWrites n             one of two workers' writes fail from the n-th on
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { isMainThread, threadId } from 'node:worker_threads';
 
-/** @type {{ killAtLine?: number, share?: number, killAtRename?: number, pauseAtLine?: number, failWrites?: number }} */
+/** @type {{ killAtLine?: number, share?: number, killAtRename?: number, pauseAtLine?: number, until?: string, failWrites?: number }} */
 const fault = JSON.parse(process.env.VLM_TEST_FAULT ?? '{}');
-
-/** Long enough for a test to do something meanwhile. */
-const pauseMs = 1500;
 
 const sleeping = new Int32Array(new SharedArrayBuffer(4));
 
@@ -46,7 +43,7 @@ function faultyWrite(descriptor, bytes, offset, length, position) {
     die();
   }
   const written = writeSync(descriptor, bytes, offset, length, position);
-  if (lines === fault.pauseAtLine) Atomics.wait(sleeping, 0, 0, pauseMs);
+  while (lines === fault.pauseAtLine && !fs.existsSync(fault.until ?? '/')) Atomics.wait(sleeping, 0, 0, 5);
   return written;
 }
 fs.writeSync = /** @type {typeof fs.writeSync} */ (/** @type {unknown} */ (faultyWrite));
