@@ -57,7 +57,7 @@ it('publishes the report of a check that failed', async () => {
   expect(ran.code).toBe(2);
   expect(ran.out).toMatch(/gates FAILED\n {2}FAIL {2}fidelity\.logits\.kl \(local\)/);
   expect(readFileSync(stepSummary, 'utf8')).toContain('**FAILED**');
-  expect(readFileSync(junit, 'utf8')).toMatch(/<failure type="gate" message="0\.\d+, limit ≤ 0">/);
+  expect(readFileSync(junit, 'utf8')).toMatch(/<failure type="gate" message="0\.\d+, limit ≤ 0 \(set\)">/);
 });
 
 it('refuses a JUnit file that cannot be, before the work', async () => {

@@ -50,7 +50,7 @@ function testCase(gate: GateVerdict): readonly string[] {
     `      <failure type="gate" message="${attribute([measured, ...place].join(', '))}">${text(
       [
         `gate:     ${gateKey(gate)} (${feed})`,
-        `measured: ${gate.value}`,
+        `measured: ${Number(gate.value.toPrecision(6))}`,
         `limit:    ${gateLimit(gate)}`,
         `where:    ${where ?? ''}`,
       ].join('\n'),
