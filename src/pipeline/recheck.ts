@@ -150,11 +150,20 @@ async function openManifest(output: string): Promise<Manifest> {
   const manifest = await readManifest(output).catch((cause: unknown) => {
     throw fail('VC4011', { where: output, found: systemReason(cause), cause });
   });
+  const { inputs, files } = manifest as Partial<Manifest>;
+  const listed = files?.every(({ bytes, sha256: digest }) => Number.isSafeInteger(bytes) && isText(digest));
+  if (!isText(inputs?.structureSha256) || listed !== true) {
+    throw fail('VC4011', { where: output, found: `a ${manifestName} that is not whole` });
+  }
   if (manifest.architecture === 'onnx') {
     const hint = 'vlm-convert compare <the model it was made from> <the quantized one>';
     throw fail('VC4011', { where: output, found: 'what vlm-convert quantize made', hint });
   }
   return manifest;
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string';
 }
 
 function checkStructure({ inputs }: Manifest, found: string, where: string): void {

@@ -218,6 +218,16 @@ describe('an output that is not what was written', () => {
   it('is refused when it is no output, or one of quantize', async () => {
     expect(await failure(join(folder, 'nothing'))).toMatchObject({ code: 'VC4011' });
     expect(await failure(checkpoint)).toMatchObject({ code: 'VC4011' });
+    for (const key of ['inputs', 'files']) {
+      const path = await copy();
+      await editManifest(path, (manifest) => {
+        manifest[key] = key === 'files' ? [{ path: 'config.json' }] : {};
+      });
+      expect(await failure(path)).toMatchObject({
+        code: 'VC4011',
+        found: expect.stringContaining('not whole'),
+      });
+    }
     const quantized = join(folder, 'quantized');
     await quantize({ model: join(made, 'onnx/embed_tokens.onnx'), output: quantized, precision: 'fp16' });
     expect(await failure(quantized)).toMatchObject({
