@@ -81,6 +81,8 @@ export async function openSession(model: string | ModelInMemory, options: Sessio
   const profile = options.recordPlacement === true ? await beginProfile() : undefined;
   const folder = typeof model === 'string' ? undefined : model.folder;
   const entries = {
+    // Threads that wait for the next operator by spinning take the cores from what compares and writes between runs.
+    'intra_op.allow_spinning': '0',
     ...(options.onlyOnDevice === true ? { disable_cpu_ep_fallback: '1' } : {}),
     ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
   };
@@ -89,7 +91,7 @@ export async function openSession(model: string | ModelInMemory, options: Sessio
     graphOptimizationLevel: options.optimize ?? 'all',
     logSeverityLevel: 4,
     ...profile?.settings,
-    ...(Object.keys(entries).length > 0 ? { extra: { session: entries } } : {}),
+    extra: { session: entries },
   };
   let session: InferenceSession;
   try {
