@@ -22,20 +22,42 @@ await opened.close();
 const files = {};
 for (const { id, fileName } of components) files[id] = join(folder, 'onnx', `${fileName}.onnx`);
 const sample = drawSample(recipe, image, 1);
+/** @typedef {import('../../src/runtime/session.ts').Session} Session */
+/** @type {import('../../src/runtime/values.ts').RunTensor[]} */
 const features = [];
 if (recipe.vision !== undefined) {
   const { component, input, output: name } = recipe.vision;
-  await withSession(files, component, 'cpu', async (session) => {
-    for (const { pixels } of sample.pictures) {
-      features.push(output(await session.run(new Map([[input, pixels]])), name));
-    }
-  });
+  await withSession(
+    files,
+    component,
+    'cpu',
+    /** @param {Session} session */ async (session) => {
+      for (const { pixels } of sample.pictures) {
+        features.push(output(await session.run(new Map([[input, pixels]])), name));
+      }
+    },
+  );
 }
-await withSession(files, recipe.embed.component, 'cpu', (embed) =>
-  withSession(files, recipe.decoder.component, 'cpu', async (decoder) => {
-    for (const prompt of sample.prompts) {
-      const start = splice(await embedIds(embed, prompt.ids), prompt, features);
-      await decode(decoder, recipe, start, 8, (pick) => embedIds(embed, [pick]));
-    }
-  }),
+await withSession(
+  files,
+  recipe.embed.component,
+  'cpu',
+  /** @param {Session} embed */ (embed) =>
+    withSession(
+      files,
+      recipe.decoder.component,
+      'cpu',
+      /** @param {Session} decoder */ async (decoder) => {
+        for (const prompt of sample.prompts) {
+          const start = splice(await embedIds(embed, prompt.ids), prompt, features);
+          await decode(
+            decoder,
+            recipe,
+            start,
+            8,
+            /** @param {number} pick */ (pick) => embedIds(embed, [pick]),
+          );
+        }
+      },
+    ),
 );
