@@ -165,7 +165,8 @@ export function quantizeWindow(
   const [first, last] = [column + begin, column + Math.min(begin + block, columns) - 1];
   throw fail('VC3901', {
     where: leafNames(weight).join(', '),
-    found: `a value that is not finite in row ${row + Math.floor(bad / blocks)}, columns ${first} to ${last}`,
+    // A weight is NaN or infinite, or finite ones lie further apart than the scale's type reaches.
+    found: `no finite scale for row ${row + Math.floor(bad / blocks)}, columns ${first} to ${last}`,
   });
 }
 

@@ -158,7 +158,7 @@ describe('values', () => {
     });
     await expect(readAll(codes)).rejects.toMatchObject({
       code: 'VC3901',
-      record: { where: 'h.0.weight', found: 'a value that is not finite in row 1, columns 0 to 31' },
+      record: { where: 'h.0.weight', found: 'no finite scale for row 1, columns 0 to 31' },
     });
   });
 });
