@@ -21,6 +21,7 @@ export { recordedSample } from './inputs/recorded.ts';
 export { drawSample, type Sample } from './inputs/sample.ts';
 export { readSamples } from './inputs/samples.ts';
 export { summariseSample } from './inputs/summary.ts';
+export { maxLogitElements } from './places.ts';
 export { type CoverageRow, coverageRows } from './report/coverage.ts';
 export { reportFiles } from './report/files.ts';
 export { renderJunit } from './report/junit.ts';

@@ -4,7 +4,7 @@ import type { Prompt } from './inputs/sample.ts';
 import type { Place, TokenGrid } from './metrics.ts';
 
 /** Most logits kept per prompt: 32 MiB of float32, 55 rows of a vocabulary of 152 thousand. */
-const maxLogitElements = 2 ** 23;
+export const maxLogitElements = 2 ** 23;
 /** Most cache elements kept per prompt: 512 MiB of float32. */
 const maxCacheElements = 2 ** 27;
 

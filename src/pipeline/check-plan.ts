@@ -10,6 +10,7 @@ import {
   type Builds,
   type CutOptions,
   cutBuilds,
+  maxLogitElements,
   referenceBuilds,
   withoutActivationQuantization,
 } from '../parity/index.ts';
@@ -101,8 +102,9 @@ function distinctBytes(models: readonly Model[]): number {
   return [...tensors].reduce((sum, tensor) => sum + tensor.byteLength, 0);
 }
 
-/** What the longest prompt's logits take, twice, and a generous share for what goes from part to part. */
+/** The logits that are kept of three prompts, by six lanes, and a generous share for what goes from part to part. */
 function activationBytes({ recipe, image }: BuiltModel): number {
   const tokens = (image?.tokens ?? 0) + 64;
-  return 4 * tokens * (2 * recipe.vocabSize + 64 * recipe.hiddenSize);
+  const logits = Math.min(maxLogitElements, tokens * recipe.vocabSize);
+  return 4 * (18 * logits + 64 * tokens * recipe.hiddenSize);
 }
