@@ -81,3 +81,14 @@ export function byteLengthOf(dtype: DType, shape: readonly number[]): number {
     throw new RangeError(`the byte count of ${dtype}[${shape}] is not below 2^53`);
   return Math.ceil(total / 8);
 }
+
+/** Coordinates of an element given by its index in row-major order, for people: `[0, 3]`. */
+export function placeOf(shape: readonly number[], index: number): string {
+  const place: number[] = [];
+  let rest = index;
+  for (const size of shape.toReversed()) {
+    place.unshift(rest % size);
+    rest = Math.floor(rest / size);
+  }
+  return `[${place.join(', ')}]`;
+}

@@ -1,5 +1,6 @@
 /** Weights that are NaN or infinite, found as they are read. */
 import { fail } from '../report/diagnostics.ts';
+import { type DType, placeOf } from './dtype.ts';
 import type { Tensor } from './tensor.ts';
 import { elementBytes } from './window.ts';
 import type { Workspace } from './workspace.ts';
@@ -14,16 +15,22 @@ export function refuseNonFinite(
   byteLength: number,
   workspace: Workspace,
 ): void {
-  const index = findNonFinite(tensor, pointer, byteLength, workspace);
+  const index = findNonFinite(tensor.dtype, pointer, byteLength, workspace);
   if (index < 0) return;
   const { origin, shape } = tensor;
   throw fail('VC3901', {
     where: origin.kind === 'source' ? origin.name : 'a weight',
-    found: `a value that is not finite at [${placeOf(begin / elementBytes(tensor.dtype) + index, shape).join(', ')}]`,
+    found: `a value that is not finite at ${placeOf(shape, begin / elementBytes(tensor.dtype) + index)}`,
   });
 }
 
-function findNonFinite({ dtype }: Tensor, pointer: number, byteLength: number, workspace: Workspace): number {
+/** Index of the first of the elements at `pointer` that is NaN or infinite, -1 when there is none. */
+export function findNonFinite(
+  dtype: DType,
+  pointer: number,
+  byteLength: number,
+  workspace: Workspace,
+): number {
   const { kernels } = workspace;
   switch (dtype) {
     case 'float32':
@@ -39,15 +46,4 @@ function findNonFinite({ dtype }: Tensor, pointer: number, byteLength: number, w
     default:
       return -1;
   }
-}
-
-/** The index of an element, axis by axis. */
-function placeOf(element: number, shape: readonly number[]): number[] {
-  const place: number[] = [];
-  let rest = element;
-  for (const dim of [...shape].reverse()) {
-    place.unshift(rest % dim);
-    rest = Math.floor(rest / dim);
-  }
-  return place;
 }

@@ -4,7 +4,7 @@
  */
 
 import { type RunTensor, toFloat32 } from '../../runtime/values.ts';
-import type { DType } from '../../tensor/dtype.ts';
+import { type DType, placeOf } from '../../tensor/dtype.ts';
 import { Comparison, type Metrics } from '../metrics.ts';
 
 export interface ValueComparison {
@@ -78,15 +78,4 @@ function countDifferent(first: RunTensor, second: RunTensor): NonNullable<ValueC
     of: first.data.length,
     ...(at === -1 ? {} : { first: `${placeOf(first.shape, at)}: ${first.data[at]} and ${second.data[at]}` }),
   };
-}
-
-/** Coordinates of a flat index: `[0, 3]`. */
-function placeOf(shape: readonly number[], index: number): string {
-  const place: number[] = [];
-  let rest = index;
-  for (const size of shape.toReversed()) {
-    place.unshift(rest % size);
-    rest = Math.floor(rest / size);
-  }
-  return `[${place.join(', ')}]`;
 }

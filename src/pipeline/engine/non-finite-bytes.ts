@@ -1,8 +1,7 @@
 /** Floats in memory that are NaN or infinite: for constants and small tensors, which no unit reads. */
-import { VlmError } from '../../report/diagnostics.ts';
 import type { DType } from '../../tensor/dtype.ts';
-import { refuseNonFinite } from '../../tensor/non-finite.ts';
-import { inlineTensor, type Tensor } from '../../tensor/tensor.ts';
+import { findNonFinite, refuseNonFinite } from '../../tensor/non-finite.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import { Workspace } from '../../tensor/workspace.ts';
 
 /** Used and left within one call. */
@@ -10,20 +9,19 @@ let shared: Workspace | undefined;
 
 /** Throws VC3901 when `bytes`, which are the tensor's from byte `begin` on, hold such a value. */
 export function refuseNonFiniteBytes(tensor: Tensor, begin: number, bytes: Uint8Array): void {
-  shared ??= new Workspace();
-  const workspace = shared;
-  workspace.release();
-  const pointer = workspace.allocate(bytes.byteLength);
-  workspace.bytes(pointer, bytes.byteLength).set(bytes);
+  const { workspace, pointer } = placed(bytes);
   refuseNonFinite(tensor, begin, pointer, bytes.byteLength, workspace);
 }
 
-export function holdsNonFinite(dtype: DType, shape: readonly number[], bytes: Uint8Array): boolean {
-  try {
-    refuseNonFiniteBytes(inlineTensor(dtype, shape, bytes), 0, bytes);
-    return false;
-  } catch (error) {
-    if (error instanceof VlmError) return true;
-    throw error;
-  }
+export function holdsNonFinite(dtype: DType, bytes: Uint8Array): boolean {
+  const { workspace, pointer } = placed(bytes);
+  return findNonFinite(dtype, pointer, bytes.byteLength, workspace) >= 0;
+}
+
+function placed(bytes: Uint8Array): { readonly workspace: Workspace; readonly pointer: number } {
+  shared ??= new Workspace();
+  shared.release();
+  const pointer = shared.allocate(bytes.byteLength);
+  shared.bytes(pointer, bytes.byteLength).set(bytes);
+  return { workspace: shared, pointer };
 }

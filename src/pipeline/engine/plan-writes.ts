@@ -112,7 +112,7 @@ class RecipeMaker {
     return {
       steps: [{ kind: 'source', source: constantsName, offset, name, dtype, shape }],
       tensors: [{ step: 0, output: 0, shape }],
-      ...(holdsNonFinite(dtype, shape, bytes) ? { nonFiniteConstants: true } : {}),
+      ...(holdsNonFinite(dtype, bytes) ? { nonFiniteConstants: true } : {}),
     };
   }
 
@@ -126,7 +126,7 @@ class RecipeMaker {
         steps.push(step);
         continue;
       }
-      nonFinite ||= step.kind === 'inline' && holdsNonFinite(step.dtype, step.shape, bytes);
+      nonFinite ||= step.kind === 'inline' && holdsNonFinite(step.dtype, bytes);
       const name = step.kind === 'inline' ? 'a constant' : step.name;
       const { dtype, shape } = step;
       steps.push({
