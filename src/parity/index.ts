@@ -29,6 +29,6 @@ export { renderMarkdown } from './report/markdown.ts';
 export type { ParityReport, PassSummary, Subject } from './report/report.ts';
 export { summaryLines } from './report/summary.ts';
 export { defaultDecodeSteps, type ParityRequest, parityFailure, runParity } from './run-parity.ts';
-export { type BuildName, type Builds, buildNames, cutBuilds, referenceBuilds } from './stream/builds.ts';
+export { type BuildName, type Builds, buildNames, cutBuilds, outputBuilds } from './stream/builds.ts';
 export type { CutOptions } from './stream/cuts.ts';
 export type { PlacedPart } from './stream/lanes.ts';

@@ -1,7 +1,6 @@
 /**
- * Puts the parts of a check where the runtime can read them. Parts of the output read its data files, in place;
- * weights of the other builds are computed into the scratch folder, those that builds share once, and removed when
- * the part has run.
+ * Puts parts of models where the runtime can read them. Parts of an output read its data files, in place; weights of
+ * other builds are computed into the scratch folder, those that builds share once, and removed when the part has run.
  */
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
@@ -9,17 +8,28 @@ import { join } from 'node:path';
 import { encodeModel } from '../formats/onnx/encode.ts';
 import { layoutModels, type ModelLayout } from '../formats/onnx/layout.ts';
 import type { Model } from '../graph/model.ts';
-import { type BuildName, type PlacedPart, referenceBuilds } from '../parity/index.ts';
+import type { PlacedPart } from '../parity/index.ts';
 import { type ModelInMemory, openSession } from '../runtime/session.ts';
 import { sha256 } from './digest.ts';
 import { executePlan } from './engine/execute.ts';
 import { planModels, type WriteLimits } from './write-models.ts';
 
-export interface PartFolders {
-  /** Absolute; holds the output's data files. */
-  readonly output: string;
+/** A component of an output as it stands on the disk. */
+export interface StandingOutput {
+  /** Absolute; holds its data files. */
+  readonly folder: string;
+  readonly layout: ModelLayout;
+  /** The builds whose parts read those files; all others are computed. */
+  readonly builds: ReadonlySet<string>;
+}
+
+export interface PlaceOptions {
   /** Absolute. */
   readonly scratch: string;
+  /** Undefined: every build is computed. */
+  readonly output?: StandingOutput;
+  readonly write: WriteLimits;
+  readonly signal: AbortSignal;
 }
 
 /** What writing may take beyond what the check itself holds, where `--memory` leaves less. */
@@ -27,35 +37,33 @@ const leastWriting = 256 << 20;
 
 /** Throws as `executePlan` and `encodeModel`. */
 export async function placeParts(
-  models: ReadonlyMap<BuildName, Model>,
-  layout: ModelLayout,
-  folders: PartFolders,
-  options: { readonly write: WriteLimits; readonly signal: AbortSignal },
+  models: ReadonlyMap<string, Model>,
+  { scratch, output, write, signal }: PlaceOptions,
 ): Promise<PlacedPart> {
-  const written = [...models].filter(([build]) => referenceBuilds.includes(build));
+  const written = [...models].filter(([build]) => output?.builds.has(build) !== true);
   const name = `part-${randomUUID()}`;
-  const folder = join(folders.scratch, name);
+  const folder = join(scratch, name);
   const own = layoutModels(
     written.map(([, model]) => model),
     { fileName: 'part' },
   );
   const planned = await planModels([{ folder: name, layout: own }]);
   await executePlan(planned, {
-    ...options.write,
-    memoryBytes: Math.max(options.write.memoryBytes, process.memoryUsage.rss() + leastWriting),
-    root: folders.scratch,
+    ...write,
+    memoryBytes: Math.max(write.memoryBytes, process.memoryUsage.rss() + leastWriting),
+    root: scratch,
     constantsPath: `${folder}.constants`,
     durable: false,
-    signal: options.signal,
+    signal,
   });
-  const placed = new Map<BuildName, ModelInMemory & { readonly key: string }>();
+  const placed = new Map<string, ModelInMemory & { readonly key: string }>();
   for (const [build, model] of models) {
-    const isWritten = referenceBuilds.includes(build);
-    const bytes = await encodeModel(anonymous(model), isWritten ? own : layout);
-    const at = isWritten ? folder : folders.output;
+    const standing = output?.builds.has(build) === true ? output : undefined;
+    const bytes = await encodeModel(anonymous(model), standing?.layout ?? own);
+    const at = standing?.folder ?? folder;
     placed.set(build, { bytes, folder: at, key: `${at}:${sha256(bytes)}` });
   }
-  const find = (build: BuildName): ModelInMemory & { readonly key: string } => {
+  const find = (build: string): ModelInMemory & { readonly key: string } => {
     const found = placed.get(build);
     if (found === undefined) throw new RangeError(`the part has no ${build}`);
     return found;

@@ -11,7 +11,7 @@ import {
   type CutOptions,
   cutBuilds,
   maxLogitElements,
-  referenceBuilds,
+  outputBuilds,
   withoutActivationQuantization,
 } from '../parity/index.ts';
 import { availableMemory } from './check-memory.ts';
@@ -89,9 +89,7 @@ function partBytes(builds: Builds): readonly PartBytes[] {
       return model === undefined ? [] : [[build, model]];
     });
     return {
-      written: distinctBytes(
-        models.filter(([build]) => referenceBuilds.includes(build)).map(([, model]) => model),
-      ),
+      written: distinctBytes(models.filter(([build]) => !outputBuilds.has(build)).map(([, model]) => model)),
       largest: Math.max(...models.map(([, model]) => distinctBytes([model]))),
     };
   });

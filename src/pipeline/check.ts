@@ -2,7 +2,13 @@
  * The check of a finished output: the reference graphs and the plain graphs (those that passes rewrote also with
  * their original weights) run beside it, part after part, and the report says what came out.
  */
-import { coverageRows, type GateOverride, type ParityReport, runParity } from '../parity/index.ts';
+import {
+  coverageRows,
+  type GateOverride,
+  outputBuilds,
+  type ParityReport,
+  runParity,
+} from '../parity/index.ts';
 import { type Reporter, runStage } from '../report/progress.ts';
 import type { ChosenDevice } from '../runtime/devices.ts';
 import type { CheckInputs } from './check-inputs.ts';
@@ -42,8 +48,8 @@ export async function check(prepared: Prepared, options: CheckOptions): Promise<
           place: (component, models) => {
             const layout = layouts.get(component);
             if (layout === undefined) throw new RangeError(`there is no component ${component}`);
-            const folders = { output: options.outputGraphs, scratch: options.scratch };
-            return placeParts(models, layout, folders, options);
+            const output = { folder: options.outputGraphs, layout, builds: outputBuilds };
+            return placeParts(models, { ...options, output });
           },
         },
         device: options.device,

@@ -5,7 +5,7 @@ import { encodeModel } from '../../src/formats/onnx/encode.ts';
 import { layoutModel } from '../../src/formats/onnx/layout.ts';
 import type { Model } from '../../src/graph/model.ts';
 import type { ParityRequest } from '../../src/parity/index.ts';
-import type { BuildName, Builds } from '../../src/parity/stream/builds.ts';
+import type { Builds } from '../../src/parity/stream/builds.ts';
 import type { CutOptions } from '../../src/parity/stream/cuts.ts';
 import type { PlacedPart } from '../../src/parity/stream/lanes.ts';
 import { subjectOf } from '../../src/pipeline/check.ts';
@@ -73,13 +73,13 @@ export async function withStreamedCheck<T>(
   }
 }
 
-async function placeInMemory(models: ReadonlyMap<BuildName, Model>, opened: Opened): Promise<PlacedPart> {
-  const encoded = new Map<BuildName, Uint8Array>();
+async function placeInMemory(models: ReadonlyMap<string, Model>, opened: Opened): Promise<PlacedPart> {
+  const encoded = new Map<string, Uint8Array>();
   for (const [build, model] of models) {
     const layout = layoutModel(model, { fileName: 'part', inlineLimit: 2 ** 30 });
     encoded.set(build, await encodeModel({ ...model, producerVersion: '' }, layout));
   }
-  const find = (build: BuildName): Uint8Array => encoded.get(build) ?? new Uint8Array(0);
+  const find = (build: string): Uint8Array => encoded.get(build) ?? new Uint8Array(0);
   return {
     key: (build) => createHash('sha256').update(find(build)).digest('hex'),
     open: async (build, device, recordPlacement) => {

@@ -7,7 +7,6 @@
  */
 import type { Device, Session } from '../../runtime/session.ts';
 import type { RunTensor } from '../../runtime/values.ts';
-import type { BuildName } from './builds.ts';
 import type { ModelPart } from './parts.ts';
 
 /** Inputs of one run of a component. */
@@ -19,7 +18,8 @@ export interface Call {
 
 export interface Lane {
   readonly id: string;
-  readonly build: BuildName;
+  /** Key of `LaneRequest.parts`. */
+  readonly build: string;
   readonly device: Device;
   readonly calls: readonly Call[];
   /** The lane whose values each part is fed with, with its calls and its cache; undefined: its own. */
@@ -37,7 +37,7 @@ export interface Pair {
 
 export interface LaneRequest {
   /** Per build; all of the same number of parts. */
-  readonly parts: ReadonlyMap<BuildName, readonly ModelPart[]>;
+  readonly parts: ReadonlyMap<string, readonly ModelPart[]>;
   /** Lanes that others are fed from or compared with come first. */
   readonly lanes: readonly Lane[];
   readonly pairs: readonly Pair[];
@@ -58,8 +58,8 @@ export interface LaneRequest {
 /** The models of one part, their weights where the runtime can read them. */
 export interface PlacedPart {
   /** Equal for builds whose models are equal. */
-  key(build: BuildName): string;
-  open(build: BuildName, device: Device, recordPlacement: boolean): Promise<Session>;
+  key(build: string): string;
+  open(build: string, device: Device, recordPlacement: boolean): Promise<Session>;
   /** Removes what was written for it. */
   release(): Promise<void>;
 }
