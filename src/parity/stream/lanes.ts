@@ -48,6 +48,8 @@ export interface LaneRequest {
   /** What of a graph output is kept to be compared; undefined: nothing. */
   trim(call: number, name: string, value: RunTensor): RunTensor | undefined;
   place(part: number): Promise<PlacedPart>;
+  /** Called before each run, with the lanes that it serves and what the part is fed with. */
+  onFeeds?(part: number, lanes: readonly string[], call: number, feeds: ReadonlyMap<string, RunTensor>): void;
   /** Lanes for which the runtime records what ran where; called with those that a session served, after its runs. */
   readonly recorded: readonly string[];
   onRecord(lanes: readonly string[], session: Session): void;
@@ -189,6 +191,12 @@ class PartRun {
     for (const call of first.lane.calls.keys()) {
       this.#request.signal?.throwIfAborted();
       const feeds = new Map(names.map((name) => [name, this.#feed(first, call, name)]));
+      this.#request.onFeeds?.(
+        this.#part,
+        lanes.map(({ lane }) => lane.id),
+        call,
+        feeds,
+      );
       const outputs = await session.run(feeds);
       for (const state of lanes) this.#take(state, call, outputs);
     }
