@@ -10,6 +10,7 @@ import type { Prompt, Sample } from '../inputs/sample.ts';
 import { argMax, Comparison } from '../metrics.ts';
 import { cachePlace, featureGrids, featurePlace, nextTokens, positionPlace, sampledRows } from '../places.ts';
 import { compareTensors, type Feed, finish, type OutputResult, type PairResult } from '../runner.ts';
+import type { DecoderCall } from './calls.ts';
 import type { PartOutputs } from './lanes.ts';
 import { selectRows } from './row-wise.ts';
 
@@ -58,13 +59,6 @@ export function embedSink(component: string, prompts: readonly Prompt[]): Sink {
     },
     finish: () => [finish('embeds', embedNames.output, component, 'local', comparison)],
   };
-}
-
-/** One run of a decoder: a prefill, or one step after it. */
-export interface DecoderCall {
-  readonly prompt: number;
-  /** Undefined: the prefill. */
-  readonly step?: number;
 }
 
 /** What the sinks of a decoder need to know of its calls. */

@@ -10,8 +10,8 @@
 import type { Model } from '../../graph/model.ts';
 import { fail } from '../../report/diagnostics.ts';
 import type { Device } from '../../runtime/session.ts';
-import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../runtime/values.ts';
-import { cacheNames, embedNames, output, splice } from '../components.ts';
+import type { RunTensor } from '../../runtime/values.ts';
+import { cacheNames, embedNames, output } from '../components.ts';
 import { comparedLayers } from '../decoding.ts';
 import { type Level, levels as levelOrder } from '../gates.ts';
 import { positionPlace, viewName } from '../places.ts';
@@ -19,6 +19,7 @@ import type { ErrorCurve, LevelReport } from '../report/report.ts';
 import { checkNames, type OutputResult } from '../runner.ts';
 import type { LevelRun } from '../whole.ts';
 import { type BuildName, type Builds, buildNames, cutBuilds } from './builds.ts';
+import { decoderCalls, decoderSchedule, embedCalls, pictureCalls } from './calls.ts';
 import { drawContinuations, pickContinuations } from './continuations.ts';
 import { blockName, type Curve, CurveErrors } from './curve.ts';
 import type { CutOptions } from './cuts.ts';
@@ -34,7 +35,6 @@ import {
 import type { ModelPart } from './parts.ts';
 import { rowWiseInput, selectRows } from './row-wise.ts';
 import {
-  type DecoderCall,
   type DecoderSample,
   decoderSink,
   embedSink,
@@ -138,7 +138,7 @@ class StreamedCheck {
     const features: { reference: RunTensor[]; converted: RunTensor[] } = { reference: [], converted: [] };
     await this.#run({
       component,
-      calls: sample.pictures.map(({ pixels }) => ({ feeds: new Map([[input, pixels]]) })),
+      calls: pictureCalls(input, sample.pictures),
       sink: () => featureSink(component, names, { recipe, image, sample }),
       cache: new Map(),
       trim: (_call, _name, value) => value,
@@ -168,10 +168,7 @@ class StreamedCheck {
     const embeds: { reference: RunTensor[]; converted: RunTensor[] } = { reference: [], converted: [] };
     await this.#run({
       component,
-      calls: sample.prompts.map(({ ids }, index) => {
-        const all = [...ids, ...(continuations[index] ?? []).slice(0, this.#request.decodeSteps)];
-        return { feeds: new Map([[embedNames.input, int64Value([1, all.length], all)]]) };
-      }),
+      calls: embedCalls(sample.prompts, continuations, this.#request.decodeSteps),
       sink: () => embedSink(component, sample.prompts),
       cache: new Map(),
       trim: (_call, _name, value) => value,
@@ -190,14 +187,12 @@ class StreamedCheck {
     const { component, layers } = recipe.decoder;
     const pairs = cacheNames(layers);
     checkNames(component, ['logits', ...pairs.map(([, present]) => present)], this.#outputNames(component));
-    const calls = sample.prompts.flatMap((_, prompt): DecoderCall[] => [
-      { prompt },
-      ...Array.from({ length: decodeSteps }, (__, step) => ({ prompt, step })),
-    ]);
-    const known: DecoderSample = { recipe, prompts: sample.prompts, continuations, decodeSteps, calls };
+    const { prompts } = sample;
+    const calls = decoderSchedule(prompts.length, decodeSteps);
+    const known: DecoderSample = { recipe, prompts, continuations, decodeSteps, calls };
     const picks = new Picks(known);
     const feed = (from: 'reference' | 'converted'): readonly Call[] =>
-      this.#decoderCalls(calls, embeds[from], features[from]);
+      decoderCalls({ recipe, prompts, calls, embeds: embeds[from], features: features[from] });
     this.#cacheLayers = Math.min(
       ...sample.prompts.map(({ ids }) => comparedLayers(recipe, ids.length + decodeSteps).length),
     );
@@ -227,38 +222,6 @@ class StreamedCheck {
   #promptPlace(index: number, first: number): (row: number) => string {
     const prompt = this.#request.sample.prompts[index];
     return (row) => (prompt === undefined ? `row ${row}` : positionPlace(index, prompt, first + row));
-  }
-
-  /** Prefill and steps of every prompt. */
-  #decoderCalls(
-    calls: readonly DecoderCall[],
-    embeds: readonly RunTensor[],
-    features: readonly RunTensor[],
-  ): readonly Call[] {
-    const { recipe, sample } = this.#request;
-    const { layers, kvHeads, headDim, scalars } = recipe.decoder;
-    const empty = float32Value([1, kvHeads, 0, headDim], new Float32Array(0));
-    return calls.map(({ prompt: index, step }, at) => {
-      const prompt = sample.prompts[index];
-      const own = embeds[index];
-      if (prompt === undefined || own === undefined)
-        throw new RangeError(`prompt ${index} has no embeddings`);
-      const { length } = prompt.ids;
-      const feeds = new Map<string, RunTensor>();
-      feeds.set(
-        'inputs_embeds',
-        step === undefined
-          ? splice(rows(own, 0, length), prompt, features)
-          : rows(own, length + step, length + step + 1),
-      );
-      const total = step === undefined ? length : length + step + 1;
-      const ones = Array.from({ length: total }, () => 1);
-      feeds.set('attention_mask', int64Value([1, total], ones));
-      for (const name of scalars) feeds.set(name, int64Value([], [length]));
-      if (step !== undefined) return { feeds, after: at - 1 };
-      for (const [past] of cacheNames(layers)) feeds.set(past, empty);
-      return { feeds };
-    });
   }
 
   /** Names of the graph's outputs, which every build has. Throws VC6102 where one has others. */
@@ -372,12 +335,6 @@ class StreamedCheck {
     }
     this.#curves.push({ component, blocks: curve.finish() });
   }
-}
-
-/** Rows [begin, end) of the middle axis of [1, S, hidden]. */
-function rows(value: RunTensor, begin: number, end: number): RunTensor {
-  const hidden = value.shape[2] ?? 0;
-  return float32Value([1, end - begin, hidden], toFloat32(value).slice(begin * hidden, end * hidden));
 }
 
 function modelsOf(parts: Cut, part: number): ReadonlyMap<BuildName, Model> {
