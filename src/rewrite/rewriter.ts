@@ -21,7 +21,7 @@ export const metadataKeys = {
 } as const;
 
 /** Names kept per node; a fusion of more nodes is named by its first ones. */
-const mostSources = 24;
+export const mostSources = 24;
 
 export interface NewNode {
   readonly domain?: string;
