@@ -11,7 +11,8 @@ const { openCheckpoint } = await import(join(dist, 'formats/checkpoint/open.js')
 const { build } = await import(join(dist, 'pipeline/plan.js'));
 const { resolveOptions } = await import(join(dist, 'pipeline/options.js'));
 const { drawSample } = await import(join(dist, 'parity/inputs/sample.js'));
-const { embedIds, output, splice, withSession } = await import(join(dist, 'parity/components.js'));
+const { embedIds, output, splice } = await import(join(dist, 'parity/components.js'));
+const { openSession } = await import(join(dist, 'runtime/session.js'));
 const { decode } = await import(join(dist, 'parity/decoding.js'));
 
 const [folder = '', checkpoint = ''] = process.argv.slice(2);
@@ -22,42 +23,23 @@ await opened.close();
 const files = {};
 for (const { id, fileName } of components) files[id] = join(folder, 'onnx', `${fileName}.onnx`);
 const sample = drawSample(recipe, image, 1);
-/** @typedef {import('../../src/runtime/session.ts').Session} Session */
+/** @param {string} component */
+const openComponent = (component) => openSession(files[component] ?? '', { device: 'cpu' });
 /** @type {import('../../src/runtime/values.ts').RunTensor[]} */
 const features = [];
 if (recipe.vision !== undefined) {
   const { component, input, output: name } = recipe.vision;
-  await withSession(
-    files,
-    component,
-    'cpu',
-    /** @param {Session} session */ async (session) => {
-      for (const { pixels } of sample.pictures) {
-        features.push(output(await session.run(new Map([[input, pixels]])), name));
-      }
-    },
-  );
+  const tower = await openComponent(component);
+  for (const { pixels } of sample.pictures) {
+    features.push(output(await tower.run(new Map([[input, pixels]])), name));
+  }
+  await tower.release();
 }
-await withSession(
-  files,
-  recipe.embed.component,
-  'cpu',
-  /** @param {Session} embed */ (embed) =>
-    withSession(
-      files,
-      recipe.decoder.component,
-      'cpu',
-      /** @param {Session} decoder */ async (decoder) => {
-        for (const prompt of sample.prompts) {
-          const start = splice(await embedIds(embed, prompt.ids), prompt, features);
-          await decode(
-            decoder,
-            recipe,
-            start,
-            8,
-            /** @param {number} pick */ (pick) => embedIds(embed, [pick]),
-          );
-        }
-      },
-    ),
-);
+const embed = await openComponent(recipe.embed.component);
+const decoder = await openComponent(recipe.decoder.component);
+for (const prompt of sample.prompts) {
+  const start = splice(await embedIds(embed, prompt.ids), prompt, features);
+  await decode(decoder, recipe, start, 8, /** @param {number} pick */ (pick) => embedIds(embed, [pick]));
+}
+await embed.release();
+await decoder.release();

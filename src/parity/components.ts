@@ -7,40 +7,11 @@
  */
 import type { GenerationRecipe } from '../architectures/architecture.ts';
 import { fail } from '../report/diagnostics.ts';
-import type { PlacedNode } from '../runtime/profile.ts';
-import { type Device, openSession, type Session } from '../runtime/session.ts';
+import type { Session } from '../runtime/session.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../runtime/values.ts';
 import type { Prompt } from './inputs/sample.ts';
 
-/** Component id → path of its ONNX file. */
-export type ComponentFiles = Readonly<Record<string, string>>;
-
 export const embedNames = { input: 'input_ids', output: 'inputs_embeds' } as const;
-
-/**
- * Opens a component, runs `body`, and frees the session whatever happens. With `onPlacement` the runtime records what
- * the nodes ran on; it is called after `body`, with undefined where there is no record.
- */
-export async function withSession<T>(
-  files: ComponentFiles,
-  component: string,
-  device: Device,
-  body: (session: Session) => Promise<T>,
-  onPlacement?: (component: string, nodes: readonly PlacedNode[] | undefined) => void,
-): Promise<T> {
-  const path = files[component];
-  if (path === undefined) {
-    throw fail('VC6101', { found: Object.keys(files).join(', '), expected: `a component ${component}` });
-  }
-  const session = await openSession(path, { device, recordPlacement: onPlacement !== undefined });
-  try {
-    const result = await body(session);
-    onPlacement?.(component, session.placement);
-    return result;
-  } finally {
-    await session.release();
-  }
-}
 
 /** Embeddings [1, S, hidden] of ids. */
 export async function embedIds(session: Session, ids: readonly number[]): Promise<RunTensor> {

@@ -8,7 +8,7 @@
  * its limits are the same at every precision.
  */
 import type { Level, Limits, Precision } from './gates.ts';
-import type { OutputKind } from './runner.ts';
+import type { OutputKind } from './outputs.ts';
 
 type OutputLimits = Readonly<Partial<Record<OutputKind, Limits>>>;
 

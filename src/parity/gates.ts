@@ -6,7 +6,7 @@ import { fail } from '../report/diagnostics.ts';
 import { didYouMean } from '../report/nearest.ts';
 import { defaultLimits } from './gate-limits.ts';
 import type { atols, Metrics } from './metrics.ts';
-import type { Feed, OutputKind, OutputResult } from './runner.ts';
+import type { Feed, OutputKind, OutputResult } from './outputs.ts';
 
 /**
  * `device`: the original on the device asked for against the original on the CPU. `rewrite`: the plain graph with the

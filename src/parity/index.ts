@@ -7,7 +7,6 @@ export {
 } from './compare/compare-models.ts';
 export type { ValueComparison } from './compare/compare-values.ts';
 export { applies, type ComparisonVerdict, judgeComparison, parseComparisonGates } from './compare/gates.ts';
-export type { ComponentFiles } from './components.ts';
 export {
   type GateOverride,
   type GateVerdict,

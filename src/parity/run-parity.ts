@@ -13,21 +13,15 @@ import { drawSample, type Sample } from './inputs/sample.ts';
 import { summariseSample } from './inputs/summary.ts';
 import { PlacementLog, placementLine } from './placement.ts';
 import { type ImageSummary, type ParityReport, reportVersion, type Subject } from './report/report.ts';
-import { runStreamed, type StreamRequest } from './stream/streamed.ts';
-import { type LevelRun, runWhole, type WholeBuilds } from './whole.ts';
+import type { StreamedBuilds } from './stream/request.ts';
+import { runStreamed } from './stream/streamed.ts';
 
-/** The builds as models, run part after part. */
-export interface StreamedBuilds {
-  readonly stream: Pick<StreamRequest, 'builds' | 'cut' | 'continuation' | 'place'>;
-}
-
-export type ParityRequest = RequestBase & (WholeBuilds | StreamedBuilds);
-
-interface RequestBase {
+export interface ParityRequest {
   /** Copied into the report; its `precision` (component → precision) chooses the limits. */
   readonly subject: Subject;
   readonly recipe: GenerationRecipe;
   readonly image?: ImageGeometry | undefined;
+  readonly stream: StreamedBuilds;
   /** Limits that replace the defaults; see `parseGates`. */
   readonly gates?: readonly GateOverride[];
   /** An earlier report that this one must not fall behind. */
@@ -59,15 +53,15 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
   const decodeSteps = request.decodeSteps ?? defaultDecodeSteps;
   const runtime = await runtimeVersion();
   const sample = request.sample ?? drawSample(recipe, image, request.seed ?? 1);
-  const continuation = 'stream' in request ? request.stream.continuation : 'picked';
-  const summary = summariseSample(sample, image, decodeSteps, continuation);
+  const summary = summariseSample(sample, image, decodeSteps, request.stream.continuation);
   if (request.baseline !== undefined) checkBaseline(request.baseline, subject, summary);
   const clock = stopwatch();
   const placement = new PlacementLog();
   const notes = deviceNotes(chosen, subject);
   let total = 0;
-  const runOn = async (reference: Device) => {
-    const run: LevelRun = {
+  const runOn = (reference: Device) =>
+    runStreamed({
+      ...request.stream,
       recipe,
       image,
       sample,
@@ -80,10 +74,7 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
         clock.start(step);
         request.onProgress?.({ done, total, unit: 'steps', text: step });
       },
-    };
-    if ('stream' in request) return runStreamed({ ...run, ...request.stream });
-    return { levels: await runWhole(request, run), curves: undefined };
-  };
+    });
   let referenceDevice = device;
   const { levels, curves } = await runOn(device).catch((error: unknown) => {
     // The device need not run the original, which is larger than the output and not made for it.
@@ -100,8 +91,7 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
   if (request.baseline !== undefined) {
     gates.push(...judgeBaseline(levels, subject.precision, request.baseline));
   }
-  const components =
-    'stream' in request ? [...request.stream.builds.keys()] : Object.keys(request.fidelity.converted);
+  const components = [...request.stream.builds.keys()];
   const placed = placement.finish(components, (build) => (build === 'reference' ? referenceDevice : device));
   return {
     version: reportVersion,
@@ -118,7 +108,7 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
     sample: summary,
     gates,
     levels,
-    ...(curves === undefined ? {} : { curves }),
+    curves,
     placement: placed,
     timing: clock.stop(),
   };

@@ -1,26 +1,21 @@
 /** Against an earlier report: the same passes, what is further off fails though every default gate lets it through. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ComponentFiles } from '../../src/parity/components.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Precision } from '../../src/parity/gates.ts';
 import { parseBaseline } from '../../src/parity/gates-baseline.ts';
 import { renderJson } from '../../src/parity/report/json.ts';
 import type { ParityReport } from '../../src/parity/report/report.ts';
 import { type ParityRequest, parityFailure, runParity } from '../../src/parity/run-parity.ts';
-import { type Build, image, recipe, writeTinyVlm } from './tiny-vlm.ts';
+import { type Build, image, makeTinyVlm, recipe, streamOf, type TinyVlm } from './tiny-vlm.ts';
 
-let folder = '';
-let reference: ComponentFiles = {};
-let rounded: ComponentFiles = {};
+let reference: TinyVlm;
+let rounded: TinyVlm;
 let earlier: ParityReport;
 
 const bytesOf = (report: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(report));
 const asBaseline = (report: ParityReport) =>
   parseBaseline('baseline.json', new TextEncoder().encode(renderJson(report)));
 
-function request(converted: ComponentFiles, options: Partial<ParityRequest['subject']> = {}): ParityRequest {
+function request(converted: TinyVlm, options: Partial<ParityRequest['subject']> = {}): ParityRequest {
   const int4: Precision = 'int4';
   return {
     subject: {
@@ -35,8 +30,7 @@ function request(converted: ComponentFiles, options: Partial<ParityRequest['subj
     },
     recipe,
     image,
-    fidelity: { reference, converted },
-    implementation: { reference: converted, converted },
+    stream: streamOf({ reference, plain: converted, converted }),
   };
 }
 
@@ -52,13 +46,10 @@ const rounding = (more: number): Build => ({
 });
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'vlm-baseline-'));
-  reference = await writeTinyVlm(join(folder, 'reference'));
-  rounded = await writeTinyVlm(join(folder, 'rounded'), rounding(1));
+  reference = await makeTinyVlm();
+  rounded = await makeTinyVlm(rounding(1));
   earlier = await runParity(request(rounded));
 });
-
-afterAll(() => rm(folder, { recursive: true }));
 
 const fromBaseline = (report: ParityReport) => report.gates.filter(({ from }) => from === 'baseline');
 
@@ -80,7 +71,7 @@ describe('a baseline', () => {
   });
 
   it('fails what is further off than noise, where the default gates do not', async () => {
-    const worse = await writeTinyVlm(join(folder, 'worse'), rounding(1.3));
+    const worse = await makeTinyVlm(rounding(1.3));
     const report = await runParity({ ...request(worse), baseline: asBaseline(earlier) });
     expect(report.gates.filter(({ from, passed }) => from !== 'baseline' && !passed)).toEqual([]);
     expect(report.passed).toBe(false);
@@ -92,16 +83,15 @@ describe('a baseline', () => {
   });
 
   it('lets through what is within noise, and what is better', async () => {
-    const builds = { near: rounding(1.03), better: rounding(0.5) };
-    for (const [name, build] of Object.entries(builds)) {
-      const files = await writeTinyVlm(join(folder, name), build);
-      const report = await runParity({ ...request(files), baseline: asBaseline(earlier) });
+    for (const share of [1.03, 0.5]) {
+      const other = await makeTinyVlm(rounding(share));
+      const report = await runParity({ ...request(other), baseline: asBaseline(earlier) });
       expect(report.gates.filter(({ passed }) => !passed)).toEqual([]);
     }
   });
 
   it('stands behind a gate that fails by itself', async () => {
-    const broken = await writeTinyVlm(join(folder, 'broken'), rounding(8));
+    const broken = await makeTinyVlm(rounding(8));
     const report = await runParity({ ...request(broken), baseline: asBaseline(earlier) });
     expect(fromBaseline(report).some(({ passed }) => !passed)).toBe(true);
     expect(parityFailure(report)?.code).toBe('VC6201');

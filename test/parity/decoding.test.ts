@@ -2,17 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  type ComponentFiles,
-  embedIds,
-  runDecoder,
-  splice,
-  withSession,
-} from '../../src/parity/components.ts';
+import { embedIds, runDecoder, splice } from '../../src/parity/components.ts';
 import { decode } from '../../src/parity/decoding.ts';
 import { argMax } from '../../src/parity/metrics.ts';
 import { evenly, featureGrids, featurePlace, nextTokens, sampledRows } from '../../src/parity/places.ts';
 import { float32Value, toFloat32 } from '../../src/runtime/values.ts';
+import { withSession } from '../support/run-recipe.ts';
+import type { ComponentFiles } from '../support/write-models.ts';
 import { dims, image, recipe, writeTinyVlm } from './tiny-vlm.ts';
 
 let folder = '';

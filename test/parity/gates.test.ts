@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultLimits } from '../../src/parity/gate-limits.ts';
 import { judge, parseGates, precisions } from '../../src/parity/gates.ts';
 import { Comparison } from '../../src/parity/metrics.ts';
-import type { Feed, OutputResult } from '../../src/parity/runner.ts';
+import type { Feed, OutputResult } from '../../src/parity/outputs.ts';
 
 /** Logits whose errors are `error` in one of a hundred elements. */
 function logits(error: number, feed: Feed = 'local'): OutputResult {

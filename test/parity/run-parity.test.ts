@@ -1,34 +1,32 @@
 /** The whole of parity on a tiny model: a sound conversion passes, and every planted fault is met by a gate. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Model } from '../../src/graph/model.ts';
 import { withoutActivationQuantization } from '../../src/parity/activation-quantization.ts';
-import type { ComponentFiles } from '../../src/parity/components.ts';
 import { type Precision, parseGates } from '../../src/parity/gates.ts';
 import { renderJson } from '../../src/parity/report/json.ts';
 import { renderMarkdown } from '../../src/parity/report/markdown.ts';
 import type { ParityReport } from '../../src/parity/report/report.ts';
 import { type ParityRequest, parityFailure, runParity } from '../../src/parity/run-parity.ts';
-import type { WholeBuilds } from '../../src/parity/whole.ts';
+import type { BuildName } from '../../src/parity/stream/builds.ts';
 import type { Progress } from '../../src/report/progress.ts';
 import { inlineTensor } from '../../src/tensor/tensor.ts';
-import { type Build, image, markers, type Packed, recipe, writeModelFile, writeTinyVlm } from './tiny-vlm.ts';
+import {
+  type Build,
+  image,
+  makeTinyVlm,
+  markers,
+  type Packed,
+  recipe,
+  streamOf,
+  type TinyVlm,
+} from './tiny-vlm.ts';
 
-let folder = '';
-let reference: ComponentFiles = {};
-let count = 0;
-
-const write = (build: Build): Promise<ComponentFiles> => {
-  count += 1;
-  return writeTinyVlm(join(folder, String(count)), build);
-};
+let reference: TinyVlm;
 
 function request(
   precision: Precision,
-  converted: ComponentFiles,
-  implementation: WholeBuilds['implementation'] = { reference, converted },
+  converted: TinyVlm,
+  others: Readonly<Partial<Record<BuildName, TinyVlm>>> = {},
 ): ParityRequest {
   return {
     subject: {
@@ -42,8 +40,7 @@ function request(
     },
     recipe,
     image,
-    fidelity: { reference, converted },
-    implementation,
+    stream: streamOf({ reference, plain: reference, converted, ...others }),
   };
 }
 
@@ -56,11 +53,8 @@ function failures(report: ParityReport): string[] {
 }
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'vlm-parity-'));
-  reference = await write({});
+  reference = await makeTinyVlm();
 });
-
-afterAll(() => rm(folder, { recursive: true }));
 
 describe('a sound float32 conversion', () => {
   it('passes with errors of zero, and says what it looked at', async () => {
@@ -97,7 +91,7 @@ describe('a sound float32 conversion', () => {
   it('reports the same numbers each time', async () => {
     const stable = async () => {
       const { timing, ...report } = await runParity(request('fp32', reference));
-      expect(Object.keys(timing).length).toBeGreaterThan(5);
+      expect(Object.keys(timing)).toHaveLength(3);
       return renderJson({ ...report, timing: {} });
     };
     expect(await stable()).toBe(await stable());
@@ -136,7 +130,7 @@ describe('planted faults in float32', () => {
   ];
 
   it.each(faults)('are met when %s', async (_what, build, gate) => {
-    const report = await runParity(request('fp32', await write(build)));
+    const report = await runParity(request('fp32', await makeTinyVlm(build)));
     expect(report.passed).toBe(false);
     expect(failures(report)).toContain(gate);
     expect(failures(report)).toContain(gate.replace('fidelity', 'implementation'));
@@ -146,7 +140,7 @@ describe('planted faults in float32', () => {
 
   it('are traced to their component: a fault of the tower is not one of the decoder fed locally', async () => {
     const build: Build = { alter: (name, w) => name === 'vision.tile.up' && scale(w, 0, 64, 1.5) };
-    const report = await runParity(request('fp32', await write(build)));
+    const report = await runParity(request('fp32', await makeTinyVlm(build)));
     const logits = report.gates.filter((gate) => gate.output === 'logits' && gate.metric === 'max');
     expect(logits.filter((gate) => gate.feed === 'local').every((gate) => gate.passed)).toBe(true);
     expect(logits.find((gate) => gate.feed === 'chain')?.passed).toBe(false);
@@ -156,7 +150,7 @@ describe('planted faults in float32', () => {
     const global = await runParity(
       request(
         'fp32',
-        await write({ alter: (name, w) => name === 'vision.global.up' && scale(w, 0, 64, 1.5) }),
+        await makeTinyVlm({ alter: (name, w) => name === 'vision.global.up' && scale(w, 0, 64, 1.5) }),
       ),
     );
     const worst = (report: ParityReport, output: string) =>
@@ -165,7 +159,9 @@ describe('planted faults in float32', () => {
     const marker = await runParity(
       request(
         'fp32',
-        await write({ alter: (name, w) => name === 'embed.table' && scale(w, markers.startId * 64, 64, 2) }),
+        await makeTinyVlm({
+          alter: (name, w) => name === 'embed.table' && scale(w, markers.startId * 64, 64, 2),
+        }),
       ),
     );
     expect(worst(marker, 'embeds')?.maxAbs.where).toMatch(/^prompt [01], position [05] \(text\), channel/);
@@ -177,9 +173,9 @@ describe('quantized weights', () => {
 
   /** The converted model against plain matrices of the same quantized values. */
   async function run(bits: 4 | 8, build: Build = {}): Promise<ParityReport> {
-    const converted = await write(quantized(bits, build));
-    const plain = await write(quantized(bits, { dequantized: true }));
-    return runParity(request(`int${bits}`, converted, { reference: plain, converted }));
+    const converted = await makeTinyVlm(quantized(bits, build));
+    const plain = await makeTinyVlm(quantized(bits, { dequantized: true }));
+    return runParity(request(`int${bits}`, converted, { plain }));
   }
 
   it.each([4, 8] as const)('of %i bits pass both levels', async (bits) => {
@@ -228,8 +224,8 @@ describe('quantized weights', () => {
   it.each(
     ([4, 8] as const).flatMap((bits) => large.map(([what, build]) => [bits, what, build(bits)] as const)),
   )('of %i bits fail fidelity when %s', async (bits, _what, build) => {
-    const converted = await write(quantized(bits, build));
-    const report = await runParity(request(`int${bits}`, converted, { reference: converted, converted }));
+    const converted = await makeTinyVlm(quantized(bits, build));
+    const report = await runParity(request(`int${bits}`, converted, { plain: converted }));
     expect(failures(report).filter((key) => key.startsWith('implementation'))).toEqual([]);
     for (const output of ['features', 'logits', 'cache']) {
       expect(failures(report)).toContain(`fidelity.${output}.relative`);
@@ -237,25 +233,19 @@ describe('quantized weights', () => {
   });
 
   it('with int8 activations pass the implementation without them, and would fail with them', async () => {
-    const plain = await write(quantized(8, { dequantized: true }));
-    const exact: Record<string, string> = {};
-    const pending: [string, Model][] = [];
-    const converted = await writeTinyVlm(join(folder, 'level4'), {
-      ...quantized(8),
-      accuracyLevel: 4,
-      finish: (id, model) => {
+    const plain = await makeTinyVlm(quantized(8, { dequantized: true }));
+    const converted = await makeTinyVlm({ ...quantized(8), accuracyLevel: 4 });
+    const exact = new Map(
+      [...converted].flatMap(([id, model]) => {
         const without = withoutActivationQuantization(model);
-        if (without !== undefined) pending.push([id, without]);
-      },
-    });
-    for (const [id, model] of pending) exact[id] = await writeModelFile(folder, `${id}-exact`, model);
-    // The table is not quantized: there is nothing to take out.
-    expect(Object.keys(exact)).toEqual(['vision', 'decoder']);
-    const report = await runParity(
-      request('int8', converted, { reference: plain, converted: { ...converted, ...exact } }),
+        return without === undefined ? [] : [[id, without] as const];
+      }),
     );
+    // The table is not quantized: there is nothing to take out.
+    expect([...exact.keys()]).toEqual(['vision', 'decoder']);
+    const report = await runParity(request('int8', converted, { plain, exact }));
     expect(failures(report)).toEqual([]);
-    const naive = await runParity(request('int8', converted, { reference: plain, converted }));
+    const naive = await runParity(request('int8', converted, { plain }));
     expect(failures(naive)).toContain('implementation.logits.max');
     expect(failures(naive).filter((key) => key.startsWith('fidelity'))).toEqual([]);
   });
@@ -263,13 +253,12 @@ describe('quantized weights', () => {
 
 describe('rewritten graphs', () => {
   /** What the level looked at, and the steps that it announced and took. */
-  async function rewriteOf(components: readonly (keyof ComponentFiles)[], build: Build = {}) {
-    const files = await write(build);
-    const rewrite = Object.fromEntries(components.map((id) => [id, files[id] ?? '']));
+  async function rewriteOf(components: readonly string[], build: Build = {}) {
+    const models = await makeTinyVlm(build);
+    const rewritten = new Map([...models].filter(([id]) => components.includes(id)));
     const steps: Progress[] = [];
     const report = await runParity({
-      ...request('int4', reference),
-      rewrite,
+      ...request('int4', reference, { rewritten }),
       onProgress: (progress) => steps.push(progress),
     });
     expect(steps.at(-1)).toMatchObject({ done: steps.length - 1, total: steps.length - 1 });
@@ -309,16 +298,11 @@ describe('what cannot be compared', () => {
     );
 
   it('is an error: an output that the other lacks', async () => {
-    const fewer = await write({
+    const fewer = await makeTinyVlm({
       finish: (_, model) => model.graph.setOutputs(model.graph.outputs.slice(0, -1)),
     });
-    const only = { ...reference, decoder: fewer.decoder ?? '' };
-    expect(await code(runParity(request('fp32', only)))).toBe('VC6102');
-    expect(
-      await code(
-        runParity({ ...request('fp32', reference), fidelity: { reference: only, converted: reference } }),
-      ),
-    ).toBe('VC6102');
+    expect(await code(runParity(request('fp32', fewer)))).toBe('VC6102');
+    expect(await code(runParity(request('fp32', reference, { reference: fewer })))).toBe('VC6102');
   });
 
   it('is an error: features that do not fill the span', async () => {
@@ -327,16 +311,16 @@ describe('what cannot be compared', () => {
   });
 
   it('is an error: a reference that is not finite', async () => {
-    const broken = await write({
+    const broken = await makeTinyVlm({
       alter: (name, w) => name === 'vision.tile.down' && w.fill(Number.POSITIVE_INFINITY, 0, 1),
     });
-    const asked = request('fp32', reference, { reference: broken, converted: reference });
+    const asked = request('fp32', reference, { reference: broken, plain: broken });
     expect(await code(runParity(asked))).toBe('VC6104');
   });
 
-  it('is an error: a component that has no file', async () => {
-    const { vision: _vision, ...rest } = reference;
-    expect(await code(runParity(request('fp32', rest)))).toBe('VC6101');
+  it('is an error: a component that has no builds', async () => {
+    const rest = new Map([...reference].filter(([id]) => id !== 'vision'));
+    expect(await code(runParity(request('fp32', rest, { reference: rest, plain: rest })))).toBe('VC6101');
   });
 });
 
@@ -356,7 +340,9 @@ it('stops when it is asked to', async () => {
 });
 
 it('takes limits from the user, also ones that nothing passes', async () => {
-  const converted = await write({ alter: (name, w) => name === 'decoder.1.down' && scale(w, 0, 64, 1.001) });
+  const converted = await makeTinyVlm({
+    alter: (name, w) => name === 'decoder.1.down' && scale(w, 0, 64, 1.001),
+  });
   const loose = parseGates(
     Object.fromEntries(
       ['implementation', 'fidelity'].flatMap((level) =>
@@ -411,7 +397,7 @@ describe('reports', () => {
   });
 
   it('show numbers that are not finite as failed, in JSON as null', async () => {
-    const converted = await write({
+    const converted = await makeTinyVlm({
       alter: (name, w) => name === 'decoder.head' && w.fill(Number.NaN, 0, 1),
     });
     const report = await runParity(request('fp32', converted));

@@ -14,12 +14,15 @@ import { inferNode } from '../../src/graph/infer/infer.ts';
 import { createModel, type Model } from '../../src/graph/model.ts';
 import { tensorType } from '../../src/graph/types.ts';
 import type { Value } from '../../src/graph/value.ts';
-import type { ComponentFiles } from '../../src/parity/components.ts';
 import { Random } from '../../src/parity/inputs/random.ts';
+import type { BuildName } from '../../src/parity/stream/builds.ts';
+import type { StreamedBuilds } from '../../src/parity/stream/request.ts';
 import { dequantizeBlocks } from '../../src/tensor/derived/dequantize-blocks.ts';
 import { quantizeBlocks } from '../../src/tensor/derived/quantize-blocks.ts';
 import { transpose2d } from '../../src/tensor/derived/transpose.ts';
 import { inlineTensor, type Tensor } from '../../src/tensor/tensor.ts';
+import { placeInMemory, uncut } from '../support/streamed-check.ts';
+import type { ComponentFiles } from '../support/write-models.ts';
 
 export const dims = { patch: 14, side: 28, hidden: 64, heads: 4, headDim: 16, layers: 2, vocab: 96 } as const;
 const { patch, side, hidden, heads, headDim, layers, vocab } = dims;
@@ -74,10 +77,11 @@ export interface Build {
   readonly finish?: (id: string, model: Model) => void;
 }
 
-/** Writes the three graphs into `folder`. */
-export async function writeTinyVlm(folder: string, build: Build = {}): Promise<ComponentFiles> {
-  await mkdir(folder, { recursive: true });
-  const files: Record<string, string> = {};
+export type TinyVlm = ReadonlyMap<string, Model>;
+
+/** The three graphs, by component. */
+export async function makeTinyVlm(build: Build = {}): Promise<TinyVlm> {
+  const models = new Map<string, Model>();
   for (const [id, make] of [
     ['vision', vision],
     ['embed', embed],
@@ -85,13 +89,41 @@ export async function writeTinyVlm(folder: string, build: Build = {}): Promise<C
   ] as const) {
     const model = await make(build);
     build.finish?.(id, model);
-    files[id] = await writeModelFile(folder, id, model);
+    models.set(id, model);
   }
+  return models;
+}
+
+/** Writes them into `folder`. */
+export async function writeTinyVlm(folder: string): Promise<ComponentFiles> {
+  await mkdir(folder, { recursive: true });
+  const files: Record<string, string> = {};
+  for (const [id, model] of await makeTinyVlm()) files[id] = await writeModelFile(folder, id, model);
   return files;
 }
 
+/** Builds of it for a check in which every component is one part. */
+export function streamOf(
+  builds: Readonly<Record<'reference' | 'plain' | 'converted', TinyVlm>> &
+    Readonly<Partial<Record<BuildName, TinyVlm>>>,
+): StreamedBuilds {
+  const own = (id: string) =>
+    Object.fromEntries(
+      Object.entries(builds).flatMap(([name, models]) => {
+        const model = models.get(id);
+        return model === undefined ? [] : [[name, model]];
+      }),
+    ) as Record<'reference' | 'plain' | 'converted', Model>;
+  return {
+    builds: new Map([...builds.reference.keys()].map((id) => [id, own(id)])),
+    cut: uncut,
+    continuation: 'picked',
+    place: (_component, models) => placeInMemory(models),
+  };
+}
+
 /** Writes a model with all weights inside. */
-export async function writeModelFile(folder: string, name: string, model: Model): Promise<string> {
+async function writeModelFile(folder: string, name: string, model: Model): Promise<string> {
   const layout = layoutModel(model, { fileName: name, inlineLimit: 2 ** 30 });
   const path = join(folder, layout.modelFile);
   await writeFile(path, await encodeModel(model, layout));

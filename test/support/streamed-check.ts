@@ -73,7 +73,11 @@ export async function withStreamedCheck<T>(
   }
 }
 
-async function placeInMemory(models: ReadonlyMap<string, Model>, opened: Opened): Promise<PlacedPart> {
+/** All weights inside of the models. */
+export async function placeInMemory(
+  models: ReadonlyMap<string, Model>,
+  opened = new Opened(),
+): Promise<PlacedPart> {
   const encoded = new Map<string, Uint8Array>();
   for (const [build, model] of models) {
     const layout = layoutModel(model, { fileName: 'part', inlineLimit: 2 ** 30 });

@@ -4,7 +4,7 @@ import type { DiagnosticRecord } from '../../report/diagnostics.ts';
 import type { Device, DeviceChoice } from '../../runtime/devices.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import type { GateVerdict, Level, Precision } from '../gates.ts';
-import type { PairResult } from '../runner.ts';
+import type { OutputResult } from '../outputs.ts';
 import type { CoverageRow } from './coverage.ts';
 
 /** Raised when a reader of an older report would misread a newer one. */
@@ -58,8 +58,13 @@ export interface ImageSummary {
   readonly views: readonly View[];
 }
 
-export interface LevelReport extends PairResult {
+export interface LevelReport {
   readonly level: Level;
+  readonly outputs: readonly OutputResult[];
+  /** Fidelity only, per prompt: how many tokens that the original picks greedily the output picks in chain. */
+  readonly greedy: readonly { readonly prompt: number; readonly agreed: number; readonly of: number }[];
+  /** Layers whose cache was compared, the fewest over the prompts; left out when the decoder was not. */
+  readonly cacheLayers?: number;
 }
 
 /** Numbers of one block's output; their definitions are in metrics.ts. */

@@ -6,7 +6,7 @@ import { embedIds, splice } from '../components.ts';
 import { decode } from '../decoding.ts';
 import { Random } from '../inputs/random.ts';
 import type { Sample } from '../inputs/sample.ts';
-import type { StreamRequest } from './streamed.ts';
+import type { StreamRequest } from './request.ts';
 
 /** Drawn like the prompts' text. */
 export function drawContinuations(

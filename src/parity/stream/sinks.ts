@@ -8,8 +8,9 @@ import { embedNames } from '../components.ts';
 import { comparedLayers } from '../decoding.ts';
 import type { Prompt, Sample } from '../inputs/sample.ts';
 import { argMax, Comparison } from '../metrics.ts';
+import { compareTensors, type Feed, finish, type OutputResult } from '../outputs.ts';
 import { cachePlace, featureGrids, featurePlace, nextTokens, positionPlace, sampledRows } from '../places.ts';
-import { compareTensors, type Feed, finish, type OutputResult, type PairResult } from '../runner.ts';
+import type { LevelReport } from '../report/report.ts';
 import type { DecoderCall } from './calls.ts';
 import type { PartOutputs } from './lanes.ts';
 import { selectRows } from './row-wise.ts';
@@ -121,7 +122,7 @@ export class Picks {
     if (!this.#parted.has(prompt)) this.#agreed[prompt] = (this.#agreed[prompt] ?? 0) + 1;
   }
 
-  finish(): PairResult['greedy'] {
+  finish(): LevelReport['greedy'] {
     const of = this.#sample.decodeSteps + 1;
     return this.#agreed.map((agreed, prompt) => ({ prompt, agreed, of }));
   }

@@ -14,25 +14,16 @@ import type { RunTensor } from '../../runtime/values.ts';
 import { cacheNames, embedNames, output } from '../components.ts';
 import { comparedLayers } from '../decoding.ts';
 import { type Level, levels as levelOrder } from '../gates.ts';
+import { checkNames, type OutputResult } from '../outputs.ts';
 import { positionPlace, viewName } from '../places.ts';
 import type { ErrorCurve, LevelReport } from '../report/report.ts';
-import { checkNames, type OutputResult } from '../runner.ts';
-import type { LevelRun } from '../whole.ts';
-import { type BuildName, type Builds, buildNames, cutBuilds } from './builds.ts';
+import { type BuildName, buildNames, cutBuilds } from './builds.ts';
 import { decoderCalls, decoderSchedule, embedCalls, pictureCalls } from './calls.ts';
 import { drawContinuations, pickContinuations } from './continuations.ts';
 import { blockName, type Curve, CurveErrors } from './curve.ts';
-import type { CutOptions } from './cuts.ts';
-import {
-  type Call,
-  type Lane,
-  type LaneRequest,
-  type Pair,
-  type PartOutputs,
-  type PlacedPart,
-  runLanes,
-} from './lanes.ts';
+import { type Call, type Lane, type LaneRequest, type Pair, type PartOutputs, runLanes } from './lanes.ts';
 import type { ModelPart } from './parts.ts';
+import type { StreamRequest, StreamResult } from './request.ts';
 import { rowWiseInput, selectRows } from './row-wise.ts';
 import {
   type DecoderSample,
@@ -45,25 +36,10 @@ import {
   trimDecoder,
 } from './sinks.ts';
 
-export interface StreamRequest extends LevelRun {
-  /**
-   * Who chooses the ids after each prompt: the original, loaded whole, picks them greedily, or they are `drawn` like
-   * the prompt, since what it would pick is known only when all its parts have run.
-   */
-  readonly continuation: 'picked' | 'drawn';
-  /** By component id. */
-  readonly builds: ReadonlyMap<string, Builds>;
-  readonly cut: CutOptions;
-  /** Puts the weights of one part's builds where the runtime can read them. */
-  readonly place: (component: string, models: ReadonlyMap<BuildName, Model>) => Promise<PlacedPart>;
-}
-
-export interface StreamResult {
-  readonly levels: readonly LevelReport[];
-  readonly curves: readonly ErrorCurve[];
-}
-
-/** Throws as the unstreamed check does; VC6104 names the first part whose reference is not finite. */
+/**
+ * Throws VC6101 and VC6102 when inputs or outputs do not pair, VC6103 when an output had nothing to compare, VC6104
+ * with the first part whose reference is not finite; VC6001..VC6004 from the runtime.
+ */
 export async function runStreamed(request: StreamRequest): Promise<StreamResult> {
   const { recipe, sample } = request;
   const check = new StreamedCheck(request);

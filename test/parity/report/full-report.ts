@@ -7,13 +7,13 @@ import { type GateVerdict, judge, type Level } from '../../../src/parity/gates.t
 import { drawPicture } from '../../../src/parity/inputs/picture.ts';
 import { Random } from '../../../src/parity/inputs/random.ts';
 import type { Metrics, TokenMap } from '../../../src/parity/metrics.ts';
+import type { Feed, OutputKind } from '../../../src/parity/outputs.ts';
 import type {
   BlockMetrics,
   ErrorCurve,
   LevelReport,
   ParityReport,
 } from '../../../src/parity/report/report.ts';
-import type { Feed, OutputKind } from '../../../src/parity/runner.ts';
 
 const tile = 448;
 const grid = { rows: 2, columns: 3, tile };

@@ -10,15 +10,18 @@ import type { Model } from '../../../src/graph/model.ts';
 import type { Node } from '../../../src/graph/node.ts';
 import { tensorType } from '../../../src/graph/types.ts';
 import type { Value } from '../../../src/graph/value.ts';
-import { type Precision, runParity } from '../../../src/parity/index.ts';
+import { drawSample, type ParityRequest, type Precision, runParity } from '../../../src/parity/index.ts';
 import type { ParityReport } from '../../../src/parity/report/report.ts';
 import { cutBuilds } from '../../../src/parity/stream/builds.ts';
+import { drawContinuations } from '../../../src/parity/stream/continuations.ts';
 import type { CutOptions } from '../../../src/parity/stream/cuts.ts';
+import { int64Value, type RunTensor, toFloat32 } from '../../../src/runtime/values.ts';
 import { codeOfDType } from '../../../src/tensor/dtype.ts';
 import { inlineTensor, readAll } from '../../../src/tensor/tensor.ts';
 import { goldenCase } from '../../support/golden-cases.ts';
-import { writeParityBuilds } from '../../support/parity-builds.ts';
+import { runRecipe } from '../../support/run-recipe.ts';
 import { blocks, Opened, type StreamedCase, uncut, withStreamedCheck } from '../../support/streamed-check.ts';
+import { writeModel } from '../../support/write-models.ts';
 
 const llava = goldenCase('llava/hf-tiny');
 const qwen = goldenCase('qwen-vl/tiny');
@@ -55,6 +58,63 @@ function apart(found: ReadonlyMap<string, number>, wanted: ReadonlyMap<string, n
   });
 }
 
+/** ‖o - r‖ / ‖r‖ of rows of logits and of features, over prompts; both builds loaded whole and run as users run them. */
+async function errorsOfWhole(
+  folder: string,
+  { recipe, stream, sample, decodeSteps = 0 }: ParityRequest,
+): Promise<Readonly<Record<'features' | 'logits', number>>> {
+  if (sample === undefined) throw new Error("the sample is the test's own");
+  const filesOf = async (name: 'reference' | 'converted'): Promise<Record<string, string>> => {
+    const files: Record<string, string> = {};
+    for (const [id, builds] of stream.builds)
+      files[id] = await writeModel(folder, `${id}-${name}`, builds[name]);
+    return files;
+  };
+  const files = { reference: await filesOf('reference'), converted: await filesOf('converted') };
+  const errors = { features: new NormOfError(), logits: new NormOfError() };
+  const continuations = drawContinuations(recipe, sample, decodeSteps);
+  for (const [index, { ids, spans }] of sample.prompts.entries()) {
+    const picture = sample.pictures[spans[0]?.picture ?? 0];
+    if (picture === undefined) throw new Error('the prompt has no picture');
+    const run = (own: Record<string, string>) =>
+      runRecipe({
+        recipe,
+        files: own,
+        pixels: picture.pixels,
+        inputIds: int64Value([1, ids.length], ids),
+        attentionMask: int64Value(
+          [1, ids.length],
+          ids.map(() => 1),
+        ),
+        decodeIds: [(continuations[index] ?? []).slice(0, decodeSteps)],
+      });
+    const [wanted, found] = [await run(files.reference), await run(files.converted)];
+    if (index === 0) errors.features.add(wanted.imageFeatures, found.imageFeatures);
+    errors.logits.add(wanted.logits, found.logits);
+    for (const [step, value] of wanted.decodeLogits.entries()) {
+      errors.logits.add(value, found.decodeLogits[step] ?? value);
+    }
+  }
+  return { features: errors.features.relative(), logits: errors.logits.relative() };
+}
+
+class NormOfError {
+  #errors = 0;
+  #all = 0;
+
+  add(wanted: RunTensor, found: RunTensor): void {
+    const own = toFloat32(found);
+    for (const [index, value] of toFloat32(wanted).entries()) {
+      this.#errors += ((own[index] ?? 0) - value) ** 2;
+      this.#all += value ** 2;
+    }
+  }
+
+  relative(): number {
+    return Math.sqrt(this.#errors / this.#all);
+  }
+}
+
 describe('a check in parts', () => {
   it.each([
     [llava, 'int8'],
@@ -64,26 +124,46 @@ describe('a check in parts', () => {
     async (golden, precision) => {
       const folder = await mkdtemp(join(tmpdir(), 'vlm-streamed-'));
       try {
-        const whole = await runParity(await writeParityBuilds(folder, golden, { precision }));
-        const parts = await check({ golden, options: { precision } });
-        const one = await check({ golden, options: { precision }, cut: uncut });
-        const levels = ['rewrite', 'fidelity'];
-        expect(apart(numbersOf(parts, levels), numbersOf(whole, levels))).toEqual([]);
-        const all = [...levels, 'implementation'];
-        expect(apart(numbersOf(parts, all), numbersOf(one, all))).toEqual([]);
-        expect(parts.passed).toBe(true);
-        expect(parts.curves?.map(({ component, blocks }) => [component, blocks.length > 1])).toEqual([
-          ['vision', true],
-          ['embed', false],
-          ['decoder', true],
-        ]);
-        expect(one.curves?.map(({ blocks }) => blocks.length)).toEqual([1, 1, 1]);
+        const [parts, whole] = await withStreamedCheck(
+          { golden, options: { precision } },
+          async (request) => {
+            const all = drawSample(request.recipe, request.image, 3);
+            const sample = { ...all, prompts: all.prompts.filter(({ spans }) => spans.length > 0) };
+            const stream = { ...request.stream, continuation: 'drawn' } as const;
+            const asked = { ...request, stream, sample, decodeSteps: 3 };
+            return [await runParity(asked), await errorsOfWhole(folder, asked)];
+          },
+        );
+        const found = (kind: string, feed: string): number | undefined =>
+          parts.levels
+            .find(({ level }) => level === 'fidelity')
+            ?.outputs.find(({ output, feed: own }) => output === kind && own === feed)?.metrics.relative;
+        expect(whole.logits).toBeGreaterThan(1e-3);
+        expect(Math.abs((found('features', 'local') ?? Number.NaN) - whole.features)).toBeLessThan(2e-6);
+        expect(Math.abs((found('logits', 'chain') ?? Number.NaN) - whole.logits)).toBeLessThan(2e-6);
       } finally {
         await rm(folder, { recursive: true });
       }
     },
     60_000,
   );
+
+  it.each([
+    [llava, 'int8'],
+    [qwen, 'int4'],
+  ] as const)('gives the same numbers wherever it cuts (%#)', async (golden, precision) => {
+    const parts = await check({ golden, options: { precision } });
+    const one = await check({ golden, options: { precision }, cut: uncut });
+    const levels = ['fidelity'];
+    expect(apart(numbersOf(parts, levels), numbersOf(one, levels))).toEqual([]);
+    expect(parts.passed).toBe(true);
+    expect(parts.curves?.map(({ component, blocks }) => [component, blocks.length > 1])).toEqual([
+      ['vision', true],
+      ['embed', false],
+      ['decoder', true],
+    ]);
+    expect(one.curves?.map(({ blocks }) => blocks.length)).toEqual([1, 1, 1]);
+  });
 
   it('ends its curves where the component ends', async () => {
     const report = await check({ golden: llava, options: { precision: 'int4' } });
@@ -101,7 +181,6 @@ describe('a check in parts', () => {
     const report = await withStreamedCheck(
       { golden: qwen, options: { precision: 'fp32' }, opened },
       (request) => {
-        if (!('stream' in request)) throw new TypeError('a request in files');
         const { builds } = request.stream;
         const largest = (cut: CutOptions): number =>
           Math.max(
