@@ -7,7 +7,7 @@ import type { OnPlacement } from '../placement.ts';
 import type { ErrorCurve, LevelReport } from '../report/report.ts';
 import type { BuildName, Builds } from './builds.ts';
 import type { CutOptions } from './cuts.ts';
-import type { PlacedPart } from './lanes.ts';
+import type { Call, PlacedPart } from './lanes.ts';
 
 /** The builds as models, and how their parts are loaded. */
 export interface StreamedBuilds {
@@ -34,6 +34,8 @@ export interface StreamRequest extends StreamedBuilds {
   readonly onPlacement: OnPlacement;
   /** Called before each step with what it is, how many were done, and how many there are. */
   readonly onStep: (step: string, done: number, total: number) => void;
+  /** Called with the runs of a component, fed with what the original made before. */
+  readonly onCalls?: (component: string, calls: readonly Call[]) => void;
 }
 
 export interface StreamResult {

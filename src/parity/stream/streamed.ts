@@ -217,6 +217,7 @@ class StreamedCheck {
   async #run(run: ComponentRun): Promise<void> {
     const { component, calls, chained } = run;
     const { place, onStep, onPlacement, devices, signal } = this.#request;
+    this.#request.onCalls?.(component, calls);
     const parts = this.#cuts.get(component);
     const own = parts?.get('reference');
     if (parts === undefined || own === undefined) throw new RangeError(`${component} was not cut`);
