@@ -40,6 +40,9 @@ export interface Deviation {
   /** Names of the value in the first and in the second graph. */
   readonly value: { readonly before: string; readonly after: string };
   readonly error: ValueError;
+  /** What the first graph makes, and the second. */
+  readonly wanted: RunTensor;
+  readonly found: RunTensor;
   /** In order; the last one makes the value. */
   readonly nodes: { readonly before: readonly Node[]; readonly after: readonly Node[] };
 }
@@ -96,6 +99,8 @@ export async function deviations(request: DeviationRequest): Promise<readonly De
       {
         value: { before: pair.before.name, after: pair.after.name },
         error,
+        wanted: mine,
+        found: theirs,
         nodes: { before: region(pair.before, known.before), after: region(pair.after, known.after) },
       },
     ];
