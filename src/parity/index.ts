@@ -1,5 +1,10 @@
 /** What the parity room offers to the rest. */
 export { withoutActivationQuantization } from './activation-quantization.ts';
+export { type ComponentRun, eachComponent } from './bisect/component-run.ts';
+export { type LocatedNode, locateNode, type NodeRef } from './bisect/locate-node.ts';
+export { type Reproduction, reproduce, type Symptom } from './bisect/reproduce.ts';
+export { type Applied, passLimits, type Stage } from './bisect/stage.ts';
+export { type BrokenPart, type StageResult, stageErrors } from './bisect/stage-errors.ts';
 export {
   type CompareRequest,
   compareModels,

@@ -79,7 +79,7 @@ function compileComponent(
 }
 
 /** The plain graph with the values that passes say its initializers effectively have now. */
-function substituted(original: Model, tensors: ReadonlyMap<string, Tensor>): Model {
+export function substituted(original: Model, tensors: ReadonlyMap<string, Tensor>): Model {
   const plain = cloneModel(original);
   for (const [name, tensor] of tensors) {
     const value = plain.graph.value(name);

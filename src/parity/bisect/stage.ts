@@ -1,0 +1,40 @@
+/** A pass between two graphs of a component, as a bisection sees it. */
+import type { Model } from '../../graph/model.ts';
+import type { WeightRecord } from '../../passes/pass.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Precision } from '../gates.ts';
+
+/** What a pass made of a model, and what that has to be compared with. */
+export interface Applied {
+  /** The model as it was, with the values that the pass says its weights effectively have now. */
+  readonly fair: Model;
+  /** What the pass made of it, with float activations: rounding them is no fault. */
+  readonly after: Model;
+}
+
+export interface Stage extends Applied {
+  /** As pipeline text. */
+  readonly pass: string;
+  /** Largest error, as max |error| / std of a value, that is none of the pass's fault. */
+  readonly limit: number;
+  /** What the pass was given. */
+  readonly before: Model;
+  /** What it made, as it is written: the next pass goes on from it. */
+  readonly made: Model;
+  /** Effective values of the weights of `before`. */
+  readonly substitutes: ReadonlyMap<string, Tensor>;
+  readonly coverage: readonly WeightRecord[];
+  /** Runs the pass over another model. Throws what it throws. */
+  readonly apply: (model: Model) => Applied;
+}
+
+/**
+ * Largest max |error| / std that a pass may make of a value, by what the graph is after it: those of the level
+ * `implementation` (../gate-limits.ts), which compares the same pairs of graphs.
+ */
+export const passLimits: Readonly<Record<Precision, number>> = {
+  fp32: 1e-4,
+  fp16: 5e-2,
+  int8: 1e-3,
+  int4: 1e-3,
+};
