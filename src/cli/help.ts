@@ -1,8 +1,8 @@
 /** The text of `--help`, made from the option table. */
 import { compareOptions, comparePositionals, parityOptions, parityPositionals } from './check-options.ts';
+import { helpExamples } from './help-examples.ts';
 import {
   configFlag,
-  helpExamples,
   inspectFlags,
   type OptionSpec,
   optionTable,

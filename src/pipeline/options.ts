@@ -1,5 +1,6 @@
 /** What a conversion is asked to do, as the library takes it. Everything but the checkpoint has a default. */
 import type { LoraTiles, Size, Tiling } from '../architectures/architecture.ts';
+import type { FormatId } from '../packages/registry.ts';
 import type { Precision } from '../parity/index.ts';
 import type { DeviceChoice } from '../runtime/devices.ts';
 
@@ -16,6 +17,8 @@ export interface ConvertOptions {
   readonly checkpoint: string;
   /** Folder to write; default `<checkpoint name>-onnx` beside the current folder. */
   readonly output?: string | undefined;
+  /** The runtime that the folder is made for; default onnx: any onnxruntime. */
+  readonly format?: FormatId | undefined;
   /** In pixels; default: the checkpoint's own. */
   readonly resolution?: Size | undefined;
   readonly tiling?: Tiling | undefined;
@@ -76,6 +79,7 @@ export type CheckOptionKey = (typeof checkOptionKeys)[number];
 /** Every option with its value; what the plan and the manifest record. */
 export interface ResolvedOptions {
   readonly checkpoint: string;
+  readonly format: FormatId;
   readonly resolution: Size | undefined;
   readonly tiling: Tiling;
   readonly lora: 'merge' | 'factored';
@@ -108,6 +112,7 @@ const defaultMemory = 2 ** 30;
 export function resolveOptions(options: ConvertOptions): ResolvedOptions {
   return {
     checkpoint: options.checkpoint,
+    format: options.format ?? 'onnx',
     resolution: options.resolution,
     tiling: options.tiling ?? 'fit',
     lora: options.lora ?? 'merge',

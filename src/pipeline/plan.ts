@@ -10,6 +10,7 @@ import { encodeModel } from '../formats/onnx/encode.ts';
 import { type ModelLayout, modelTensors } from '../formats/onnx/layout.ts';
 import { cloneModel } from '../graph/clone.ts';
 import type { Model } from '../graph/model.ts';
+import { packageFormat } from '../packages/registry.ts';
 import { type CoverageRow, coverageRows, parseGates } from '../parity/index.ts';
 import { type DiagnosticRecord, fail, type VlmError } from '../report/diagnostics.ts';
 import { plural } from '../report/format.ts';
@@ -23,7 +24,7 @@ import { type ConvertOptions, type ResolvedOptions, resolveOptions } from './opt
 import { chooseOutput, outputPath } from './output-folder.ts';
 import type { PassRecord } from './pass-manager.ts';
 import { type PlannedSideFile, planSideFiles } from './side-files.ts';
-import { usesAdapters } from './steps.ts';
+import { chooseSteps, usesAdapters } from './steps.ts';
 import { toolVersion } from './version.ts';
 
 export interface PlannedFile {
@@ -126,13 +127,20 @@ export async function planConversion(
   }
 }
 
-/** The reference graphs. Throws VC12xx for config and tensors, VC4xxx for options. */
+/** The reference graphs, under the names of the format. Throws VC12xx for config and tensors, VC4xxx for options. */
 export function build(checkpoint: Checkpoint, options: ResolvedOptions): BuiltModel {
   const architecture = findArchitecture(checkpoint.config, new Set(checkpoint.tensors.keys()));
-  return architecture.build(checkpoint, {
+  const built = architecture.build(checkpoint, {
     ...(options.resolution === undefined ? {} : { resolution: options.resolution }),
     tiling: options.tiling,
     loraTiles: options.loraTiles,
+  });
+  const steps = chooseSteps(built, options);
+  return packageFormat(options.format).name({
+    built,
+    precisions: new Map([...steps].map(([id, { precision }]) => [id, precision])),
+    ioDtype: options.ioDtype,
+    linkWeights: options.linkWeights,
   });
 }
 
@@ -150,7 +158,8 @@ export async function prepare(
     components.map(({ layout }) => layout),
     'onnx/',
   );
-  const sideFiles = await planSideFiles(checkpoint, built.sideFiles);
+  const packed = packageFormat(options.format).files(built, checkpoint, components);
+  const sideFiles = await planSideFiles(checkpoint, packed.sideFiles);
   const planned: PlannedComponent[] = [];
   for (const component of components) planned.push(await planComponent(component, 'onnx/'));
   const files = [
@@ -193,6 +202,7 @@ export async function prepare(
       ...checkpoint.problems,
       ...built.warnings,
       ...links.warnings,
+      ...packed.warnings,
       ...components.flatMap(({ records }) => records.flatMap((record) => record.warnings)),
     ],
   };

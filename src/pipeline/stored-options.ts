@@ -2,6 +2,7 @@
  * The options that an output was made with, read back from its manifest. The file may have come from anywhere, so that
  * every value is checked; what this version does not know is refused, for it would be left out without a word.
  */
+import { formatIds } from '../packages/registry.ts';
 import { precisions } from '../parity/index.ts';
 import { fail } from '../report/diagnostics.ts';
 import { show } from '../report/show.ts';
@@ -41,6 +42,7 @@ type RunOptionKey = 'checkpoint' | 'force' | 'strict' | 'resume' | 'verifyInputs
 
 /** All others bear on the graphs. */
 const graphOptions: Readonly<Record<Exclude<keyof ResolvedOptions, CheckOptionKey | RunOptionKey>, Check>> = {
+  format: oneOf(...formatIds),
   resolution: (value) =>
     recordOf(isCount)(value) &&
     Object.keys(value as object)

@@ -282,6 +282,16 @@ export const catalogue = {
   ),
   VC4402: error('usage', 'a pipeline names a pass that does not exist'),
   VC4403: error('usage', 'a pass does not take these options'),
+  VC4501: error('usage', 'the runtime of --format cannot run this model family'),
+  VC4502: error('usage', 'the runtime of --format cannot load graphs of this form'),
+  VC4503: warning(
+    'the runtime of --format reads a file that the checkpoint does not have',
+    "take it from another release of the model, or make it with the model's own tools, and put it into the output",
+  ),
+  VC4504: warning(
+    'a weight takes a file that is larger than browsers load',
+    'give its component a lower precision; outside of browsers it loads',
+  ),
 
   // --- VC5xxx output
   VC5101: error(

@@ -47,6 +47,20 @@ export async function withConverted<T>(
   }
 }
 
+/** How the graphs of a case work together. */
+export async function withRecipe<T>(
+  golden: GoldenCase,
+  body: (recipe: GenerationRecipe) => Promise<T>,
+): Promise<T> {
+  const checkpoint = await openCheckpoint(golden.checkpoint);
+  try {
+    const architecture = findArchitecture(checkpoint.config, new Set(checkpoint.tensors.keys()));
+    return await body(architecture.build(checkpoint, caseOptions(golden)).recipe);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
 /** The gates that failed, as a test wants them: none. */
 export function failedGates({ parity }: ConvertResult): readonly unknown[] {
   if (parity === undefined) throw new Error('parity did not run');

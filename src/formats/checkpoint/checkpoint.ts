@@ -20,6 +20,8 @@ export interface Checkpoint {
   readonly files: readonly string[];
   /** Parsed JSON side files (`tokenizer_config.json`, …), size-capped; config.json included. */
   readonly json: ReadonlyMap<string, JsonValue>;
+  /** Text of `chat_template.jinja`, where there is one. */
+  readonly chatTemplate?: string;
   /** Warnings met while opening: side files left out, tensors that the index does not list. */
   readonly problems: readonly DiagnosticRecord[];
   close(): Promise<void>;

@@ -6,8 +6,10 @@ import type { DiagnosticRecord } from '../../report/diagnostics.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { fileNames, openFolder } from './folder.ts';
-import { readConfig, readSideFile } from './read-json.ts';
+import { readConfig, readSideFile, readText } from './read-json.ts';
 import { openWeights } from './weights.ts';
+
+const templateFile = 'chat_template.jinja';
 
 /**
  * Opens a folder; the caller closes the checkpoint when nobody reads its tensors any more.
@@ -27,6 +29,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
     const value = await readSideFile(folder, name, warn);
     if (value !== undefined) json.set(name, value);
   }
+  const chatTemplate = files.includes(templateFile) ? await readText(folder, templateFile, warn) : undefined;
   return {
     name: folder.name,
     path: folder.path,
@@ -34,6 +37,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
     tensors: weights.tensors,
     files,
     json,
+    ...(chatTemplate === undefined ? {} : { chatTemplate }),
     problems,
     close: async () => {
       await Promise.all(weights.sources.map((source) => source.close()));

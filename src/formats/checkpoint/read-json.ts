@@ -1,4 +1,4 @@
-/** JSON files of a checkpoint folder: read whole under a size cap. */
+/** JSON files and templates of a checkpoint folder: read whole under a size cap. */
 import { type DiagnosticRecord, diagnostic, fail, VlmError } from '../../report/diagnostics.ts';
 import { list, systemReason } from '../../report/show.ts';
 import { fileSource } from '../../tensor/byte-source.ts';
@@ -54,8 +54,24 @@ export async function readSideFile(
   where: string,
   warn: Warn,
 ): Promise<JsonValue | undefined> {
+  return orWarning(where, warn, async () => parseFile(await readFile(folder, where), where, warn, 'VC1104'));
+}
+
+/** A text file in UTF-8; undefined, with a warning, where it is not usable. */
+export async function readText(folder: Folder, where: string, warn: Warn): Promise<string | undefined> {
+  return orWarning(where, warn, async () => {
+    const bytes = await readFile(folder, where);
+    try {
+      return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    } catch (cause) {
+      throw fail('VC1104', { where, found: 'it is not UTF-8 text', cause });
+    }
+  });
+}
+
+async function orWarning<T>(where: string, warn: Warn, read: () => Promise<T>): Promise<T | undefined> {
   try {
-    return parseFile(await readFile(folder, where), where, warn, 'VC1104');
+    return await read();
   } catch (cause) {
     if (!(cause instanceof VlmError)) throw cause;
     warn(diagnostic('VC1115', { where, found: cause.record.found ?? cause.record.message }));
@@ -87,7 +103,7 @@ async function readFile(folder: Folder, where: string): Promise<Uint8Array> {
         throw fail('VC1104', {
           where,
           found: `${source.size} bytes`,
-          expected: `at most ${maxJsonBytes} bytes of JSON`,
+          expected: `at most ${maxJsonBytes} bytes`,
         });
       }
       return await source.read(0, source.size);

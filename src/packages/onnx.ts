@@ -1,0 +1,8 @@
+/** The plain form: graphs under the names that architectures give, files as they made them. */
+import type { PackageFormat } from './package-format.ts';
+
+export const onnx: PackageFormat = {
+  id: 'onnx',
+  name: ({ built }) => built,
+  files: ({ sideFiles }) => ({ sideFiles, warnings: [] }),
+};

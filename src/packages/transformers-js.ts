@@ -1,0 +1,163 @@
+/**
+ * transformers.js (npm @huggingface/transformers, 3.0 to 4.3): files by name and suffix of their precision, a section
+ * of config.json that says which to load and in how many pieces, and processor and tokenizer in the JSON files that
+ * its classes read. It runs the families that it has classes for.
+ */
+import type { BuiltModel, Component, GenerationRecipe, SideFile } from '../architectures/architecture.ts';
+import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
+import { isJsonObject } from '../formats/json.ts';
+import { type DiagnosticRecord, diagnostic, fail } from '../report/diagnostics.ts';
+import type { JsonValue } from '../tensor/tensor.ts';
+import { chatTemplate } from './chat-template.ts';
+import type { PackageFormat, PackageRequest, PackedComponent } from './package-format.ts';
+import { clientFamilies } from './transformers-js-families.ts';
+
+interface DataType {
+  /** As `dtype` names it, in its options and in config.json. */
+  readonly dtype: string;
+  readonly suffix: string;
+}
+
+/** By precision. Weights in blocks of 8 bits are its `q8`; its `int8` are onnxruntime's integer products. */
+const dataTypes: Readonly<Record<string, DataType>> = {
+  fp32: { dtype: 'fp32', suffix: '' },
+  fp16: { dtype: 'fp16', suffix: '_fp16' },
+  int8: { dtype: 'q8', suffix: '_quantized' },
+  int4: { dtype: 'q4', suffix: '_q4' },
+};
+
+/** What a browser's ArrayBuffer holds, in bytes: V8 and JavaScriptCore allow more, WebAssembly's loader does not. */
+const largestBuffer = 2 ** 31 - 1;
+
+export const transformersJs: PackageFormat = {
+  id: 'transformers.js',
+  name(request) {
+    refuse(request);
+    const { built, precisions } = request;
+    const named = (component: Component): Component => ({
+      ...component,
+      fileName: `${component.fileName}${dataType(precisions.get(component.id)).suffix}`,
+    });
+    return { ...built, components: built.components.map(named) };
+  },
+  files(built, checkpoint, components) {
+    const { processor, imageProcessor, text, processorConfig } = familyOf(built);
+    const found = new Map(built.sideFiles.map((file) => [file.name, file]));
+    const json = (name: string): JsonObject => {
+      const file = found.get(name);
+      const value = file?.kind === 'json' ? file.value : checkpoint.json.get(file?.from ?? name);
+      return isJsonObject(value) ? value : {};
+    };
+    const template = chatTemplate(checkpoint);
+    const tokenizer = json('tokenizer_config.json');
+    const written: Readonly<Record<string, JsonValue>> = {
+      'config.json': {
+        ...text.write(json('config.json'), languageSizes(built.recipe)),
+        'transformers.js_config': loading(components),
+      },
+      'preprocessor_config.json': {
+        ...json('preprocessor_config.json'),
+        processor_class: processor,
+        image_processor_type: imageProcessor,
+      },
+      'tokenizer_config.json': template === undefined ? tokenizer : { ...tokenizer, chat_template: template },
+      ...(processorConfig === undefined
+        ? {}
+        : {
+            'processor_config.json': {
+              ...withoutSettings(json('processor_config.json')),
+              processor_class: processor,
+              ...processorConfig(built),
+            },
+          }),
+    };
+    const kept = built.sideFiles.filter(({ name }) => !Object.hasOwn(written, name));
+    const made = Object.entries(written).map(([name, value]): SideFile => ({ name, kind: 'json', value }));
+    return { sideFiles: [...made, ...kept], warnings: warnings(checkpoint, components) };
+  },
+};
+
+function familyOf({ architecture }: BuiltModel) {
+  const family = clientFamilies.get(architecture);
+  if (family !== undefined) return family;
+  throw fail('VC4501', {
+    where: '--format transformers.js',
+    found: architecture,
+    expected: `one of ${[...clientFamilies.keys()].join(', ')}, for which it has classes`,
+    hint: 'leave --format out: the same graphs run in plain onnxruntime, as examples/node and examples/python do',
+  });
+}
+
+function refuse({ built, precisions, ioDtype, linkWeights }: PackageRequest): void {
+  familyOf(built);
+  const where = '--format transformers.js';
+  if (linkWeights) {
+    throw fail('VC4502', {
+      where,
+      found: '--link-weights, which leaves weights in files of other names',
+      expected: 'data files named after their graphs',
+    });
+  }
+  if (ioDtype === 'float16' && [...precisions.values()].includes('fp16')) {
+    throw fail('VC4502', {
+      where,
+      found: '--io-dtype float16',
+      expected: 'float32 inputs, which its image processors make',
+      hint: 'leave --io-dtype out: the weights of fp16 graphs are float16 all the same',
+    });
+  }
+}
+
+function dataType(precision: string | undefined): DataType {
+  const found = precision === undefined ? undefined : dataTypes[precision];
+  if (found === undefined) throw new RangeError(`no data type for ${precision}`);
+  return found;
+}
+
+/** Sizes of the cache, which older versions read from the config; released ones leave out what is a default. */
+function languageSizes({ decoder, hiddenSize }: GenerationRecipe): JsonObject {
+  return {
+    hidden_size: hiddenSize,
+    num_hidden_layers: decoder.layers,
+    num_key_value_heads: decoder.kvHeads,
+    head_dim: decoder.headDim,
+  };
+}
+
+/** `transformers.js_config`: what to load when the caller does not say, and how many data files each graph has. */
+function loading(components: readonly PackedComponent[]): JsonObject {
+  const dtype = Object.fromEntries(
+    components.map(({ component, precision }) => {
+      const type = dataType(precision);
+      return [component.fileName.slice(0, component.fileName.length - type.suffix.length), type.dtype];
+    }),
+  );
+  const pieces = components
+    .filter(({ layout }) => layout.dataFiles.length > 0)
+    .map(({ layout }) => [layout.modelFile, layout.dataFiles.length] as const);
+  return { dtype, use_external_data_format: Object.fromEntries(pieces) };
+}
+
+/** Its processors read the image settings from preprocessor_config.json only. */
+function withoutSettings({ image_processor: _, ...processor }: JsonObject): JsonObject {
+  return processor;
+}
+
+function warnings(
+  { files }: Checkpoint,
+  components: readonly PackedComponent[],
+): readonly DiagnosticRecord[] {
+  const large = components
+    .flatMap(({ layout }) => layout.dataFiles)
+    .filter(({ byteLength }) => byteLength > largestBuffer);
+  return [
+    ...(files.includes('tokenizer.json') ? [] : [diagnostic('VC4503', { where: 'tokenizer.json' })]),
+    ...large.map(({ name, byteLength }) =>
+      diagnostic('VC4504', {
+        where: name,
+        found: `${byteLength} bytes`,
+        expected: `${largestBuffer} at most`,
+      }),
+    ),
+  ];
+}
