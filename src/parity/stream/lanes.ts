@@ -7,6 +7,7 @@
  */
 import type { Device, Session } from '../../runtime/session.ts';
 import type { RunTensor } from '../../runtime/values.ts';
+import { LaneCaches } from './lane-caches.ts';
 import type { ModelPart } from './parts.ts';
 
 /** Inputs of one run of a component. */
@@ -22,6 +23,8 @@ export interface Lane {
   readonly build: string;
   readonly device: Device;
   readonly calls: readonly Call[];
+  /** Indices of the calls that it runs, those that they go on from among them; undefined: all. */
+  readonly only?: ReadonlySet<number>;
   /** The lane whose values each part is fed with, with its calls and its cache; undefined: its own. */
   readonly fedFrom?: string;
 }
@@ -70,8 +73,8 @@ interface LaneState {
   readonly lane: Lane;
   /** Per call: values that later parts read. */
   readonly values: Map<string, RunTensor>[];
-  /** Per call: the caches that this part gave. */
-  caches: Map<string, RunTensor>[];
+  /** What this part gave; of a lane that is fed by itself. */
+  caches: LaneCaches;
   /** Per call: what is still to be compared, and with how many. */
   outputs: (PartOutputs | undefined)[];
   pending: number[];
@@ -82,7 +85,13 @@ export async function runLanes(request: LaneRequest): Promise<void> {
   const states = new Map(
     request.lanes.map((lane): [string, LaneState] => [
       lane.id,
-      { lane, values: lane.calls.map(() => new Map()), caches: [], outputs: [], pending: [] },
+      {
+        lane,
+        values: lane.calls.map(() => new Map()),
+        caches: new LaneCaches([]),
+        outputs: [],
+        pending: [],
+      },
     ]),
   );
   const count = Math.max(...[...request.parts.values()].map((parts) => parts.length));
@@ -118,10 +127,22 @@ class PartRun {
     this.#placed = placed;
     for (const state of states.values()) {
       const { id, calls } = state.lane;
-      const pairs = request.pairs.filter((pair) => pair.reference === id || pair.other === id).length;
-      state.caches = calls.map(() => new Map());
+      const partners = request.pairs.flatMap(({ reference, other }) =>
+        reference === id ? [other] : other === id ? [reference] : [],
+      );
+      const readers = [...states.values()].filter(({ lane }) => sourceOf(lane) === id);
+      state.caches = new LaneCaches(
+        calls.map(
+          (_, index) =>
+            readers.flatMap(({ lane }) =>
+              lane.calls.filter(({ after }, at) => after === index && runs(lane, at)),
+            ).length,
+        ),
+      );
       state.outputs = calls.map(() => undefined);
-      state.pending = calls.map(() => pairs);
+      state.pending = calls.map(
+        (_, index) => partners.filter((name) => runs(states.get(name)?.lane, index)).length,
+      );
     }
   }
 
@@ -132,7 +153,7 @@ class PartRun {
       const recorded = group.map(({ lane }) => lane.id).filter((id) => this.#request.recorded.includes(id));
       const session = await this.#placed.open(first.lane.build, first.lane.device, recorded.length > 0);
       try {
-        for (const same of groups(group, (a, b) => this.#sameInputs(a, b))) await this.#run(session, same);
+        for (const call of first.lane.calls.keys()) await this.#run(session, group, call);
         if (recorded.length > 0) this.#request.onRecord(recorded, session);
       } finally {
         await session.release();
@@ -152,24 +173,6 @@ class PartRun {
     return part.model.graph.inputs.map((value) => value.name);
   }
 
-  #sameInputs(a: LaneState, b: LaneState): boolean {
-    const names = this.#inputs(a);
-    const { cache } = this.#request;
-    if (a.lane.calls.length !== b.lane.calls.length) return false;
-    const [from, other] = [a.lane.fedFrom ?? a.lane.id, b.lane.fedFrom ?? b.lane.id];
-    // Lanes that go on from their own caches have the same ones as long as all else is the same.
-    const own = (a.lane.fedFrom === undefined && b.lane.fedFrom === undefined) || from === other;
-    const known = a.lane.fedFrom !== undefined && b.lane.fedFrom !== undefined;
-    if (!own && !known && names.some((name) => cache.has(name))) return false;
-    return a.lane.calls.every((call, index) =>
-      names.every((name) => {
-        if (own && call.after !== undefined && cache.has(name))
-          return call.after === b.lane.calls[index]?.after;
-        return this.#feed(a, index, name) === this.#feed(b, index, name);
-      }),
-    );
-  }
-
   #feed(state: LaneState, call: number, name: string): RunTensor {
     const { lane } = state;
     const source = lane.fedFrom === undefined ? state : this.#states.get(lane.fedFrom);
@@ -177,38 +180,54 @@ class PartRun {
     const present = this.#request.cache.get(name);
     const value =
       present !== undefined && own?.after !== undefined
-        ? source?.caches[own.after]?.get(present)
+        ? source?.caches.get(own.after, present)
         : (own?.feeds.get(name) ?? source?.values[call]?.get(name));
     if (value === undefined) throw new RangeError(`${lane.id}: nothing to feed ${name} with`);
     return this.#request.give(this.#part, call, name, value);
   }
 
-  /** Runs lanes with the same inputs, once. */
-  async #run(session: Session, lanes: readonly LaneState[]): Promise<void> {
-    const [first] = lanes;
-    if (first === undefined) return;
-    const names = this.#inputs(first);
-    for (const call of first.lane.calls.keys()) {
+  /** Runs a call of lanes of one model, once for those that are fed alike. */
+  async #run(session: Session, lanes: readonly LaneState[], call: number): Promise<void> {
+    const fed = lanes
+      .filter(({ lane }) => runs(lane, call))
+      .map((state) => ({
+        state,
+        feeds: new Map(this.#inputs(state).map((name) => [name, this.#feed(state, call, name)])),
+      }));
+    for (const same of groups(fed, (a, b) =>
+      [...a.feeds].every(([name, value]) => b.feeds.get(name) === value),
+    )) {
+      const [first] = same;
+      if (first === undefined) continue;
       this.#request.signal?.throwIfAborted();
-      const feeds = new Map(names.map((name) => [name, this.#feed(first, call, name)]));
       this.#request.onFeeds?.(
         this.#part,
-        lanes.map(({ lane }) => lane.id),
+        same.map(({ state }) => state.lane.id),
         call,
-        feeds,
+        first.feeds,
       );
-      const outputs = await session.run(feeds);
-      for (const state of lanes) this.#take(state, call, outputs);
+      const outputs = await session.run(first.feeds);
+      for (const { state } of same) this.#take(state, call, outputs);
     }
+  }
+
+  #keepCaches(state: LaneState, call: number, caches: ReadonlyMap<string, RunTensor>): void {
+    const { lane } = state;
+    if (lane.fedFrom === undefined) state.caches.set(call, caches);
+    const { after } = lane.calls[call] ?? {};
+    if (after === undefined) return;
+    const source = this.#states.get(sourceOf(lane));
+    source?.caches.read(after);
+    if (source === state) state.caches.shorten(after, call);
   }
 
   #take(state: LaneState, call: number, outputs: ReadonlyMap<string, RunTensor>): void {
     const { lane } = state;
     const part = this.#request.parts.get(lane.build)?.[this.#part];
     const presents = new Set(this.#request.cache.values());
+    this.#keepCaches(state, call, new Map([...outputs].filter(([name]) => presents.has(name))));
     const kept = new Map<string, RunTensor>();
     for (const [name, value] of outputs) {
-      if (presents.has(name) && lane.fedFrom === undefined) state.caches[call]?.set(name, value);
       if (part?.crossing.includes(name)) {
         // A lane that is fed from another one never reads its own.
         if (lane.fedFrom === undefined) state.values[call]?.set(name, value);
@@ -219,7 +238,7 @@ class PartRun {
         if (trimmed !== undefined) kept.set(name, trimmed);
       }
     }
-    state.outputs[call] = kept;
+    if ((state.pending[call] ?? 0) > 0) state.outputs[call] = kept;
     for (const pair of this.#request.pairs) {
       if (pair.reference !== lane.id && pair.other !== lane.id) continue;
       const [left, right] = [this.#states.get(pair.reference), this.#states.get(pair.other)];
@@ -234,6 +253,15 @@ class PartRun {
       }
     }
   }
+}
+
+function runs(lane: Lane | undefined, call: number): boolean {
+  return lane !== undefined && call < lane.calls.length && lane.only?.has(call) !== false;
+}
+
+/** The lane whose values a lane is fed with. */
+function sourceOf(lane: Lane): string {
+  return lane.fedFrom ?? lane.id;
 }
 
 /** Items in groups of those that are the same, in order of each group's first. */
