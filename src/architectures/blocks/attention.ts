@@ -34,12 +34,10 @@ export function repeatHeads(
   return b.op('Reshape', [repeated, b.int64([0, heads, -1, headDim])]);
 }
 
+/** In the layout that each function says. */
 export interface AttentionInputs {
-  /** [N, heads, S, headDim] */
   readonly q: Value;
-  /** [N, heads, T, headDim] */
   readonly k: Value;
-  /** [N, heads, T, headDim] */
   readonly v: Value;
   readonly heads: number;
   readonly headDim: number;
@@ -47,7 +45,10 @@ export interface AttentionInputs {
   readonly mask?: Value;
 }
 
-/** Attention with scale 1/sqrt(headDim) over split heads → [N, S, heads · headDim]. */
+/**
+ * Attention with scale 1/sqrt(headDim) over split heads: q [N, heads, S, headDim], k, v [N, heads, T, headDim]
+ * → [N, S, heads · headDim].
+ */
 export function attend(b: GraphBuilder, { q, k, v, heads, headDim, mask }: AttentionInputs): Value {
   const scaled = b.op('Mul', [q, b.scalar(1 / Math.sqrt(headDim))]);
   const keys = b.op('Transpose', [k], { attributes: { perm: [0, 1, 3, 2] } });
@@ -58,20 +59,11 @@ export function attend(b: GraphBuilder, { q, k, v, heads, headDim, mask }: Atten
   return b.op('Reshape', [mixed, b.int64([0, 0, heads * headDim])]);
 }
 
-/** Unmasked attention over q [N, S, heads · headDim] and k, v [N, T, heads · headDim] → like q. */
-export function attention(
-  b: GraphBuilder,
-  inputs: {
-    readonly q: Value;
-    readonly k: Value;
-    readonly v: Value;
-    readonly heads: number;
-    readonly headDim: number;
-  },
-): Value {
+/** Attention over q [N, S, heads · headDim] and k, v [N, T, heads · headDim] → like q; `mask` as in `attend`. */
+export function attention(b: GraphBuilder, inputs: AttentionInputs): Value {
   const { heads, headDim } = inputs;
   const split = (x: Value): Value => swapHeads(b, splitHeads(b, x, heads, headDim));
-  return attend(b, { q: split(inputs.q), k: split(inputs.k), v: split(inputs.v), heads, headDim });
+  return attend(b, { ...inputs, q: split(inputs.q), k: split(inputs.k), v: split(inputs.v) });
 }
 
 /** [..., 3 · size] with q | k | v on the last axis → three of [..., size] */

@@ -10,11 +10,9 @@
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
 import { sliceRows } from '../../tensor/derived/rows.ts';
-import { attention } from '../blocks/attention.ts';
 import { prependToken } from '../blocks/class-token.ts';
+import { encoderLayer } from '../blocks/encoder-layer.ts';
 import { layerNorm, readLayerNorm } from '../blocks/layer-norm.ts';
-import { linear, readLinear } from '../blocks/linear.ts';
-import { mlp } from '../blocks/mlp.ts';
 import { patchEmbedding } from '../blocks/patch-embedding.ts';
 import { type Grid, resizePositions } from '../blocks/resize.ts';
 import { initializer, type Weight, type WeightReader } from '../blocks/weights.ts';
@@ -42,7 +40,7 @@ export function clipTower(
   let x = first;
   for (let layer = 0; layer < Math.max(...states); layer += 1) {
     const block = weights.at(`encoder.layers.${layer}`);
-    x = b.scope(`block.${layer}`, () => towerBlock(b, x, block, config));
+    x = b.scope(`block.${layer}`, () => encoderLayer(b, x, block, config));
     hidden.push(x);
   }
   return states.map((state) => {
@@ -72,30 +70,4 @@ function embed(
   const classToken = initializer(b, weights.take('class_embedding', [width]));
   const placed = b.op('Add', [classToken, initializer(b, part('class', 0, 1))]);
   return prependToken(b, patches, placed, width);
-}
-
-/** x [N, 1 + patches, width] → the same */
-function towerBlock(
-  b: GraphBuilder,
-  x: Value,
-  block: WeightReader,
-  { width, heads, mlpWidth, activation, epsilon }: ClipVisionConfig,
-): Value {
-  const normed = layerNorm(b, x, readLayerNorm(block.at('layer_norm1'), width, epsilon));
-  const project = (name: string, input: Value): Value =>
-    linear(b, input, readLinear(block.at(`self_attn.${name}`), width, width, { bias: true }));
-  const mixed = attention(b, {
-    q: project('q_proj', normed),
-    k: project('k_proj', normed),
-    v: project('v_proj', normed),
-    heads,
-    headDim: width / heads,
-  });
-  const attended = b.op('Add', [x, project('out_proj', mixed)]);
-  const weights = {
-    up: readLinear(block.at('mlp.fc1'), width, mlpWidth, { bias: true }),
-    down: readLinear(block.at('mlp.fc2'), mlpWidth, width, { bias: true }),
-  };
-  const inner = layerNorm(b, attended, readLayerNorm(block.at('layer_norm2'), width, epsilon));
-  return b.op('Add', [attended, mlp(b, inner, weights, activation)]);
 }

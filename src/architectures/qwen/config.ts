@@ -6,6 +6,7 @@
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
 import type { Size } from '../architecture.ts';
+import { resamplerHeads } from '../blocks/resampler.ts';
 
 export interface QwenTextConfig {
   readonly hidden: number;
@@ -167,9 +168,4 @@ function readImageSize(visual: ConfigReader): Size {
   }
   const [height = 0, width = 0] = visual.ints('image_size', { ...range, length: 2 });
   return { width, height };
-}
-
-/** The reference gives the resampler one head per whole 128 channels. */
-export function resamplerHeads(size: number): number {
-  return Math.floor(size / 128);
 }

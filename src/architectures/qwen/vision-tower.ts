@@ -9,17 +9,16 @@
  */
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
-import { sliceRows } from '../../tensor/derived/rows.ts';
 import { attention, splitQkv } from '../blocks/attention.ts';
 import { layerNorm, readLayerNorm } from '../blocks/layer-norm.ts';
 import { type LinearWeights, linear, readLinear } from '../blocks/linear.ts';
 import { mlp } from '../blocks/mlp.ts';
 import { patchEmbedding } from '../blocks/patch-embedding.ts';
-import { type ResamplerWeights, resampler } from '../blocks/resampler.ts';
+import { projectPooled, readResampler, resampler } from '../blocks/resampler.ts';
 import { type Grid, resizePositions } from '../blocks/resize.ts';
 import { adapterBranch, type ViewAdapters } from '../blocks/view-adapters.ts';
 import { initializer, type Weight, type WeightReader } from '../blocks/weights.ts';
-import { type QwenVisualConfig, resamplerHeads } from './config.ts';
+import type { QwenVisualConfig } from './config.ts';
 import { deinterleaveQkv } from './interleaved-qkv.ts';
 import { storedGrid } from './stored-grid.ts';
 
@@ -123,42 +122,15 @@ function readInProj(reader: WeightReader, width: number, heads: number): LinearW
 function pool(b: GraphBuilder, patches: Value, weights: WeightReader, shape: TowerShape): Value {
   const { config, grid, queries, views } = shape;
   const { width, outputDim: size } = config;
-  const pooled = resampler(b, patches, readResampler(weights.at('attn_pool'), width, size, queries), {
-    queries,
-    size,
-    heads: resamplerHeads(size),
-    grid,
-  });
-  const normed = layerNorm(b, pooled, readLayerNorm(weights.at('ln_post'), size, epsilon));
-  // `proj` is a bare parameter, applied as x @ proj: already laid out as MatMul wants it.
-  const projected = b.op('MatMul', [normed, initializer(b, weights.take('proj', [size, size]))]);
-  return b.op('Reshape', [projected, b.int64([-1, views * queries, size])]);
-}
-
-function readResampler(reader: WeightReader, width: number, size: number, queries: number): ResamplerWeights {
+  const reader = weights.at('attn_pool');
   const stored = storedGrid(reader, 'query');
-  const weight = reader.take('attn.in_proj_weight', [3 * size, size]);
-  const bias = reader.take('attn.in_proj_bias', [3 * size]);
-  const part = (index: number, name: string): LinearWeights => {
-    const rows = ({ name: whole, tensor }: Weight): Weight => ({
-      name: `${whole}.${name}`,
-      tensor: sliceRows(tensor, index * size, (index + 1) * size),
-    });
-    return { weight: rows(weight), bias: rows(bias) };
-  };
-  return {
-    query: reader.take('query', [queries, size]),
-    positions: reader.take('pos_embed', [queries, size]),
-    storedGrid: stored,
-    // The reference leaves the projection out where it would not change the width.
-    ...(width === size
-      ? {}
-      : { kvProjection: readLinear(reader.at('kv_proj'), width, size, { bias: false }) }),
-    lnQ: readLayerNorm(reader.at('ln_q'), size, epsilon),
-    lnKv: readLayerNorm(reader.at('ln_kv'), size, epsilon),
-    q: part(0, 'q'),
-    k: part(1, 'k'),
-    v: part(2, 'v'),
-    out: readLinear(reader.at('attn.out_proj'), size, size, { bias: true }),
-  };
+  const resampled = { width, size, queries };
+  const parts = readResampler(reader, resampled, epsilon);
+  const table = reader.take('pos_embed', [queries, size]);
+  const pooled = resampler(b, patches, parts, resampled, {
+    keys: () => resizePositions(b, table, size, stored, grid),
+    queries: () => initializer(b, table),
+  });
+  const projected = projectPooled(b, pooled, weights, size, epsilon);
+  return b.op('Reshape', [projected, b.int64([-1, views * queries, size])]);
 }
