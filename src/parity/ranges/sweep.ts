@@ -1,0 +1,146 @@
+/**
+ * Ranges at several picture sizes. At each size the conversion's plain graphs and its output are run over pictures of
+ * that size and over the prompt that their tokens make, part after part, and what is measured is held against the range
+ * of float16: a tower may overflow at one size only.
+ */
+import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+import type { Model } from '../../graph/model.ts';
+import { fail } from '../../report/diagnostics.ts';
+import { type RunTensor, toFloat32 } from '../../runtime/values.ts';
+import { embedNames, output } from '../components.ts';
+import type { Prompt, Sample } from '../inputs/sample.ts';
+import type { RangeReport, RangesAtSize } from '../report/range-report.ts';
+import { decoderCalls, decoderSchedule, embedCalls, pictureCalls } from '../stream/calls.ts';
+import type { PlacedPart } from '../stream/lanes.ts';
+import { type ComponentCalls, summariseRanges } from './component-ranges.ts';
+import { float16Max } from './float16-range.ts';
+import { type MeasureRequest, measureRanges, type RangeBuild } from './measure.ts';
+import { picturePlace, promptPlace } from './places.ts';
+
+/** A conversion at one size. */
+export interface SweepSize {
+  /** As asked for: `896x896`. */
+  readonly size: string;
+  readonly recipe: GenerationRecipe;
+  readonly image: ImageGeometry;
+  /** Pictures of the size, and prompts. */
+  readonly sample: () => Promise<Sample>;
+  /** By component id. */
+  readonly models: ReadonlyMap<string, Readonly<Record<RangeBuild, Model>>>;
+}
+
+export interface SweepRequest extends Pick<MeasureRequest, 'cut' | 'devices' | 'signal'> {
+  readonly sizes: readonly SweepSize[];
+  readonly place: (models: ReadonlyMap<string, Model>) => Promise<PlacedPart>;
+  /** Called before each part. */
+  readonly onStep: (step: string) => void;
+}
+
+/** Throws VC6003 and VC6004 as runs do, VC6101 where a component is missing, VC6103 where there is no prompt. */
+export async function sweepRanges(request: SweepRequest): Promise<RangeReport> {
+  const sizes: RangesAtSize[] = [];
+  for (const size of request.sizes) sizes.push(await new SizeRun(request, size).run());
+  return { limit: float16Max, sizes };
+}
+
+/** What each of the two builds made. */
+type Made = Readonly<Record<RangeBuild, readonly RunTensor[]>>;
+
+class SizeRun {
+  readonly #request: SweepRequest;
+  readonly #size: SweepSize;
+  readonly #components: RangesAtSize['components'][number][] = [];
+
+  constructor(request: SweepRequest, size: SweepSize) {
+    this.#request = request;
+    this.#size = size;
+  }
+
+  async run(): Promise<RangesAtSize> {
+    const { size, image } = this.#size;
+    const sample = await this.#size.sample();
+    const [number, prompt] = longest(sample.prompts);
+    const features = await this.#vision(sample);
+    const embeds = await this.#embed(number, prompt);
+    await this.#decoder(number, prompt, embeds, features);
+    return {
+      size,
+      input: image.input,
+      summary: image.summary,
+      views: image.views.length,
+      tokens: image.tokens,
+      promptTokens: prompt.ids.length,
+      components: this.#components,
+    };
+  }
+
+  async #vision({ pictures }: Sample): Promise<Made> {
+    const { recipe, image } = this.#size;
+    if (recipe.vision === undefined) return { plain: [], converted: [] };
+    const { component, input, output: name } = recipe.vision;
+    const calls = pictureCalls(input, pictures).map(({ feeds }) => feeds);
+    return await this.#measure(component, name, {
+      calls: { plain: calls, converted: calls },
+      place: (call) => picturePlace(image, call, pictures.length),
+    });
+  }
+
+  async #embed(number: number, prompt: Prompt): Promise<Made> {
+    const calls = embedCalls([prompt], [], 0).map(({ feeds }) => feeds);
+    return await this.#measure(this.#size.recipe.embed.component, embedNames.output, {
+      calls: { plain: calls, converted: calls },
+      place: () => promptPlace(number, prompt),
+    });
+  }
+
+  async #decoder(number: number, prompt: Prompt, embeds: Made, features: Made): Promise<void> {
+    const { recipe } = this.#size;
+    const feeds = (build: RangeBuild) =>
+      decoderCalls({
+        recipe,
+        prompts: [prompt],
+        calls: decoderSchedule(1, 0),
+        embeds: embeds[build],
+        features: features[build],
+      }).map((call) => call.feeds);
+    await this.#measure(recipe.decoder.component, undefined, {
+      calls: { plain: feeds('plain'), converted: feeds('converted') },
+      place: () => promptPlace(number, prompt),
+    });
+  }
+
+  /** Measures a component; what it gives under a name, per call. */
+  async #measure(component: string, name: string | undefined, calls: ComponentCalls): Promise<Made> {
+    const { cut, devices, place, signal, onStep } = this.#request;
+    const models = this.#size.models.get(component);
+    if (models === undefined) throw fail('VC6101', { expected: `a component ${component}` });
+    const measured = await measureRanges({
+      models,
+      cut,
+      devices,
+      calls: calls.calls,
+      outputs: name === undefined ? [] : [name],
+      place,
+      onPart: (block) => onStep(`${this.#size.size}, ${component}, ${block}`),
+      signal,
+    });
+    this.#components.push(summariseRanges(component, models, measured, calls));
+    if (name === undefined) return { plain: [], converted: [] };
+    const plain = measured.outputs.plain.map((outputs) => output(outputs, name));
+    // What is not finite is told of this component; the next one is not to be blamed for it.
+    const converted = measured.outputs.converted.map((outputs, call) => {
+      const own = output(outputs, name);
+      return toFloat32(own).every(Number.isFinite) ? own : (plain[call] ?? own);
+    });
+    return { plain, converted };
+  }
+}
+
+/** The longest prompt with a picture, else the longest, with its number. Throws VC6103 where there is none. */
+function longest(prompts: readonly Prompt[]): readonly [number, Prompt] {
+  const [first] = [...prompts.entries()].sort(
+    ([, a], [, b]) => Number(b.spans.length > 0) - Number(a.spans.length > 0) || b.ids.length - a.ids.length,
+  );
+  if (first === undefined) throw fail('VC6103', { where: 'the prompts' });
+  return first;
+}
