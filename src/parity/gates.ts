@@ -91,22 +91,28 @@ export type MetricName = keyof typeof gateMetrics;
 /** Limits of one output. */
 export type Limits = Readonly<Partial<Record<MetricName, number>>>;
 
+/**
+ * Besides the levels, `ranges` asks how far the activations of a component are from the end of float16, at each size of
+ * a sweep (gates-ranges.ts).
+ */
+export type GateLevel = Level | 'ranges';
+
 const outputs: readonly OutputKind[] = ['features', 'embeds', 'logits', 'cache'];
 
 /** A limit that the user gave. */
 export interface GateOverride {
-  readonly level: Level;
-  readonly output: OutputKind;
-  readonly metric: MetricName;
+  readonly level: GateLevel;
+  readonly output: OutputKind | 'activations';
+  readonly metric: MetricName | 'headroom';
   readonly limit: number;
 }
 
 export interface GateVerdict {
-  readonly level: Level;
+  readonly level: GateLevel;
   readonly feed: Feed;
-  readonly output: OutputKind;
+  readonly output: OutputKind | 'activations';
   readonly component: string;
-  readonly metric: MetricName;
+  readonly metric: MetricName | 'headroom';
   /** Of the output; at the level `rewrite` the limit does not depend on it. */
   readonly precision: Precision;
   readonly direction: 'at-most' | 'at-least';
@@ -117,10 +123,12 @@ export interface GateVerdict {
   readonly passed: boolean;
   /** Place of the worst. */
   readonly where?: string;
+  /** Of the pictures, where it is that of a sweep: `896x896`. */
+  readonly size?: string;
 }
 
 /**
- * Reads `output.metric` (fidelity) or `level.output.metric` keys. Throws VC6105 for an unknown key, a metric that
+ * Reads `output.metric` (fidelity), `level.output.metric` or `headroom` keys. Throws VC6105 for an unknown key, a metric that
  * the output does not have, or a limit that is not a number of at least 0.
  */
 export function parseGates(gates: Readonly<Record<string, number>>): readonly GateOverride[] {
@@ -134,7 +142,7 @@ export function parseGates(gates: Readonly<Record<string, number>>): readonly Ga
       throw fail('VC6105', {
         where: `--gate ${key}`,
         found: key,
-        expected: `[level.]output.metric: levels ${levels.join(', ')}; outputs ${outputs.join(', ')}; metrics ${Object.keys(gateMetrics).join(', ')} (${ofLogits.join(', ')} for logits only)`,
+        expected: `[level.]output.metric: levels ${levels.join(', ')}; outputs ${outputs.join(', ')}; metrics ${Object.keys(gateMetrics).join(', ')} (${ofLogits.join(', ')} for logits only); or headroom`,
         ...(hint === undefined ? {} : { hint }),
       });
     }
@@ -145,15 +153,22 @@ export function parseGates(gates: Readonly<Record<string, number>>): readonly Ga
   });
 }
 
-const gateKeys: ReadonlyMap<string, Omit<GateOverride, 'limit'>> = new Map(
-  levels.flatMap((level) =>
+const headroomGate = { level: 'ranges', output: 'activations', metric: 'headroom' } as const;
+
+const gateKeys: ReadonlyMap<string, Omit<GateOverride, 'limit'>> = new Map<
+  string,
+  Omit<GateOverride, 'limit'>
+>([
+  ['headroom', headroomGate],
+  ['ranges.activations.headroom', headroomGate],
+  ...levels.flatMap((level) =>
     outputs.flatMap((output) =>
       (Object.keys(gateMetrics) as MetricName[])
         .filter((metric) => output === 'logits' || !ofLogits.includes(metric))
         .map((metric) => [`${level}.${output}.${metric}`, { level, output, metric }] as const),
     ),
   ),
-);
+]);
 
 /** NaN does not pass. */
 export function passes(direction: GateVerdict['direction'], value: number, limit: number): boolean {
