@@ -1,6 +1,12 @@
 /** vlm-convert as a library. The command line uses nothing else. */
 
 export { type ParityReport, renderJunit, renderMarkdown, summaryLines } from './parity/index.ts';
+export {
+  type BisectedComponent,
+  type BisectOptions,
+  type BisectResult,
+  bisect,
+} from './pipeline/bisect.ts';
 export { type CompareOptions, type CompareResult, compare } from './pipeline/compare.ts';
 export { type ConvertContext, type ConvertResult, convert } from './pipeline/convert.ts';
 export {

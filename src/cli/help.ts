@@ -1,4 +1,5 @@
 /** The text of `--help`, made from the option table. */
+import { bisectOptions, bisectPositionals } from './bisect-options.ts';
 import { compareOptions, comparePositionals, parityOptions, parityPositionals } from './check-options.ts';
 import { helpExamples } from './help-examples.ts';
 import {
@@ -27,6 +28,7 @@ export function convertHelp(columns: number): string {
       '       vlm-convert quantize <model.onnx> [output] [options]',
       '       vlm-convert parity <output> [--checkpoint <folder>] [options]',
       '       vlm-convert compare <a> <b> [options]',
+      '       vlm-convert bisect <checkpoint | output> [options]',
       '       vlm-convert inspect [folder | file.safetensors | model.onnx]',
     ],
     'Compiles a vision-language checkpoint into ONNX graphs at the resolution and precision asked for, and ' +
@@ -82,6 +84,27 @@ export function compareHelp(columns: number): string {
       'are not given are drawn by the names and types of the model: ids inside their tables, open masks, positions ' +
       'that count, pictures. Outputs are paired by name.',
     checkSections(comparePositionals, compareOptions),
+    '',
+  );
+}
+
+export function bisectHelp(columns: number): string {
+  return render(
+    columns,
+    [
+      'Usage: vlm-convert bisect <checkpoint> [options of a conversion]',
+      '       vlm-convert bisect <output> [--checkpoint <folder>] [options]',
+    ],
+    'Finds out which pass a conversion goes wrong in, and there which block, which node and which weight; where no pass ' +
+      'is at fault, which weights cost the most by being rounded. A small model that shows the fault is left in a ' +
+      'folder. Exit code 2 when a pass is at fault. The config file is not read.',
+    [
+      argumentRows(bisectPositionals),
+      ...groups.map((group) => ({
+        title: group,
+        rows: [...optionRows(bisectOptions, group), ...(group === 'Run' ? common : [])],
+      })),
+    ],
     '',
   );
 }

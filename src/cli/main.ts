@@ -3,7 +3,7 @@
  * option table alone; whatever else is imported only when there is work to do, so that the answer comes at once.
  */
 import { readFileSync } from 'node:fs';
-import { compareHelp, convertHelp, inspectHelp, parityHelp, quantizeHelp } from './help.ts';
+import { bisectHelp, compareHelp, convertHelp, inspectHelp, parityHelp, quantizeHelp } from './help.ts';
 import { type Io, processIo } from './io.ts';
 
 /** Runs the command line `argv` (without node and script) and returns the exit code; never rejects. */
@@ -24,6 +24,7 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
 
 /** By command. */
 const helps: Readonly<Record<string, (columns: number) => string>> = {
+  bisect: bisectHelp,
   compare: compareHelp,
   inspect: inspectHelp,
   parity: parityHelp,

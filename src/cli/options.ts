@@ -12,6 +12,8 @@ export type OptionKind =
   | { readonly kind: 'mode'; readonly values: readonly [string, ...string[]] }
   /** A whole number from 1 on. */
   | { readonly kind: 'count' }
+  /** From 0 on. */
+  | { readonly kind: 'number' }
   | { readonly kind: 'integer'; readonly values: readonly [number, ...number[]] }
   /** `512MiB`, `2GiB`, or a number of bytes. */
   | { readonly kind: 'bytes' }

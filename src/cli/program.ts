@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option } from 'commander';
 import { fail } from '../report/diagnostics.ts';
+import { bisectOptions } from './bisect-options.ts';
 import { compareOptions, parityOptions } from './check-options.ts';
 import {
   configFlag,
@@ -39,6 +40,12 @@ export type Request =
       readonly command: 'compare';
       readonly first: string | undefined;
       readonly second: string | undefined;
+      /** As for `convert`. */
+      readonly raw: Readonly<Record<string, unknown>>;
+    }
+  | {
+      readonly command: 'bisect';
+      readonly source: string | undefined;
       /** As for `convert`. */
       readonly raw: Readonly<Record<string, unknown>>;
     }
@@ -81,6 +88,12 @@ export function parseCommandLine(argv: readonly string[]): Request {
   for (const spec of compareOptions) for (const option of commanderOptions(spec)) compare.addOption(option);
   compare.action((first: string | undefined, second: string | undefined, raw: object) => {
     request = { command: 'compare', first, second, raw: { ...raw } };
+  });
+
+  const bisect = quiet(program.command('bisect')).argument('[source]');
+  for (const spec of bisectOptions) for (const option of commanderOptions(spec)) bisect.addOption(option);
+  bisect.action((source: string | undefined, raw: object) => {
+    request = { command: 'bisect', source, raw: { ...raw } };
   });
 
   const inspect = quiet(program.command('inspect')).argument('[path]');

@@ -24,6 +24,10 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
         const { runCompare } = await import('./commands/compare.ts');
         return await runCompare(request, io);
       }
+      case 'bisect': {
+        const { runBisect } = await import('./commands/bisect.ts');
+        return await runBisect(request, io);
+      }
       case 'convert': {
         const { runConvert } = await import('./commands/convert.ts');
         return await runConvert(request, io);

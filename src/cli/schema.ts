@@ -34,6 +34,11 @@ function schemaOf(type: OptionKind): z.ZodType {
         (value) => (typeof value === 'string' && /^\d{1,3}$/.test(value) ? Number(value) : value),
         z.int().min(1).max(256),
       );
+    case 'number':
+      return z.preprocess(
+        (value) => (typeof value === 'string' && value.trim() !== '' ? Number(value) : value),
+        z.number().min(0),
+      );
     case 'bytes':
       return z
         .union([z.int().min(leastMemory), z.string().regex(/^\d{1,15}(KiB|MiB|GiB)?$/)])

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { BuiltModel } from '../architectures/architecture.ts';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import {
   type Baseline,
@@ -38,7 +39,7 @@ export async function readCheckInputs(
   options: Pick<ResolvedOptions, 'baseline' | 'inputs' | 'samples'>,
 ): Promise<CheckInputs> {
   const { image } = prepared.built;
-  const sample = await readSample(prepared, checkpoint, options);
+  const sample = await readSample(prepared.built, checkpoint, options);
   const baseline = options.baseline === undefined ? undefined : await readBaseline(options.baseline);
   if (baseline !== undefined) {
     const continuation = prepared.check?.mode === 'whole' ? 'picked' : 'drawn';
@@ -62,8 +63,9 @@ export function refuseWithoutCheck(
 /** Of what is drawn. */
 const seed = 1;
 
-async function readSample(
-  { built: { recipe, image } }: Prepared,
+/** Throws VC6103 when there is nothing to draw, VC6109 when the user's inputs cannot be used. */
+export async function readSample(
+  { recipe, image }: BuiltModel,
   checkpoint: Pick<Checkpoint, 'path' | 'files'>,
   { inputs, samples }: Pick<ResolvedOptions, 'inputs' | 'samples'>,
 ): Promise<Sample> {

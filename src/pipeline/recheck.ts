@@ -146,7 +146,8 @@ export async function recheck(options: RecheckOptions, context: ConvertContext =
   }
 }
 
-async function openManifest(output: string): Promise<Manifest> {
+/** Throws VC4011 where the folder is no output of a conversion. */
+export async function openManifest(output: string): Promise<Manifest> {
   const manifest = await readManifest(output).catch((cause: unknown) => {
     throw fail('VC4011', { where: output, found: systemReason(cause), cause });
   });
@@ -166,7 +167,8 @@ function isText(value: unknown): boolean {
   return typeof value === 'string';
 }
 
-function checkStructure({ inputs }: Manifest, found: string, where: string): void {
+/** Throws VC1132 where a checkpoint is not the one that an output was made from. */
+export function checkStructure({ inputs }: Manifest, found: string, where: string): void {
   if (inputs.structureSha256 === found) return;
   throw fail('VC1132', {
     where,

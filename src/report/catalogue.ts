@@ -259,6 +259,11 @@ export const catalogue = {
     'there is nothing to compare',
     'vlm-convert compare <a> <b>: two .onnx files, or two folders that hold files of the same names',
   ),
+  VC4014: error(
+    'usage',
+    'there is nothing to bisect',
+    'vlm-convert bisect <checkpoint> with the options of the conversion, or vlm-convert bisect <output>',
+  ),
   VC4201: error('usage', 'the resolution is not usable'),
   VC4202: error('usage', 'the resolution is too small'),
   VC4203: error('usage', 'the resolution is too large'),
@@ -392,6 +397,11 @@ export const catalogue = {
     'parity-report.md lists what was measured beside what the baseline allows',
   ),
   VC6203: error('gate', 'the two models differ by more than a gate allows'),
+  VC6204: error(
+    'gate',
+    'a pass moves the model further than rounding explains',
+    'the folder that bisect leaves holds a small model that shows it',
+  ),
 
   // --- VC9xxx internal
   VC9001: error(

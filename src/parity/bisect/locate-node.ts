@@ -33,6 +33,8 @@ export interface LocatedNode {
   /** The first value that is off though what it is computed from is not. */
   readonly value: string;
   readonly error: StageError;
+  /** The node among them that says most. */
+  readonly culprit: NodeRef;
   /** What computes it after the pass, in order; the last one makes the value. */
   readonly nodes: readonly NodeRef[];
   /** The same before the pass. */
@@ -60,13 +62,43 @@ export async function locateNode({ limit, ...request }: LocateRequest): Promise<
     await constantsOf(fair, found.nodes.before, open),
     await constantsOf(after, found.nodes.after, open),
   );
+  const nodes = found.nodes.after.map(nodeRef);
+  const before = found.nodes.before.map(nodeRef);
   return {
+    culprit: culpritOf(nodes, before),
     value: found.value.after,
     error: { max: size(found), relative: found.error.relative },
-    nodes: found.nodes.after.map(nodeRef),
-    before: found.nodes.before.map(nodeRef),
+    nodes,
+    before,
     tensors,
   };
+}
+
+/** Operators that compute nothing. */
+const layoutOps: ReadonlySet<string> = new Set([
+  ...[
+    'Reshape',
+    'Transpose',
+    'Cast',
+    'Identity',
+    'Squeeze',
+    'Unsqueeze',
+    'Flatten',
+    'Expand',
+    'Concat',
+    'Slice',
+  ],
+]);
+
+/** A node that the pass made, where it made some, and one that computes. */
+function culpritOf(nodes: readonly NodeRef[], before: readonly NodeRef[]): NodeRef {
+  const known = new Set(before.map(({ name }) => name));
+  const made = nodes.filter(({ name }) => !known.has(name));
+  const computing = (all: readonly NodeRef[]) =>
+    all.filter(({ operator }) => !layoutOps.has(operator)).at(-1);
+  const found = computing(made) ?? made.at(-1) ?? computing(nodes) ?? nodes.at(-1);
+  if (found === undefined) throw new RangeError('a value without a node');
+  return found;
 }
 
 function nodeRef(node: Node): NodeRef {

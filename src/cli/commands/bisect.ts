@@ -1,0 +1,24 @@
+/** `vlm-convert bisect`: where a conversion goes wrong. */
+import { resolve } from 'node:path';
+import type { BisectOptions } from '../../index.ts';
+import { fail } from '../../report/diagnostics.ts';
+import { bisectOptions } from '../bisect-options.ts';
+import type { Io } from '../io.ts';
+import type { Request } from '../program.ts';
+import { renderBisection } from '../render/bisection.ts';
+import { flagName, runJob, splitOptions } from '../run-job.ts';
+import { parseValues } from '../schema.ts';
+
+type BisectRequest = Extract<Request, { command: 'bisect' }>;
+
+export async function runBisect({ source, raw }: BisectRequest, io: Io): Promise<number> {
+  if (source === undefined) throw fail('VC4014');
+  const { run, work } = splitOptions(parseValues(bisectOptions, raw, (key) => flagName(key, bisectOptions)));
+  const paths = ['checkpoint', 'reproducer', 'inputs', 'samples'].flatMap((key) => {
+    const path = work[key];
+    return typeof path === 'string' ? [[key, resolve(io.cwd, path)] as const] : [];
+  });
+  const options: BisectOptions = { ...work, ...Object.fromEntries(paths), source: resolve(io.cwd, source) };
+  const { bisect } = await import('../../index.ts');
+  return runJob({ work: (context) => bisect(options, context), render: renderBisection }, run, io);
+}
