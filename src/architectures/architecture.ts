@@ -38,12 +38,14 @@ export interface Component {
   readonly model: Model;
 }
 
-/** One view that the vision tower runs: a tile of the picture, or the whole picture resized. */
+/** One view that the vision tower runs: a tile of the picture, the whole picture resized, or frames of a video. */
 export interface View {
-  readonly kind: 'tile' | 'global';
+  readonly kind: 'tile' | 'global' | 'frame';
   /** Tile position in the grid. */
   readonly row?: number;
   readonly column?: number;
+  /** Which frames of a video: as many as a patch holds, counted in such groups. */
+  readonly frame?: number;
   /** Index of the adapter it runs with; null: base weights only; undefined: the model has no per-tile adapters. */
   readonly adapter?: number | null;
   /** False where the adapter was not trained for this position. */
@@ -59,18 +61,25 @@ export type PictureStep =
   /** The middle; what the picture does not fill is black. */
   | { readonly step: 'center-crop'; readonly to: Size };
 
-/** Everything that hangs on the image size, as data for plan, report and preprocessing. */
-export interface ImageGeometry {
-  readonly requested: Size;
-  /** What `pixel_values` holds. */
+/** What the features of one picture, or video, are. */
+export interface PictureLayout {
+  /** Size of the picture that the component sees. */
   readonly input: Size;
-  readonly grid?: { readonly rows: number; readonly columns: number; readonly tile: number };
   readonly views: readonly View[];
   readonly tokensPerView: number;
   /** How a view's tokens lie over it, row-major, after `leading` that lie nowhere; left out when they do not. */
   readonly tokenGrid?: { readonly rows: number; readonly columns: number; readonly leading: number };
   /** Length of the image span in the prompt. */
   readonly tokens: number;
+}
+
+/**
+ * Everything that hangs on the image size, as data for plan, report and preprocessing. Of a graph that takes any size:
+ * what holds of the picture that a check draws.
+ */
+export interface ImageGeometry extends PictureLayout {
+  readonly requested: Size;
+  readonly grid?: { readonly rows: number; readonly columns: number; readonly tile: number };
   /** From a picture to one of `input`'s size; left out when the checkpoint asks for what is not known here. */
   readonly steps?: readonly PictureStep[];
   readonly mean: readonly number[];
@@ -88,8 +97,8 @@ export type SpliceRule =
       readonly endId: number;
       readonly padId: number;
     }
-  /** They replace the embeddings of one id, which stands once per feature. */
-  | { readonly rule: 'image-token'; readonly tokenId: number };
+  /** They replace the embeddings of one id, which stands once per feature; those of a video, of an id of its own. */
+  | { readonly rule: 'image-token'; readonly tokenId: number; readonly videoTokenId?: number };
 
 /** Texts in which `{picture}` and `{text}` stand for what their names say. */
 export interface PromptTemplate {
@@ -99,9 +108,42 @@ export interface PromptTemplate {
   readonly textOnly: string;
 }
 
+/** What the vision component is fed with, as data. */
+export type VisionFeed =
+  /** `input` f32 [N, 3, H, W], pictures of the geometry's size → `output` f32 [N, tokens, hidden]. */
+  | { readonly form: 'pixels' }
+  /** `input` f32 [patches, numbers of a patch] of pictures and videos → `output` f32 [tokens, hidden]. */
+  | PatchRowFeed;
+
+/**
+ * Pictures as rows of patches: (channel, frame, row, column) of each, frame after frame, and in a frame by blocks of
+ * merge · merge neighbours, which become one token.
+ */
+export interface PatchRowFeed {
+  readonly form: 'patch-rows';
+  /** The input i64 [pictures, 3] of frames, rows and columns in patches; left out where one grid is baked in. */
+  readonly grid?: string;
+  /** Side of a patch, in pixels. */
+  readonly patch: number;
+  readonly merge: number;
+  /** Frames of a video in one patch; a picture counts as so many equal ones. */
+  readonly frames: number;
+  /** Least and most pixels that the processor makes of a picture. */
+  readonly minPixels: number;
+  readonly maxPixels: number;
+}
+
+export interface VisionRecipe {
+  readonly component: string;
+  /** The input for pixels, in whatever form. */
+  readonly input: string;
+  readonly output: string;
+  readonly feed: VisionFeed;
+}
+
 /** How the components work together, as data: what parity, golden tests and packagers run by. */
 export interface GenerationRecipe {
-  readonly vision?: { readonly component: string; readonly input: string; readonly output: string };
+  readonly vision?: VisionRecipe;
   readonly embed: { readonly component: string };
   readonly decoder: {
     readonly component: string;
@@ -110,6 +152,11 @@ export interface GenerationRecipe {
     readonly headDim: number;
     /** Extra scalar inputs: `rope_length` is the number of slots of the prefill. */
     readonly scalars: readonly 'rope_length'[];
+    /**
+     * Where the decoder takes `position_ids` i64 [3, batch, sequence]: text counts up in all three rows; a picture
+     * that begins at p has p + (frame, row, column) of each token; what follows begins after the largest so far.
+     */
+    readonly positions?: 'time-row-column';
   };
   readonly splice?: SpliceRule;
   /** How a picture and a user's text become a prompt; left out for a model without pictures. */

@@ -2,6 +2,7 @@
  * The catalogue of diagnostic codes. A code is never reused or renumbered.
  *
  * VC10xx safetensors files · VC11xx checkpoint folders and indexes · VC12xx config.json and tensors against it
+ * VC13xx PEFT adapters
  * VC2xxx ONNX files · VC3xxx graphs and passes · VC4xxx options, resolution, adapters
  * VC5xxx output · VC6xxx runtimes and parity · VC9xxx internal
  */
@@ -126,6 +127,66 @@ export const catalogue = {
   VC1223: error('input', 'a weight has a dtype that cannot be converted'),
   VC1231: error('input', 'the model_type of config.json is not known'),
   VC1232: error('input', 'this variant of a known model family is not supported yet'),
+
+  // --- VC13xx PEFT adapters, and the parts of a model that stand in folders of their own
+  VC1301: error(
+    'input',
+    'the folder holds no PEFT adapter',
+    'name the folder with adapter_config.json and adapter_model.safetensors',
+  ),
+  VC1302: error('input', 'adapter_config.json cannot be used', 'download it again'),
+  VC1303: error(
+    'input',
+    'the adapter is of a kind that is not supported',
+    'merge it with PEFT, and convert the result',
+  ),
+  VC1304: error(
+    'input',
+    'the adapter belongs to a base that its initialisation altered',
+    'convert the adapter with path_initial_model_for_weight_conversion of PEFT, or give the residual base and an adapter with init_lora_weights true',
+  ),
+  VC1305: error('input', 'a tensor of the adapter is not understood'),
+  VC1306: error(
+    'input',
+    'nothing of the adapter belongs to the checkpoint',
+    'give the model that it was trained on; its keys may have a prefix that no model has',
+  ),
+  VC1307: error(
+    'input',
+    'only a part of the adapter belongs to the checkpoint',
+    'give the model that it was trained on, and the whole adapter',
+  ),
+  VC1308: error('input', 'a tensor of the adapter does not fit the rank, or the weight that it changes'),
+  VC1309: error('input', 'a pattern of the adapter is not usable'),
+  VC1310: error('input', 'the adapter changes a bias that the checkpoint does not have'),
+  VC1311: error(
+    'input',
+    'the adapter gives a weight that is not a finite number',
+    'its training diverged: take an earlier state of it',
+  ),
+  VC1312: error(
+    'usage',
+    'a share of the adapter is asked for, and it holds weights that cannot be shared out',
+    'leave the number after = out: weights that were trained whole replace others',
+  ),
+  VC1313: error(
+    'usage',
+    'the base of the adapter is not known',
+    'name it: --base <folder>, or put its folder beside the adapter',
+  ),
+  VC1314: error(
+    'input',
+    'modules that the adapter should hold are missing in it',
+    'download the whole adapter again',
+  ),
+  VC1320: warning(
+    'rounding leaves little of what the adapter changes',
+    'choose a wider precision for the component, or keep the adapter apart with --lora factored',
+  ),
+  VC1321: warning(
+    'the adapter changes nothing',
+    'its B factors are zero: it was saved before it was trained',
+  ),
 
   // --- VC2xxx ONNX files
   VC2001: error('input', 'an ONNX file cannot be opened'),
@@ -267,6 +328,7 @@ export const catalogue = {
   VC4201: error('usage', 'the resolution is not usable'),
   VC4202: error('usage', 'the resolution is too small'),
   VC4203: error('usage', 'the resolution is too large'),
+  VC4204: error('usage', 'sizes of the sweep cannot be used'),
   VC4301: warning(
     'a tile runs adapter weights that were not trained for its position',
     'train adapters for this grid, or choose --lora-tiles base; --strict makes this an error',
@@ -279,6 +341,10 @@ export const catalogue = {
   VC4310: warning(
     'the image span is longer than the sequence length that the model was trained for',
     'choose a smaller resolution',
+  ),
+  VC4311: warning(
+    'the resolution is not one that the image processor of the checkpoint would make',
+    'choose a size within its limits, or accept that the model may not have seen the like',
   ),
   VC4401: error(
     'usage',
@@ -386,6 +452,10 @@ export const catalogue = {
   VC6108: error('usage', 'an input cannot be drawn', 'give it: --inputs file.safetensors'),
   VC6109: error('usage', 'the given inputs cannot be used'),
   VC6110: warning('some of the given inputs are none of the model'),
+  VC6111: warning(
+    'an activation comes close to the end of float16: another picture may go beyond',
+    'leave that component in fp32, or look at it with more of your own pictures (--samples)',
+  ),
   VC6201: error(
     'gate',
     'a parity gate failed',

@@ -38,7 +38,10 @@ describe.each(cases)('$name', (golden) => {
 
       const io = await readIo(join(golden.folder, 'io.safetensors'));
       const inputs = caseInputs(golden, io);
-      expect({ ...built.image?.input, tokens: built.image?.tokens }).toEqual(recordedPicture(golden, inputs));
+      const picture = recordedPicture(golden, inputs);
+      if (picture !== undefined) {
+        expect({ ...built.image?.input, tokens: built.image?.tokens }).toEqual(picture);
+      }
       const files = await writeComponents(folder, built.components);
       const deviations = await goldenDeviations({ recipe: built.recipe, files, inputs, io });
       expect(beyond(limit, deviations)).toEqual([]);

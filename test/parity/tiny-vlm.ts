@@ -36,7 +36,12 @@ export const markers = {
 } as const satisfies SpliceRule;
 
 export const recipe: GenerationRecipe = {
-  vision: { component: 'vision', input: 'pixel_values', output: 'image_features' },
+  vision: {
+    component: 'vision',
+    input: 'pixel_values',
+    output: 'image_features',
+    feed: { form: 'pixels' },
+  },
   embed: { component: 'embed' },
   decoder: { component: 'decoder', layers, kvHeads: heads, headDim, scalars: ['rope_length'] },
   splice: markers,

@@ -6,14 +6,18 @@ import { casePixels } from './pixel-values.ts';
 import type { Recorded } from './read-io.ts';
 
 export interface CaseInputs {
-  /** float32 [images, 3, H, W] */
-  readonly pixels: RunTensor;
+  /** float32 [images, 3, H, W], or rows of patches of pictures or of a video; left out for text alone */
+  readonly pixels?: RunTensor;
+  /** int64 [images, 3], beside rows of patches */
+  readonly grid?: RunTensor;
   /** int64 [batch, tokens] */
   readonly inputIds: RunTensor;
   /** int64 [batch, tokens], all ones where the case has no padding */
   readonly attentionMask: RunTensor;
   /** Per row, the ids that were decoded. */
   readonly decodeIds: readonly (readonly number[])[];
+  /** int64 [3, batch, tokens] and [3, batch, steps], where they were recorded */
+  readonly positions?: { readonly prefill: RunTensor; readonly decode: RunTensor };
 }
 
 export function caseInputs(golden: GoldenCase, io: Recorded): CaseInputs {
@@ -22,7 +26,7 @@ export function caseInputs(golden: GoldenCase, io: Recorded): CaseInputs {
   const ids = io.ints('out.decode_ids');
   const steps = ids.length / batch;
   return {
-    pixels: golden.json.pixel_values === undefined ? io.get('in.pixel_values') : casePixels(golden),
+    ...pictureInputs(golden, io),
     inputIds,
     attentionMask: io.has('in.attention_mask')
       ? io.get('in.attention_mask')
@@ -31,6 +35,20 @@ export function caseInputs(golden: GoldenCase, io: Recorded): CaseInputs {
           Array.from({ length: batch * tokens }, () => 1),
         ),
     decodeIds: Array.from({ length: batch }, (_, row) => ids.slice(row * steps, (row + 1) * steps)),
+    ...(io.has('in.decode_position_ids')
+      ? { positions: { prefill: io.get('in.position_ids'), decode: io.get('in.decode_position_ids') } }
+      : {}),
+  };
+}
+
+/** Pictures or a video: no case has both. */
+function pictureInputs(golden: GoldenCase, io: Recorded): Pick<CaseInputs, 'pixels' | 'grid'> {
+  if (golden.json.pixel_values !== undefined) return { pixels: casePixels(golden) };
+  const pixels = ['in.pixel_values', 'in.pixel_values_videos'].find((name) => io.has(name));
+  const grid = ['in.image_grid_thw', 'in.video_grid_thw'].find((name) => io.has(name));
+  return {
+    ...(pixels === undefined ? {} : { pixels: io.get(pixels) }),
+    ...(grid === undefined ? {} : { grid: io.get(grid) }),
   };
 }
 
@@ -49,8 +67,14 @@ export function countedSlots({ attentionMask }: CaseInputs, shape: readonly numb
   return { length, counts };
 }
 
-/** The size of `pixel_values` and the tokens that a picture becomes, as recorded. */
-export function recordedPicture({ json }: GoldenCase, { pixels }: CaseInputs): Size & { tokens: number } {
+/**
+ * The size of `pixel_values` and the tokens that a picture becomes, as recorded; undefined for graphs that take any size.
+ */
+export function recordedPicture(
+  { json }: GoldenCase,
+  { pixels }: CaseInputs,
+): (Size & { tokens: number }) | undefined {
+  if (pixels?.shape.length !== 4) return undefined;
   const [, , height = 0, width = 0] = pixels.shape;
   return { width, height, tokens: json.text.IMG_TOKEN_SPAN ?? json.dims?.image_tokens ?? 0 };
 }

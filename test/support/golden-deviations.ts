@@ -26,8 +26,11 @@ export async function goldenDeviations(request: GoldenRun): Promise<Readonly<Rec
   const run = await runRecipe({ recipe, files, ...inputs, ...(device === undefined ? {} : { device }) });
   const batch = inputs.decodeIds.length;
   const counted = (length: number) => countedRows(inputs, length);
+  const features = ['out.image_features', 'out.video_features'].find((name) => io.has(name));
   const deviations: Record<string, number> = {
-    features: deviation(toFloat32(run.imageFeatures), io.float32('out.image_features')),
+    ...(features === undefined
+      ? {}
+      : { features: deviation(toFloat32(run.imageFeatures), io.float32(features)) }),
     logits: deviation(toFloat32(run.logits), io.float32('out.logits'), counted(recipe.vocabSize)),
     decode: deviation(joinSteps(run.decodeLogits.map(toFloat32), batch), io.float32('out.decode_logits')),
   };

@@ -10,12 +10,16 @@ import type { ComponentFiles } from './write-models.ts';
 export interface RunRequest {
   readonly recipe: GenerationRecipe;
   readonly files: ComponentFiles;
-  /** [images, 3, H, W], in prompt order over the rows of the batch. */
-  readonly pixels: RunTensor;
+  /** [images, 3, H, W] or rows of patches, in prompt order over the rows of the batch; left out for text alone. */
+  readonly pixels?: RunTensor;
+  /** int64 [images, 3], beside rows of patches. */
+  readonly grid?: RunTensor;
   /** int64 [batch, tokens] */
   readonly inputIds: RunTensor;
   /** int64 [batch, tokens] */
   readonly attentionMask: RunTensor;
+  /** int64 [3, batch, tokens], and [3, batch, steps] of what is decoded, where the decoder takes positions. */
+  readonly positions?: { readonly prefill: RunTensor; readonly decode: RunTensor };
   /** Per row, the ids to feed one by one after the prefill. */
   readonly decodeIds: readonly (readonly number[])[];
   /** Default cpu. */
@@ -23,7 +27,7 @@ export interface RunRequest {
 }
 
 export interface RunResult {
-  /** [images, tokens, hidden] */
+  /** [images, tokens, hidden] or [tokens, hidden]; [0, hidden] for text alone */
   readonly imageFeatures: RunTensor;
   /** [batch, tokens, hidden], features spliced in */
   readonly inputsEmbeds: RunTensor;
@@ -38,12 +42,8 @@ export interface RunResult {
 type Values = ReadonlyMap<string, RunTensor>;
 
 export async function runRecipe(request: RunRequest): Promise<RunResult> {
-  const { recipe, files, pixels, inputIds, device = 'cpu' } = request;
-  if (recipe.vision === undefined) throw new Error('the recipe has no vision component');
-  const { component, input, output } = recipe.vision;
-  const imageFeatures = await withSession(files, component, device, async (session) =>
-    get(await session.run(new Map([[input, pixels]])), output),
-  );
+  const { recipe, files, inputIds, device = 'cpu' } = request;
+  const imageFeatures = await runVision(request);
   const embedAll = (ids: readonly RunTensor[]): Promise<RunTensor[]> =>
     withSession(files, recipe.embed.component, device, async (session) => {
       const found: RunTensor[] = [];
@@ -67,17 +67,42 @@ export async function runRecipe(request: RunRequest): Promise<RunResult> {
   return withSession(files, recipe.decoder.component, device, async (session) => {
     const slots = inputIds.shape[1] ?? 0;
     let mask = request.attentionMask;
-    let outputs = await session.run(decoderFeeds(recipe, inputsEmbeds, mask, slots, undefined));
+    const { positions } = request;
+    let outputs = await session.run(
+      decoderFeeds(recipe, inputsEmbeds, mask, slots, undefined, positions?.prefill),
+    );
     const logits = get(outputs, 'logits');
     const present = outputs;
     const decodeLogits: RunTensor[] = [];
-    for (const embeds of later) {
+    for (const [step, embeds] of later.entries()) {
       mask = extend(mask);
-      outputs = await session.run(decoderFeeds(recipe, embeds, mask, slots, outputs));
+      const own = positions && columnOf(positions.decode, step);
+      outputs = await session.run(decoderFeeds(recipe, embeds, mask, slots, outputs, own));
       decodeLogits.push(get(outputs, 'logits'));
     }
     return { imageFeatures, inputsEmbeds, logits, present, decodeLogits };
   });
+}
+
+async function runVision({ recipe, files, pixels, grid, device = 'cpu' }: RunRequest): Promise<RunTensor> {
+  if (pixels === undefined) return float32Value([0, recipe.hiddenSize], new Float32Array(0));
+  if (recipe.vision === undefined) throw new Error('the recipe has no vision component');
+  const { component, input, output, feed } = recipe.vision;
+  const feeds = new Map([[input, pixels]]);
+  if (feed.form === 'patch-rows' && feed.grid !== undefined && grid !== undefined) {
+    feeds.set(feed.grid, grid);
+  }
+  return withSession(files, component, device, async (session) => get(await session.run(feeds), output));
+}
+
+/** [3, batch, steps] → [3, batch, 1] */
+function columnOf(positions: RunTensor, step: number): RunTensor {
+  const [axes = 0, batch = 0, steps = 0] = positions.shape;
+  const all = Array.from(positions.data, Number);
+  return int64Value(
+    [axes, batch, 1],
+    Array.from({ length: axes * batch }, (_, row) => all[row * steps + step] ?? 0),
+  );
 }
 
 export async function withSession<T>(
@@ -100,6 +125,7 @@ function decoderFeeds(
   mask: RunTensor,
   prefillSlots: number,
   before: Values | undefined,
+  positions: RunTensor | undefined,
 ): Values {
   const feeds = new Map<string, RunTensor>([
     ['inputs_embeds', embeds],
@@ -115,6 +141,7 @@ function decoderFeeds(
       );
     }
   }
+  if (decoder.positions !== undefined && positions !== undefined) feeds.set('position_ids', positions);
   for (const scalar of decoder.scalars) feeds.set(scalar, int64Value([], [prefillSlots]));
   return feeds;
 }
@@ -122,9 +149,10 @@ function decoderFeeds(
 /** Features take the place of the embeddings where the rule puts them, image after image. */
 function splice(recipe: GenerationRecipe, ids: RunTensor, embeds: RunTensor, features: RunTensor): RunTensor {
   if (recipe.splice === undefined) throw new Error('the recipe has no splice rule');
-  const [images = 0, tokens = 0, hidden = 0] = features.shape;
+  const [tokens = 0, hidden = 0] = features.shape.slice(-2);
   const places = featurePlaces(recipe.splice, Array.from(ids.data, Number), tokens);
-  if (places.length !== images * tokens) throw new Error(`${places.length} places, ${images} x ${tokens}`);
+  const count = features.data.length / hidden;
+  if (places.length !== count) throw new Error(`${places.length} places, ${count} features`);
   const data = Float32Array.from(toFloat32(embeds));
   const rows = toFloat32(features);
   for (const [row, place] of places.entries()) {
@@ -136,7 +164,9 @@ function splice(recipe: GenerationRecipe, ids: RunTensor, embeds: RunTensor, fea
 /** Positions over the whole batch that take a feature each, in order. */
 function featurePlaces(rule: SpliceRule, ids: readonly number[], tokens: number): number[] {
   return ids.flatMap((id, position) => {
-    if (rule.rule === 'image-token') return id === rule.tokenId ? [position] : [];
+    if (rule.rule === 'image-token') {
+      return id === rule.tokenId || id === rule.videoTokenId ? [position] : [];
+    }
     if (id !== rule.startId) return [];
     const count = ids.indexOf(rule.endId, position) - position - 1;
     if (count !== tokens) throw new Error(`a span of ${count}, ${tokens} features`);

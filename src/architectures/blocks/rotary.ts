@@ -30,6 +30,28 @@ export function rotaryTables(b: GraphBuilder, positions: Value, frequencies: Val
   return { cos: b.op('Cos', [angles]), sin: b.op('Sin', [angles]) };
 }
 
+/**
+ * Tables where a token has several positions, one per axis (time, row, column), and each channel turns by that of its
+ * section: positions int64 [axes, N, S], float32 frequencies [rotaryDim / 2] of which the first `sections[0]` go by axis
+ * 0, the next `sections[1]` by axis 1, … → cos and sin [N, S, 1, rotaryDim / 2].
+ */
+export function sectionedRotaryTables(
+  b: GraphBuilder,
+  positions: Value,
+  frequencies: Float32Array,
+  sections: readonly number[],
+): RotaryTables {
+  const axes = sections.flatMap((length, axis) => Array.from({ length }, () => axis));
+  if (axes.length !== frequencies.length) {
+    throw new RangeError(`sections [${sections}] for ${frequencies.length} frequencies`);
+  }
+  const chosen = b.op('Gather', [positions, b.int64(axes)], { attributes: { axis: 0 } });
+  const perToken = b.op('Transpose', [chosen], { attributes: { perm: [1, 2, 0] } });
+  const slots = b.op('Cast', [perToken], { attributes: { to: codeOfDType('float32') } });
+  const angles = b.op('Mul', [b.op('Unsqueeze', [slots, b.int64([2])]), b.float32(frequencies)]);
+  return { cos: b.op('Cos', [angles]), sin: b.op('Sin', [angles]) };
+}
+
 /** Rotates the first `rotaryDim` channels of each head; the others pass. */
 export function rotate(
   b: GraphBuilder,

@@ -21,17 +21,29 @@ export interface LlamaConfig {
   readonly maxPositions: number;
   readonly epsilon: number;
   readonly ropeBase: number;
-  /** Biases on q, k, v and o. */
-  readonly attentionBias: boolean;
+  /**
+   * Where a token has three positions (time, row, column): how many of a head's frequencies go by each, headDim / 2 in
+   * all. The decoder then takes positions as an input.
+   */
+  readonly ropeSections?: readonly number[];
+  /** Biases on q, k and v. */
+  readonly qkvBias: boolean;
+  /** A bias on what joins the heads. */
+  readonly outputBias: boolean;
   readonly mlpBias: boolean;
   readonly tied: boolean;
   readonly endOfTextId: number | undefined;
 }
 
-/** @throws VlmError VC1201 to VC1204, VC1232 for another model_type or rope_type */
-export function readLlamaConfig(reader: ConfigReader): LlamaConfig {
-  requireVariant(reader, 'model_type', ['llama'], 'llama');
+/**
+ * `modelType`: what the config says of itself, where the language model has no config of its own.
+ *
+ * @throws VlmError VC1201 to VC1204, VC1232 for another model_type or rope_type
+ */
+export function readLlamaConfig(reader: ConfigReader, modelType = 'llama'): LlamaConfig {
+  requireVariant(reader, 'model_type', [modelType], modelType);
   const hidden = reader.int('hidden_size', { min: 1, max: configLimits.width, default: 4096 });
+  const attentionBias = reader.bool('attention_bias', { default: false });
   const heads = reader.int('num_attention_heads', { min: 1, max: configLimits.heads, default: 32 });
   const headDim = readHeadDim(reader, hidden, heads);
   const kvHeads = reader.int('num_key_value_heads', { min: 1, max: configLimits.heads, default: heads });
@@ -54,7 +66,8 @@ export function readLlamaConfig(reader: ConfigReader): LlamaConfig {
     maxPositions: reader.int('max_position_embeddings', { min: 1, max: configLimits.slots, default: 2048 }),
     epsilon: reader.number('rms_norm_eps', { above: 0, max: 1, default: 1e-6 }),
     ropeBase: readRopeBase(reader),
-    attentionBias: reader.bool('attention_bias', { default: false }),
+    qkvBias: attentionBias,
+    outputBias: attentionBias,
     mlpBias: reader.bool('mlp_bias', { default: false }),
     tied: reader.bool('tie_word_embeddings', { default: false }),
     endOfTextId: firstId(reader.value('eos_token_id') ?? 2),

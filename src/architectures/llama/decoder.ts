@@ -1,12 +1,13 @@
 /**
- * A Llama language model, a step with cache: prefill (no past) and decode in one graph.
+ * A Llama language model, or one of its kind (Qwen2), a step with cache: prefill (no past) and decode in one graph.
  *
- *   inputs_embeds f32 [B, S, hidden], attention_mask i64 [B, P + S],
+ *   inputs_embeds f32 [B, S, hidden], attention_mask i64 [B, P + S], position_ids i64 [3, B, S] (with ropeSections),
  *   past_key_values.N.key|value f32 [B, kvHeads, P, headDim]
  *   → logits f32 [B, S, vocab], present.N.key|value f32 [B, kvHeads, P + S, headDim]
  *
  * Rotary goes by token, padding not counted, as `generate` of transformers runs it: its position ids are the
- * running sum of the mask, less one. Source of the math: modeling_llama.py of transformers.
+ * running sum of the mask, less one. With `ropeSections` it goes by the time, row and column of each token, which the
+ * caller gives. Source of the math: modeling_llama.py and modeling_qwen2_vl.py of transformers.
  */
 import { GraphBuilder } from '../../graph/builder.ts';
 import { inferNode } from '../../graph/infer/infer.ts';
@@ -19,7 +20,13 @@ import { cacheInputs, cacheOutputs, extendCache, type LayerCache } from '../bloc
 import { linear, readLinear } from '../blocks/linear.ts';
 import { gatedMlp } from '../blocks/mlp.ts';
 import { readRmsNorm, rmsNorm } from '../blocks/rms-norm.ts';
-import { inverseFrequencies, type RotaryTables, rotaryTables, rotate } from '../blocks/rotary.ts';
+import {
+  inverseFrequencies,
+  type RotaryTables,
+  rotaryTables,
+  rotate,
+  sectionedRotaryTables,
+} from '../blocks/rotary.ts';
 import type { WeightReader } from '../blocks/weights.ts';
 import { referenceOpset } from '../components.ts';
 import type { LlamaConfig } from './config.ts';
@@ -32,15 +39,26 @@ export interface LlamaWeights {
 
 export function buildLlamaDecoder({ model, head }: LlamaWeights, config: LlamaConfig): Model {
   const b = new GraphBuilder('decoder', inferNode);
-  const { hidden, kvHeads, headDim, vocab } = config;
+  const { hidden, kvHeads, headDim, vocab, ropeSections } = config;
   const embeds = b.input('inputs_embeds', tensorType('float32', ['batch_size', 'sequence_length', hidden]));
   const mask = b.input('attention_mask', tensorType('int64', ['batch_size', 'total_sequence_length']));
+  const axes = ropeSections && {
+    sections: ropeSections,
+    positions: b.input(
+      'position_ids',
+      tensorType('int64', [ropeSections.length, 'batch_size', 'sequence_length']),
+    ),
+  };
   const past = Array.from({ length: config.layers }, (_, layer) => cacheInputs(b, layer, kvHeads, headDim));
 
   const step = b.scope('slots', () => {
     const slots = decoderSlots(b, embeds, mask);
-    const frequencies = b.float32(inverseFrequencies(config.ropeBase, headDim));
-    return { mask: slots.mask, rotary: rotaryTables(b, tokenPositions(b, slots, mask), frequencies) };
+    const frequencies = inverseFrequencies(config.ropeBase, headDim);
+    const rotary =
+      axes === undefined
+        ? rotaryTables(b, tokenPositions(b, slots, mask), b.float32(frequencies))
+        : sectionedRotaryTables(b, axes.positions, frequencies, axes.sections);
+    return { mask: slots.mask, rotary };
   });
 
   let x = embeds;
@@ -78,10 +96,10 @@ function attentionLayer(
   past: LayerCache,
   step: StepTables,
 ): { readonly output: Value; readonly cache: LayerCache } {
-  const { hidden, heads, kvHeads, headDim, attentionBias: bias } = config;
+  const { hidden, heads, kvHeads, headDim, qkvBias, outputBias } = config;
   const normed = rmsNorm(b, x, readRmsNorm(block.at('input_layernorm'), hidden, config.epsilon));
   const project = (name: string, count: number): Value => {
-    const weights = readLinear(block.at(`self_attn.${name}`), hidden, count * headDim, { bias });
+    const weights = readLinear(block.at(`self_attn.${name}`), hidden, count * headDim, { bias: qkvBias });
     return splitHeads(b, linear(b, normed, weights), count, headDim);
   };
   const turn = (value: Value): Value => rotate(b, value, step.rotary, { rotaryDim: headDim, headDim });
@@ -97,7 +115,9 @@ function attentionLayer(
     headDim,
     mask: step.mask,
   });
-  const output = readLinear(block.at('self_attn.o_proj'), heads * headDim, hidden, { bias });
+  const output = readLinear(block.at('self_attn.o_proj'), heads * headDim, hidden, {
+    bias: outputBias,
+  });
   return { output: linear(b, mixed, output), cache };
 }
 

@@ -3,7 +3,8 @@
  * the tensors inside a module are named alike in all of them.
  */
 import type { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
-import { WeightReader } from '../blocks/weights.ts';
+import type { WeightReader } from '../blocks/weights.ts';
+import { findModules, type ModuleNames } from '../module-names.ts';
 
 export interface LlavaWeights {
   /** CLIP's vision model: `embeddings`, `pre_layrnorm`, `encoder`. */
@@ -14,13 +15,6 @@ export interface LlavaWeights {
   readonly text: WeightReader;
   /** The language model's head: `weight`. */
   readonly head: WeightReader;
-}
-
-interface ModuleNames {
-  /** In the order of preference; the first also names what is missing where none is there. */
-  readonly prefixes: readonly string[];
-  /** What tells that a prefix is in use: names in the module begin with one of these. */
-  readonly contents: readonly string[];
 }
 
 const modules: Readonly<Record<keyof LlavaWeights, ModuleNames>> = {
@@ -52,20 +46,6 @@ const modules: Readonly<Record<keyof LlavaWeights, ModuleNames>> = {
   },
 };
 
-export function findModules(table: TensorTable): LlavaWeights {
-  const names = table.names();
-  const find = ({ prefixes, contents }: ModuleNames): WeightReader => {
-    const used = prefixes.find((prefix) =>
-      names.some((name) => contents.some((content) => name.startsWith(`${prefix}.${content}`))),
-    );
-    const prefix = used ?? prefixes[0];
-    if (prefix === undefined) throw new RangeError('a module without names');
-    return new WeightReader(table).at(prefix);
-  };
-  return {
-    tower: find(modules.tower),
-    projector: find(modules.projector),
-    text: find(modules.text),
-    head: find(modules.head),
-  };
+export function findLlavaModules(table: TensorTable): LlavaWeights {
+  return findModules(table, modules);
 }

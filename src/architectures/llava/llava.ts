@@ -18,7 +18,7 @@ import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
 import { patchPicture } from '../patch-geometry.ts';
 import { type LlavaConfig, readLlavaConfig } from './config.ts';
-import { findModules, type LlavaWeights } from './layout.ts';
+import { findLlavaModules, type LlavaWeights } from './layout.ts';
 import { llavaRecipe } from './recipe.ts';
 import { llavaSideFiles, readPreprocessing } from './side-files.ts';
 
@@ -26,7 +26,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   const config = readLlavaConfig(checkpoint.config);
   const { text, vision } = config;
   const table = new TensorTable(checkpoint.tensors);
-  const weights = findModules(table);
+  const weights = findLlavaModules(table);
   const own = { width: vision.imageSize, height: vision.imageSize };
   const picture = patchPicture(
     options.resolution,

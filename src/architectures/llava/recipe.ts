@@ -4,7 +4,12 @@ import type { LlavaConfig } from './config.ts';
 
 export function llavaRecipe({ text, imageTokenId }: LlavaConfig): GenerationRecipe {
   return {
-    vision: { component: 'vision', input: 'pixel_values', output: 'image_features' },
+    vision: {
+      component: 'vision',
+      input: 'pixel_values',
+      output: 'image_features',
+      feed: { form: 'pixels' },
+    },
     embed: { component: 'embed' },
     decoder: {
       component: 'decoder',

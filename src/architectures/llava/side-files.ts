@@ -9,23 +9,8 @@ import type { PillowFilter } from '../../kernels/pillow-resize.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import type { ImageGeometry, PictureStep, SideFile, Size, Tiling } from '../architecture.ts';
 import { clipMean, clipStd } from '../clip/pixels.ts';
+import { findSettings, objectOf } from '../processor-settings.ts';
 import { copiedFiles } from '../side-files.ts';
-
-/** Where image processor settings are: today's transformers nests them in the processor's file. */
-interface ProcessorSettings {
-  readonly file: string;
-  readonly path: string;
-  readonly settings: JsonObject;
-}
-
-function findSettings({ json }: Checkpoint): ProcessorSettings {
-  const nested = objectOf(json.get('processor_config.json')).image_processor;
-  const own = json.get('preprocessor_config.json');
-  if (own === undefined && isJsonObject(nested)) {
-    return { file: 'processor_config.json', path: 'image_processor', settings: nested };
-  }
-  return { file: 'preprocessor_config.json', path: '', settings: objectOf(own) };
-}
 
 /** PIL's codes of resampling. */
 const filters: ReadonlyMap<unknown, PillowFilter> = new Map([
@@ -122,8 +107,4 @@ function processorSettings(settings: JsonObject, geometry: ImageGeometry, tiling
       image_token_span: geometry.tokens,
     },
   };
-}
-
-function objectOf(value: JsonValue | undefined): JsonObject {
-  return isJsonObject(value) ? value : {};
 }

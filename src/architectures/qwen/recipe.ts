@@ -15,7 +15,12 @@ export function qwenRecipe(
 ): GenerationRecipe {
   const endOfText = visual.imageStartId - specialsBeforeImage;
   return {
-    vision: { component: 'vision', input: 'pixel_values', output: 'image_features' },
+    vision: {
+      component: 'vision',
+      input: 'pixel_values',
+      output: 'image_features',
+      feed: { form: 'pixels' },
+    },
     embed: { component: 'embed' },
     decoder: {
       component: 'decoder',

@@ -1,0 +1,49 @@
+/** Llama as a language model of its own (`LlamaForCausalLM`): Llama 2, Vicuna, Llama 3. */
+import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
+import { ConfigReader } from '../../formats/checkpoint/config.ts';
+import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
+import type { Architecture, BuildOptions, BuiltModel } from '../architecture.ts';
+import { embeddingModel, languageComponents } from '../components.ts';
+import { findModules, type ModuleNames } from '../module-names.ts';
+import { refuseResolution, textSideFiles } from '../text-model.ts';
+import { readLlamaConfig } from './config.ts';
+import { buildLlamaDecoder } from './decoder.ts';
+
+const modules = {
+  model: { prefixes: ['model'], contents: ['layers.', 'embed_tokens.'] },
+  head: { prefixes: ['lm_head'], contents: ['weight'] },
+} as const satisfies Readonly<Record<string, ModuleNames>>;
+
+function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
+  refuseResolution(options);
+  const config = readLlamaConfig(new ConfigReader(checkpoint.config));
+  const { vocab, hidden, layers, kvHeads, headDim, endOfTextId } = config;
+  const table = new TensorTable(checkpoint.tensors);
+  const weights = findModules(table, modules);
+  return {
+    architecture: llama.id,
+    components: languageComponents({
+      embed: embeddingModel(weights.model.at('embed_tokens').take('weight', [vocab, hidden])),
+      decoder: buildLlamaDecoder(weights, config),
+    }),
+    recipe: {
+      embed: { component: 'embed' },
+      decoder: { component: 'decoder', layers, kvHeads, headDim, scalars: [] },
+      vocabSize: vocab,
+      hiddenSize: hidden,
+      textIds: vocab,
+      ...(endOfTextId === undefined ? {} : { endOfTextId }),
+    },
+    sideFiles: textSideFiles(checkpoint),
+    warnings: [],
+    unusedTensors: table.unused(),
+  };
+}
+
+export const llama: Architecture = {
+  id: 'llama',
+  title: 'Llama',
+  modelTypes: ['llama'],
+  recognises: ({ model_type }) => model_type === 'llama',
+  build,
+};

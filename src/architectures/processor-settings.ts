@@ -1,0 +1,26 @@
+/** Where a checkpoint of transformers keeps the settings of its image processor. */
+import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
+import { isJsonObject } from '../formats/json.ts';
+import type { JsonValue } from '../tensor/tensor.ts';
+
+export interface ProcessorSettings {
+  readonly file: string;
+  /** Of the settings in their file, for messages. */
+  readonly path: string;
+  readonly settings: JsonObject;
+}
+
+/** In a file of their own; today's transformers nests them in the processor's. Empty where a checkpoint has none. */
+export function findSettings({ json }: Pick<Checkpoint, 'json'>): ProcessorSettings {
+  const nested = objectOf(json.get('processor_config.json')).image_processor;
+  const own = json.get('preprocessor_config.json');
+  if (own === undefined && isJsonObject(nested)) {
+    return { file: 'processor_config.json', path: 'image_processor', settings: nested };
+  }
+  return { file: 'preprocessor_config.json', path: '', settings: objectOf(own) };
+}
+
+/** The value where it is an object, else an empty one. */
+export function objectOf(value: JsonValue | undefined): JsonObject {
+  return isJsonObject(value) ? value : {};
+}

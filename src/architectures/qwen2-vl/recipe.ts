@@ -1,0 +1,47 @@
+/** How the graphs of a Qwen2-VL checkpoint work together. */
+import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
+import type { GenerationRecipe, PatchRowFeed, PromptTemplate } from '../architecture.ts';
+import { objectOf } from '../processor-settings.ts';
+import type { Qwen2VlConfig } from './config.ts';
+
+export function qwen2VlRecipe(
+  { text, imageTokenId, videoTokenId, textIds }: Qwen2VlConfig,
+  feed: PatchRowFeed,
+  prompt: PromptTemplate,
+): GenerationRecipe {
+  return {
+    vision: { component: 'vision', input: 'pixel_values', output: 'image_features', feed },
+    embed: { component: 'embed' },
+    decoder: {
+      component: 'decoder',
+      layers: text.layers,
+      kvHeads: text.kvHeads,
+      headDim: text.headDim,
+      scalars: [],
+      positions: 'time-row-column',
+    },
+    splice: { rule: 'image-token', tokenId: imageTokenId, videoTokenId },
+    prompt,
+    vocabSize: text.vocab,
+    hiddenSize: text.hidden,
+    textIds,
+    ...(text.endOfTextId === undefined ? {} : { endOfTextId: text.endOfTextId }),
+  };
+}
+
+const picture = '<|vision_start|><|image_pad|><|vision_end|>';
+
+/**
+ * The form of chat that the checkpoint's template writes around one message of a user: with the template's own system
+ * message where it has one. A base model has no template, and takes text as it stands.
+ */
+export function qwen2VlPrompt({ json }: Pick<Checkpoint, 'json'>): PromptTemplate {
+  const template = ['chat_template.json', 'tokenizer_config.json']
+    .map((name) => objectOf(json.get(name)).chat_template)
+    .find((value) => typeof value === 'string');
+  if (template === undefined) return { picture, withPicture: '{picture}{text}', textOnly: '{text}' };
+  const [system = ''] = /<\|im_start\|>system\n[^<{]*<\|im_end\|>\n/.exec(template) ?? [];
+  const around = (content: string): string =>
+    `${system}<|im_start|>user\n${content}<|im_end|>\n<|im_start|>assistant\n`;
+  return { picture, withPicture: around('{picture}{text}'), textOnly: around('{text}') };
+}
