@@ -2,12 +2,13 @@
  * The gates as JUnit XML, for the test view of a CI system: a suite per level, a case per gate. The dialect is what
  * all readers share: testsuites, testsuite, testcase, failure.
  */
-import type { GateVerdict } from '../gates.ts';
+import type { GateLevel, GateVerdict } from '../gates.ts';
 import type { ParityReport } from './report.ts';
 import { formatNumber, gateKey, gateLimit, modelText, precisionText } from './text.ts';
 
 export function renderJunit(report: ParityReport): string {
-  const suites = report.levels.map(({ level }) => ({
+  const swept: readonly GateLevel[] = report.ranges === undefined ? [] : ['ranges'];
+  const suites = [...report.levels.map(({ level }) => level), ...swept].map((level) => ({
     level,
     gates: report.gates.filter((gate) => gate.level === level),
   }));
@@ -40,8 +41,9 @@ function property(name: string, value: string): string {
 }
 
 function testCase(gate: GateVerdict): readonly string[] {
-  const { level, output, component, metric, feed, where } = gate;
-  const open = `    <testcase classname="${attribute(`parity.${level}.${output}`)}" name="${attribute(`${component} ${output} ${metric} (${feed})`)}" time="0"`;
+  const { level, output, component, metric, feed, where, size } = gate;
+  const fed = size === undefined ? `(${feed})` : `at ${size}`;
+  const open = `    <testcase classname="${attribute(`parity.${level}.${output}`)}" name="${attribute(`${component} ${output} ${metric} ${fed}`)}" time="0"`;
   if (gate.passed) return [`${open}/>`];
   const measured = `${formatNumber(gate.value)}, limit ${gateLimit(gate)}`;
   const place = where === undefined || where === '' ? [] : [`worst at ${where}`];

@@ -6,6 +6,7 @@ import type { JsonValue } from '../../tensor/tensor.ts';
 import type { GateVerdict, Level, Precision } from '../gates.ts';
 import type { OutputResult } from '../outputs.ts';
 import type { CoverageRow } from './coverage.ts';
+import type { RangeReport } from './range-report.ts';
 
 /** Raised when a reader of an older report would misread a newer one. */
 export const reportVersion = 1;
@@ -134,6 +135,8 @@ export interface ParityReport extends Subject {
   readonly levels: readonly LevelReport[];
   readonly curves?: readonly ErrorCurve[];
   readonly placement?: readonly Placement[];
+  /** Of a sweep over picture sizes, where one was asked for. */
+  readonly ranges?: RangeReport;
   /** Milliseconds by step; the only part that differs from run to run. */
   readonly timing: Readonly<Record<string, number>>;
 }

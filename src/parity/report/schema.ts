@@ -109,12 +109,58 @@ const placement = z.object({
   fellBack: z.array(z.object({ node: z.string(), operator: z.string() })),
 });
 
+const range = z.object({
+  value: z.string(),
+  node: z.string(),
+  operator: z.string(),
+  block: z.string(),
+  max: measure.describe('largest |x|'),
+  headroom: measure.describe('65504 / max'),
+  where: z.string(),
+});
+
+const ranges = z.object({
+  limit: z.number().describe('the largest finite float16'),
+  sizes: z.array(
+    z.object({
+      size: z.string().describe('as asked for'),
+      input: size,
+      summary: z.string(),
+      views: count,
+      tokens: count,
+      promptTokens: count,
+      components: z.array(
+        z.object({
+          component: z.string(),
+          float16: z.boolean().describe('whether the output computes in float16'),
+          values: count.describe('that were measured'),
+          nearest: z.array(range).describe('with the least headroom, least first'),
+          inside: z.array(range).describe('the same of values inside of fused attention'),
+          blocks: z.array(z.object({ name: z.string(), max: measure, headroom: measure })),
+          nonFinite: z
+            .object({
+              value: z.string(),
+              node: z.string(),
+              operator: z.string(),
+              block: z.string(),
+              count,
+              elements: count,
+              where: z.string(),
+            })
+            .optional()
+            .describe('where the output first gives what float16 does not hold'),
+        }),
+      ),
+    }),
+  ),
+});
+
 const gate = z.object({
-  level,
+  level: z.enum([...level.options, 'ranges']),
   feed,
-  output,
+  output: z.enum([...output.options, 'activations']),
   component: z.string(),
-  metric,
+  metric: z.enum([...metric.options, 'headroom']),
   precision,
   direction: z.enum(['at-most', 'at-least']),
   limit: z.number(),
@@ -122,6 +168,7 @@ const gate = z.object({
   value: measure,
   passed: z.boolean(),
   where: z.string().optional(),
+  size: z.string().optional().describe('of a sweep'),
 });
 
 const view = z.object({
@@ -210,6 +257,7 @@ export const parityReportSchema = z.object({
   ),
   curves: z.array(curve).optional(),
   placement: z.array(placement).optional(),
+  ranges: ranges.optional().describe('of a sweep over picture sizes'),
   timing: amounts.describe('milliseconds by step; empty in files'),
 });
 

@@ -1,14 +1,15 @@
 /** Words and numbers that all forms of the report share. */
 import type { View } from '../../architectures/architecture.ts';
-import type { GateVerdict, Level } from '../gates.ts';
+import type { GateLevel, GateVerdict } from '../gates.ts';
 import type { LogitMetrics } from '../metrics.ts';
 import type { ParityReport } from './report.ts';
 
-export const levelTitles: Readonly<Record<Level, string>> = {
+export const levelTitles: Readonly<Record<GateLevel, string>> = {
   device: 'Device: the original on the device, against the original on the CPU',
   rewrite: 'Rewrite: the graph after merging and resizing, against the original',
   implementation: 'Implementation: against the plain graph with the same rounded weights',
   fidelity: 'Fidelity: against the original weights',
+  ranges: 'Ranges: how many times larger activations could be before float16 has no number for them',
 };
 
 /** `0.9987`, `1.23e-7`: four digits, three beside an exponent. */
@@ -33,9 +34,10 @@ export function gateLimit({ direction, limit, from }: GateVerdict): string {
 
 /**
  * How much of what its limit allows a gate has used: 0 is exact, 1 is at the limit, more has failed. A metric that
- * has to be at least its limit (cosine, agreement) is measured from 1 down.
+ * has to be at least its limit (cosine, agreement) is measured from 1 down; headroom by how often it holds the limit.
  */
-export function usedShare({ direction, limit, value, passed }: GateVerdict): number {
+export function usedShare({ metric, direction, limit, value, passed }: GateVerdict): number {
+  if (metric === 'headroom') return limit / value;
   const used = direction === 'at-most' ? value : 1 - value;
   const allowed = direction === 'at-most' ? limit : 1 - limit;
   if (used <= 0) return 0;

@@ -13,6 +13,7 @@ import { tokenErrors } from './heat-map.ts';
 import { logits } from './logits.ts';
 import { embeddedJson, html, type Markup, render, trusted } from './markup.ts';
 import { placement } from './placement.ts';
+import { ranges } from './ranges.ts';
 import { script } from './script.ts';
 import type { Section } from './section.ts';
 import { gates, measured, notes, numbers, passes } from './sections.ts';
@@ -24,6 +25,7 @@ const parts: readonly ((report: ParityReport) => Section | undefined)[] = [
   errorsPerBlock,
   (report) => tokenErrors(report, thumbnail(report)),
   logits,
+  ranges,
   gates,
   numbers,
   weights,

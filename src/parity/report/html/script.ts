@@ -114,6 +114,16 @@ const columnText = {
     return ['block ' + at + ', ' + found.name, ...['accumulated', 'local', 'implementation', 'rewrite']
       .flatMap((which) => found[which] === undefined ? [] : [block(which, found[which])])].join('\\n');
   },
+  ranges: ([index], at) => {
+    const { sizes } = report.ranges;
+    const ids = [...new Set(sizes.flatMap(({ components }) => components.map(({ component }) => component)))];
+    const own = sizes.flatMap(({ size, components }) => components.filter(({ component }) => component === ids[index]).map(({ blocks }) => ({ size, blocks })));
+    const name = [...new Set(own.flatMap(({ blocks }) => blocks.map((block) => block.name)))][at];
+    return ['block ' + at + ', ' + name, ...own.flatMap(({ size, blocks }) => {
+      const found = blocks.find((block) => block.name === name);
+      return found === undefined ? [] : [size + ': largest ' + number(found.max) + ', headroom ' + number(found.headroom)];
+    })].join('\\n');
+  },
   histogram: ([level, output], at) => {
     const { edges, counts } = report.levels[level].outputs[output].metrics.differences;
     const from = at === 0 ? 'below' : number(edges[at]) + ' to';

@@ -23,7 +23,9 @@ export function gates(report: ParityReport): Section {
     id: 'gates',
     short: 'Gates',
     title: 'Gates',
-    lead: report.levels.map(({ level }) => `${levelTitles[level]}.`).join(' '),
+    lead: [...new Set(report.gates.map(({ level }) => level))]
+      .map((level) => `${levelTitles[level]}.`)
+      .join(' '),
     body: html`${table({
       caption: 'All gates: what was measured, what was allowed',
       columns: [

@@ -89,6 +89,8 @@ figcaption p{margin:2px 0 8px}
 .line.local,.dots.local{stroke:var(--orange)}
 .line.tight,.dots.tight{stroke:var(--f1)}
 .line.accumulated,.dots.accumulated{stroke:var(--blue)}
+${Array.from({ length: 6 }, (_, index) => `.line.s${index}{stroke:var(--f${index})}`).join('\n')}
+.line.limit{stroke:var(--bad);stroke-dasharray:5 4}
 .dots{fill:none;stroke-width:8;stroke-linecap:round}
 .dots.ring{stroke:var(--card);stroke-width:12}
 .dots.bad{stroke:var(--bad);stroke-width:12}
