@@ -1,9 +1,11 @@
 /** The report as Markdown that a person reads in a minute: verdict, gates, worst places, tiles, coverage. */
 import { formatBytes, plural } from '../../report/format.ts';
-import type { GateVerdict } from '../gates.ts';
+import type { GateLevel, GateVerdict } from '../gates.ts';
 import { placementLine } from '../placement.ts';
 import { blockError, blockSize, finiteBlock, worstBlock, worstBlockText } from './blocks.ts';
 import { methodLines } from './method.ts';
+import type { ComponentRanges } from './range-report.ts';
+import { leastRange, rangeTitle } from './ranges-text.ts';
 import type { BlockMetrics, ErrorCurve, LevelReport, ParityReport } from './report.ts';
 import {
   adapterName,
@@ -23,6 +25,7 @@ export function renderMarkdown(report: ParityReport): string {
   return `${[
     ...head(report),
     ...gateTables(report),
+    ...rangeTables(report),
     ...worstPlaces(report),
     ...curves(report),
     ...tokens(report),
@@ -52,7 +55,8 @@ function head(report: ParityReport): string[] {
 }
 
 function gateTables(report: ParityReport): string[] {
-  return report.levels.flatMap(({ level }) => [
+  const swept: readonly GateLevel[] = report.gates.some(({ level }) => level === 'ranges') ? ['ranges'] : [];
+  return [...report.levels.map(({ level }) => level), ...swept].flatMap((level) => [
     '',
     `## ${levelTitles[level]}`,
     '',
@@ -72,6 +76,44 @@ function gateRow(gate: GateVerdict): string {
     gateLimit(gate),
     gate.where ?? '',
   ]);
+}
+
+function rangeTables({ ranges }: ParityReport): string[] {
+  if (ranges === undefined) return [];
+  const ids = [...new Set(ranges.sizes.flatMap(({ components }) => components.map((one) => one.component)))];
+  return [
+    '',
+    '## Headroom of activations at each size',
+    '',
+    `The largest float16, ${ranges.limit}, over the largest |activation|, and the node that gives it.`,
+    '',
+    row(['Size', 'Picture', 'Prompt', ...ids]),
+    `|---|---|---:|${ids.map(() => '---|').join('')}`,
+    ...ranges.sizes.map(({ size, summary, promptTokens, components }) =>
+      row([
+        size,
+        summary,
+        String(promptTokens),
+        ...ids.map((id) => {
+          const one = components.find(({ component }) => component === id);
+          return one === undefined ? '' : headroomCell(one);
+        }),
+      ]),
+    ),
+    '',
+    ...ids.flatMap((id) => {
+      const least = leastRange(ranges, id);
+      return least === undefined ? [] : [`- ${id}: ${cell(least)}`];
+    }),
+  ];
+}
+
+function headroomCell({ nearest: [least], nonFinite, float16 }: ComponentRanges): string {
+  if (least === undefined) return '';
+  const room = rangeTitle(least.headroom);
+  const isBeyond = least.headroom < 1 || nonFinite !== undefined;
+  const said = isBeyond ? `**${room}** ${nonFinite?.node ?? least.node}` : `${room} ${least.node}`;
+  return float16 ? said : `(${said})`;
 }
 
 function worstPlaces(report: ParityReport): string[] {

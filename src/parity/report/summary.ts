@@ -2,6 +2,7 @@
 import { formatTable } from '../../report/format.ts';
 import { placementLine } from '../placement.ts';
 import { worstBlock, worstBlockText } from './blocks.ts';
+import { leastRange } from './ranges-text.ts';
 import type { ErrorCurve, ParityReport } from './report.ts';
 import { formatNumber, gateKey, gateLimit, isQuiet, shareText, tightest, usedShare } from './text.ts';
 
@@ -28,26 +29,39 @@ export function summaryLines(report: ParityReport): readonly string[] {
     `Check against the original: ${verdict}`,
     ...formatTable(failures, [2]),
     ...(more > 0 ? [`        and ${more} more`] : []),
-    ...formatTable([...outputs(report), ...(report.curves ?? []).flatMap(blocks)], []),
+    ...formatTable([...outputs(report), ...(report.curves ?? []).flatMap(blocks), ...ranges(report)], []),
     ...placement(report),
   ];
 }
 
 /** Per output the gate nearest its limit. */
 function outputs(report: ParityReport): string[][] {
-  return tightest(report).map((gate) => {
-    const key = `${gate.level} ${gate.metric}`;
-    const said = `${key} ${formatNumber(gate.value)} ${gateLimit(gate)}`;
-    return [
-      `  ${gate.output}`,
-      isQuiet(gate) ? 'finite' : `${shareText(usedShare(gate))} of its limit: ${said} (${gate.feed})`,
-    ];
-  });
+  return tightest(report)
+    .filter(({ output }) => output !== 'activations')
+    .map((gate) => {
+      const key = `${gate.level} ${gate.metric}`;
+      const said = `${key} ${formatNumber(gate.value)} ${gateLimit(gate)}`;
+      return [
+        `  ${gate.output}`,
+        isQuiet(gate) ? 'finite' : `${shareText(usedShare(gate))} of its limit: ${said} (${gate.feed})`,
+      ];
+    });
 }
 
 function blocks(curve: ErrorCurve): string[][] {
   const worst = worstBlock(curve);
   return worst === undefined ? [] : [[`  ${curve.component}`, worstBlockText(worst)]];
+}
+
+/** What a sweep over sizes found nearest to the end of float16, per component that computes in it. */
+function ranges({ ranges: report }: ParityReport): string[][] {
+  if (report === undefined) return [];
+  const halves = report.sizes.flatMap(({ components }) => components.filter((one) => one.float16));
+  const ids = [...new Set(halves.map(({ component }) => component))];
+  return ids.flatMap((id) => {
+    const least = leastRange(report, id);
+    return least === undefined ? [] : [['  ranges', `${id}: ${least}`]];
+  });
 }
 
 /** The converted graphs in one line, the best known of them. */
