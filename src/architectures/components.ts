@@ -10,20 +10,31 @@ import { initializer, type Weight } from './blocks/weights.ts';
 /** Operator set of the reference graphs: the first with Gelu. */
 export const referenceOpset = 20;
 
-/** Vision encoder, embedding and decoder, under the names that runtimes look for. */
-export function visionLanguageComponents(models: {
-  readonly vision: Model;
+interface LanguageModels {
   readonly embed: Model;
   readonly decoder: Model;
-}): readonly Component[] {
+}
+
+/** Vision encoder, embedding and decoder, under the names that runtimes look for. */
+export function visionLanguageComponents({
+  vision,
+  ...language
+}: LanguageModels & { readonly vision: Model }): readonly Component[] {
   return [
     {
       id: 'vision',
       kind: 'encoder',
       modality: 'image',
       fileName: 'vision_encoder',
-      model: models.vision,
+      model: vision,
     },
+    ...languageComponents(language),
+  ];
+}
+
+/** Embedding and decoder alone. */
+export function languageComponents(models: LanguageModels): readonly Component[] {
+  return [
     {
       id: 'embed',
       kind: 'embed',

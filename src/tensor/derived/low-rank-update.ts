@@ -2,10 +2,14 @@
  * A linear weight with low-rank adapters folded in: base [out, in] + sum of scale · B [out, r] · A [r, in],
  * computed in float32 (kernels/low-rank.ts). Adapters are added in the order given.
  */
+import { fail } from '../../report/diagnostics.ts';
 import { elementCount } from '../dtype.ts';
+import { findNonFinite } from '../non-finite.ts';
 import { derivedTensor, type Need, type Tensor } from '../tensor.ts';
 import { wholeRows, windowBytes } from '../window.ts';
-import { expectFloat32, matrixShape, regionAt } from './derive.ts';
+import { derivationOf, expectFloat32, matrixShape, onlyInput, regionAt } from './derive.ts';
+import { leafNames } from './leaves.ts';
+import { transpose2d } from './transpose.ts';
 
 /** All float32. */
 export interface LowRank {
@@ -17,9 +21,38 @@ export interface LowRank {
   readonly scale: Tensor;
 }
 
-/** float32 [out, in]. */
+/** A weight and what is added to it. */
+export interface LowRankParts {
+  /** [out, in] */
+  readonly base: Tensor;
+  readonly updates: readonly LowRank[];
+}
+
+/** What a `lowRankUpdate` was made of; undefined where the tensor is none. Looks through `transpose2d` of one. */
+export function lowRankParts(tensor: Tensor): LowRankParts | undefined {
+  const derivation = derivationOf(tensor, 'low-rank-update');
+  if (derivation !== undefined) return partsOf(derivation.inputs);
+  const turned = derivationOf(tensor, 'transpose');
+  const parts = turned === undefined ? undefined : lowRankParts(onlyInput(turned));
+  return (
+    parts && {
+      base: transpose2d(parts.base),
+      updates: parts.updates.map(({ a, b, scale }) => ({ a: transpose2d(b), b: transpose2d(a), scale })),
+    }
+  );
+}
+
+/**
+ * float32 [out, in]; updates of an updated weight join its own. Computing it throws VC1311 where the result is not
+ * finite, unless such weights are kept.
+ */
 export function lowRankUpdate(base: Tensor, updates: readonly LowRank[]): Tensor {
   if (updates.length === 0) return base;
+  const inner = derivationOf(base, 'low-rank-update');
+  if (inner !== undefined) {
+    const parts = partsOf(inner.inputs);
+    return lowRankUpdate(parts.base, [...parts.updates, ...updates]);
+  }
   expectFloat32(base, 'the base of a low-rank update');
   const [rows, columns] = matrixShape(base, 'the base of a low-rank update');
   const ranks: number[] = [];
@@ -49,7 +82,7 @@ export function lowRankUpdate(base: Tensor, updates: readonly LowRank[]): Tensor
         { input: update * 3 + 3, window: wholeRows(0, 1, 1) },
       ]),
     ],
-    compute: (window, inputs, outputs, { workspace }) => {
+    compute: (window, inputs, outputs, { workspace, nonFinite }) => {
       const { kernels } = workspace;
       const [from, sum] = [regionAt(inputs, 0), regionAt(outputs, 0)];
       for (let row = 0; row < window.rows; row++) {
@@ -86,12 +119,21 @@ export function lowRankUpdate(base: Tensor, updates: readonly LowRank[]): Tensor
         window.rows,
         window.columns,
       );
+      if (nonFinite === 'keep') return;
+      for (let row = 0; row < window.rows; row++) {
+        const found = findNonFinite('float32', sum.pointer + row * sum.stride, window.columns * 4, workspace);
+        if (found < 0) continue;
+        throw fail('VC1311', {
+          where: leafNames(base).join(', '),
+          found: `row ${window.row + row}, column ${window.column + found}`,
+        });
+      }
     },
   });
 }
 
 /** Inputs: the base, then A, B and scale of each update. */
-export function rebuildLowRankUpdate([base, ...factors]: readonly Tensor[]): readonly Tensor[] {
+function partsOf([base, ...factors]: readonly Tensor[]): LowRankParts {
   const updates: LowRank[] = [];
   for (let i = 0; i < factors.length; i += 3) {
     const [a, b, scale] = factors.slice(i, i + 3);
@@ -101,5 +143,10 @@ export function rebuildLowRankUpdate([base, ...factors]: readonly Tensor[]): rea
     updates.push({ a, b, scale });
   }
   if (base === undefined) throw new RangeError('low-rank-update: wrong recipe');
+  return { base, updates };
+}
+
+export function rebuildLowRankUpdate(inputs: readonly Tensor[]): readonly Tensor[] {
+  const { base, updates } = partsOf(inputs);
   return [lowRankUpdate(base, updates)];
 }

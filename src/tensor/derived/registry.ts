@@ -16,6 +16,7 @@ import { rebuildQuantizeBlocks } from './quantize-blocks.ts';
 import { rebuildQuantizeChannels } from './quantize-channels.ts';
 import { reshape } from './reshape.ts';
 import { rebuildPermuteRows } from './rows.ts';
+import { rebuildScaleAxis } from './scale-axis.ts';
 import { rebuildTranspose } from './transpose.ts';
 
 type Params = { readonly [key: string]: JsonValue };
@@ -33,6 +34,7 @@ const rebuilders: ReadonlyMap<string, Rebuild> = new Map<string, Rebuild>([
   ['permute-rows', rebuildPermuteRows],
   ['quantize-blocks', rebuildQuantizeBlocks],
   ['quantize-channels', rebuildQuantizeChannels],
+  ['scale-axis', rebuildScaleAxis],
   ['stack', rebuildStack],
   ['transpose', rebuildTranspose],
 ]);

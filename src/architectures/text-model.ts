@@ -1,0 +1,25 @@
+/** What language models without pictures have in common: their side files, and the picture size that they refuse. */
+import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
+import { fail } from '../report/diagnostics.ts';
+import type { BuildOptions, SideFile } from './architecture.ts';
+import { formatSize } from './resolution.ts';
+import { copiedFiles } from './side-files.ts';
+
+/** Throws VC4201: there are no pictures whose size could be asked for. */
+export function refuseResolution({ resolution }: BuildOptions): void {
+  if (resolution === undefined) return;
+  throw fail('VC4201', {
+    where: 'resolution',
+    found: formatSize(resolution),
+    expected: 'none: the model takes no pictures',
+  });
+}
+
+export function textSideFiles({ config, files }: Checkpoint): readonly SideFile[] {
+  const name = 'tokenizer_config.json';
+  return [
+    { name: 'config.json', kind: 'json', value: config },
+    ...(files.includes(name) ? [{ name, kind: 'copy', from: name } as const] : []),
+    ...copiedFiles(files),
+  ];
+}
