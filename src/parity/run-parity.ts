@@ -9,10 +9,13 @@ import type { ChosenDevice, Device } from '../runtime/devices.ts';
 import { runtimeVersion } from '../runtime/session.ts';
 import { type GateOverride, judge } from './gates.ts';
 import { type Baseline, checkBaseline, judgeBaseline } from './gates-baseline.ts';
+import { judgeBlocks } from './gates-blocks.ts';
 import { drawSample, type Sample } from './inputs/sample.ts';
 import { summariseSample } from './inputs/summary.ts';
+import { locate } from './locate/locate.ts';
 import { PlacementLog, placementLine } from './placement.ts';
 import { type ImageSummary, type ParityReport, reportVersion, type Subject } from './report/report.ts';
+import type { Call } from './stream/lanes.ts';
 import type { StreamedBuilds } from './stream/request.ts';
 import { runStreamed } from './stream/streamed.ts';
 
@@ -59,15 +62,20 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
   const placement = new PlacementLog();
   const notes = deviceNotes(chosen, subject);
   let total = 0;
+  const calls = new Map<string, readonly Call[]>();
+  const asked = (reference: Device) => ({
+    ...request.stream,
+    recipe,
+    image,
+    sample,
+    decodeSteps,
+    signal,
+    devices: { reference, converted: device },
+  });
   const runOn = (reference: Device) =>
     runStreamed({
-      ...request.stream,
-      recipe,
-      image,
-      sample,
-      decodeSteps,
-      signal,
-      devices: { reference, converted: device },
+      ...asked(reference),
+      onCalls: (component, own) => calls.set(component, own),
       onPlacement: placement.record,
       onStep: (step, done, of) => {
         total = of;
@@ -85,12 +93,16 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
     return runOn(referenceDevice);
   });
   request.onProgress?.({ done: total, total, unit: 'steps' });
-  const gates = levels.flatMap(({ level, outputs }) =>
-    judge(level, outputs, subject.precision, request.gates ?? []),
-  );
+  const { gates: overrides = [] } = request;
+  const gates = levels.flatMap(({ level, outputs }) => [
+    ...judgeBlocks(level, curves, subject.precision, overrides),
+    ...judge(level, outputs, subject.precision, overrides),
+  ]);
   if (request.baseline !== undefined) {
     gates.push(...judgeBaseline(levels, subject.precision, request.baseline));
   }
+  const judged = { gates, curves, precision: subject.precision };
+  const findings = await locate({ ...asked(referenceDevice), calls, report: judged });
   const components = [...request.stream.builds.keys()];
   const placed = placement.finish(components, (build) => (build === 'reference' ? referenceDevice : device));
   return {
@@ -106,6 +118,7 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
     },
     ...(image === undefined ? {} : { image: summariseImage(image) }),
     sample: summary,
+    findings,
     gates,
     levels,
     curves,

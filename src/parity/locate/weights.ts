@@ -35,20 +35,26 @@ export function tensorFaults(
   return [...faults, ...adapterFaults(before, after, exactTo)].sort((a, b) => b.relative - a.relative);
 }
 
+/** Tensors that have nothing to do with each other are farther apart. */
+const unlike = 1;
+
 interface Partner {
   readonly constant: Constant;
   /** Laid out as the other one is. */
   readonly values: Float32Array;
 }
 
-/** The constant of the same name, else the nearest of the same size and layout. */
+/** The constant of the same name, else one of the same size that is nearer than anything unlike it would be. */
 function partnerOf(found: Constant, before: readonly Constant[]): Partner | undefined {
   const same = before.filter(({ name }) => name === found.name);
-  const candidates = (same.length > 0 ? same : before).flatMap((constant) => layouts(constant, found));
-  const [nearest] = candidates
-    .map((partner) => ({ partner, error: relativeError(partner.values, floats(found.value)) }))
+  const named = same.length > 0;
+  const own = floats(found.value);
+  const [nearest] = (named ? same : before)
+    .flatMap((constant) => layouts(constant, found))
+    .map((partner) => ({ partner, error: relativeError(partner.values, own) }))
     .sort((a, b) => a.error - b.error);
-  return nearest?.partner;
+  if (nearest === undefined || named) return nearest?.partner;
+  return own.length > 1 && nearest.error < unlike ? nearest.partner : undefined;
 }
 
 function layouts(constant: Constant, found: Constant): readonly Partner[] {

@@ -6,6 +6,7 @@ import type { JsonValue } from '../../tensor/tensor.ts';
 import type { GateVerdict, Level, Precision } from '../gates.ts';
 import type { OutputResult } from '../outputs.ts';
 import type { CoverageRow } from './coverage.ts';
+import type { Finding } from './finding.ts';
 import type { RangeReport } from './range-report.ts';
 
 /** Raised when a reader of an older report would misread a newer one. */
@@ -72,7 +73,7 @@ export interface LevelReport {
 export interface BlockMetrics {
   readonly relative: number;
   readonly cosine: number;
-  /** Largest error over the reference's standard deviation, and where. */
+  /** Largest error over the larger of the element and the reference's standard deviation, and where. */
   readonly max: number;
   readonly worst: string;
   readonly nonFinite: number;
@@ -131,6 +132,8 @@ export interface ParityReport extends Subject {
   };
   readonly image?: ImageSummary;
   readonly sample: SampleSummary;
+  /** What the failed gates lead to, in the order from the original to the output; empty where none failed. */
+  readonly findings: readonly Finding[];
   readonly gates: readonly GateVerdict[];
   readonly levels: readonly LevelReport[];
   readonly curves?: readonly ErrorCurve[];

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { Code } from '../../report/diagnostics.ts';
 import { devices } from '../../runtime/devices.ts';
 import { gateMetrics, levels, type MetricName, precisions } from '../gates.ts';
+import { findingKinds } from './finding.ts';
 import { reportVersion } from './report.ts';
 
 /** What is measured; null in the file where it is not a finite number. */
@@ -158,7 +159,7 @@ const ranges = z.object({
 const gate = z.object({
   level: z.enum([...level.options, 'ranges']),
   feed,
-  output: z.enum([...output.options, 'activations']),
+  output: z.enum([...output.options, 'blocks', 'activations']),
   component: z.string(),
   metric: z.enum([...metric.options, 'headroom']),
   precision,
@@ -171,10 +172,26 @@ const gate = z.object({
   size: z.string().optional().describe('of a sweep'),
 });
 
+const finding = z.object({
+  level,
+  component: z.string(),
+  block: z.object({ index: count, name: z.string() }).optional(),
+  otherBlocks: count.describe('so many more blocks of the component are off'),
+  kind: z.enum(findingKinds).describe('what is wrong'),
+  places: z.array(z.string()).describe('views, tokens or positions that it is confined to'),
+  node: z
+    .object({ name: z.string(), operator: z.string(), value: z.string() })
+    .optional()
+    .describe('makes the first value that is off though what it is made from is not'),
+  tensors: z.array(z.object({ name: z.string(), what: z.string() })).describe('its wrong constants'),
+  detail: z.string().optional(),
+});
+
 const view = z.object({
-  kind: z.enum(['tile', 'global']),
+  kind: z.enum(['tile', 'global', 'frame']),
   row: count.optional(),
   column: count.optional(),
+  frame: count.optional(),
   adapter: count.nullable().optional(),
   trained: z.boolean().optional(),
 });
@@ -246,6 +263,7 @@ export const parityReportSchema = z.object({
     decodeSteps: count,
     continuation: z.enum(['picked', 'drawn']).optional(),
   }),
+  findings: z.array(finding).describe('what the failed gates lead to; empty where none failed'),
   gates: z.array(gate),
   levels: z.array(
     z.object({

@@ -8,6 +8,7 @@ import { drawPicture } from '../../../src/parity/inputs/picture.ts';
 import { Random } from '../../../src/parity/inputs/random.ts';
 import type { Metrics, TokenMap } from '../../../src/parity/metrics.ts';
 import type { Feed, OutputKind } from '../../../src/parity/outputs.ts';
+import type { Finding } from '../../../src/parity/report/finding.ts';
 import type {
   BlockMetrics,
   ErrorCurve,
@@ -179,6 +180,22 @@ export function fullReport({ broken = false, name = 'Monkey' } = {}): ParityRepo
   const precision = { vision: 'int4', embed: 'int4', decoder: 'int4' } as const;
   const gates: GateVerdict[] = levels.flatMap((one) => judge(one.level, one.outputs, precision, []));
   const rgb = drawPicture(input.width, input.height, 1).rgb;
+  const finding: Finding = {
+    level: 'implementation',
+    component: fault.component,
+    block: { index: fault.block, name: `transformer.resblocks.${fault.block}` },
+    otherBlocks: 0,
+    kind: 'zero points',
+    places: ['tile row 0 column 2'],
+    node: {
+      name: 'block.11/MatMulNBits_2',
+      operator: 'com.microsoft::MatMulNBits',
+      value: 'block.11/Concat_out',
+    },
+    tensors: [
+      { name: `${name}.resblocks.11.attn.in_proj.weight@view2`, what: '96 of 96, first at row 0, block 0' },
+    ],
+  };
   return {
     version: 1,
     passed: gates.every((gate) => gate.passed),
@@ -275,6 +292,7 @@ export function fullReport({ broken = false, name = 'Monkey' } = {}): ParityRepo
       ],
       decodeSteps: 8,
     },
+    findings: broken ? [finding] : [],
     gates,
     levels,
     curves: [

@@ -1,0 +1,31 @@
+/** What rows of a component's values are: tokens of a picture's views, positions of a prompt and of what follows it. */
+import { positionPlace, viewName } from '../places.ts';
+import { decoderSchedule } from '../stream/calls.ts';
+import type { StreamRequest } from '../stream/request.ts';
+import type { RowNames } from './confine.ts';
+
+/** `call`: the run of the component, in the order in which the check makes them. */
+export function rowNames(
+  component: string,
+  call: number,
+  { recipe, image, sample, decodeSteps }: Pick<StreamRequest, 'recipe' | 'image' | 'sample' | 'decodeSteps'>,
+): RowNames {
+  if (component === recipe.vision?.component && image !== undefined) {
+    const prefix = sample.pictures.length === 1 ? '' : `picture ${call}, `;
+    return {
+      views: image.views.map((view) => `${prefix}${viewName(view)}`),
+      tokensPerView: image.tokensPerView,
+      row: (index, behindTower) => `${behindTower ? 'token' : 'row'} ${index}`,
+    };
+  }
+  const isDecoder = component === recipe.decoder.component;
+  const run = isDecoder ? decoderSchedule(sample.prompts.length, decodeSteps)[call] : { prompt: call };
+  const prompt = sample.prompts[run?.prompt ?? 0];
+  const first = run?.step === undefined ? 0 : (prompt?.ids.length ?? 0) + run.step;
+  return {
+    views: [],
+    tokensPerView: 0,
+    row: (index) =>
+      prompt === undefined ? `row ${index}` : positionPlace(run?.prompt ?? 0, prompt, first + index),
+  };
+}

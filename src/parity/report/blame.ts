@@ -1,0 +1,105 @@
+/**
+ * What a report's failed gates lead to: which component and which of its blocks is off first, on the way from the
+ * original to the output. What a finding explains is not blamed again: errors at fidelity where an earlier level is
+ * off already in the same component or in one that feeds it.
+ */
+import { defaultLimits } from '../gate-limits.ts';
+import type { GateVerdict, Level } from '../gates.ts';
+import { levels } from '../gates.ts';
+import { finiteBlock } from './blocks.ts';
+import type { BlockMetrics, ErrorCurve, ParityReport } from './report.ts';
+
+export interface Suspect {
+  readonly level: Level;
+  readonly component: string;
+  readonly block?: { readonly index: number; readonly name: string };
+  /** As many more blocks of the component are off. */
+  readonly otherBlocks: number;
+  readonly limits: BlockLimits;
+  /** The gate that failed first. */
+  readonly gate: GateVerdict;
+}
+
+/** What a block's own error may be. */
+export interface BlockLimits {
+  readonly relative: number;
+  readonly max: number;
+}
+
+type Judged = Pick<ParityReport, 'gates' | 'curves' | 'precision'>;
+
+/** In the order of the levels, and within them of the components; empty where all gates passed. */
+export function suspects(report: Judged): readonly Suspect[] {
+  const found: Suspect[] = [];
+  const failed = report.gates.filter((gate) => !gate.passed && gate.from !== 'baseline');
+  for (const level of levels) {
+    for (const component of new Set(
+      failed.filter((gate) => gate.level === level).map((gate) => gate.component),
+    )) {
+      if (level === 'fidelity' && isExplained(component, found, report)) continue;
+      found.push(suspect(level, component, failed, report));
+    }
+  }
+  return found;
+}
+
+/** Components come in the order in which they feed each other, the last one by all others. */
+function isExplained(component: string, found: readonly Suspect[], { curves = [] }: Judged): boolean {
+  const last = curves.at(-1)?.component === component;
+  return found.some((one) => one.component === component || last);
+}
+
+function suspect(level: Level, component: string, failed: readonly GateVerdict[], report: Judged): Suspect {
+  const gate = failed.find((one) => one.level === level && one.component === component);
+  if (gate === undefined) throw new RangeError(`no gate of ${component} failed at ${level}`);
+  const limits = blockLimits(level, component, report);
+  const curve = report.curves?.find((one) => one.component === component);
+  const off = curve === undefined ? [] : blocksOff(level, curve, limits);
+  const [block] = off;
+  return {
+    level,
+    component,
+    ...(block === undefined ? {} : { block }),
+    otherBlocks: Math.max(0, off.length - 1),
+    limits,
+    gate,
+  };
+}
+
+/** A block alone is held to what the whole component is. */
+function blockLimits(level: Level, component: string, { gates, precision }: Judged): BlockLimits {
+  const own = gates.filter(
+    (gate) => gate.level === level && gate.component === component && gate.from !== 'baseline',
+  );
+  const limits = Object.values(defaultLimits[level][precision[component] ?? 'fp32'].local);
+  const limit = (metric: 'relative' | 'max'): number => {
+    const judged = own.filter((gate) => gate.metric === metric).map((gate) => gate.limit);
+    const known = judged.length > 0 ? judged : limits.flatMap((one) => one[metric] ?? []);
+    return known.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...known);
+  };
+  return { relative: limit('relative'), max: limit('max') };
+}
+
+const ownErrors: Readonly<
+  Partial<Record<Level, (block: ErrorCurve['blocks'][number]) => BlockMetrics | undefined>>
+> = {
+  rewrite: ({ rewrite }) => rewrite,
+  implementation: ({ implementation }) => implementation,
+  fidelity: ({ local }) => local,
+};
+
+/** Blocks that are off by themselves; a fault that only accumulates has none. */
+function blocksOff(
+  level: Level,
+  { blocks }: ErrorCurve,
+  limits: BlockLimits,
+): readonly { readonly index: number; readonly name: string }[] {
+  const of = ownErrors[level];
+  if (of === undefined) return [];
+  return blocks.flatMap((block, index) => {
+    const metrics = of(block);
+    if (metrics === undefined) return [];
+    const within = finiteBlock(metrics) && metrics.relative <= limits.relative && metrics.max <= limits.max;
+    return within ? [] : [{ index, name: block.name }];
+  });
+}
