@@ -66,6 +66,9 @@ export function attention(b: GraphBuilder, inputs: AttentionInputs): Value {
   return attend(b, { ...inputs, q: split(inputs.q), k: split(inputs.k), v: split(inputs.v) });
 }
 
+/** Attention of whichever rows belong together. */
+export type Attend = typeof attention;
+
 /** [..., 3 · size] with q | k | v on the last axis → three of [..., size] */
 export function splitQkv(b: GraphBuilder, x: Value, size: number): readonly [Value, Value, Value] {
   const [q, k, v] = b.ops('Split', [x, b.int64([size, size, size])], 3, { attributes: { axis: -1 } });

@@ -5,7 +5,7 @@
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
 import type { Activation } from './activation.ts';
-import { attention } from './attention.ts';
+import { type Attend, attention } from './attention.ts';
 import { layerNorm, readLayerNorm } from './layer-norm.ts';
 import { linear, readLinear } from './linear.ts';
 import { mlp } from './mlp.ts';
@@ -20,9 +20,7 @@ export interface EncoderConfig {
   readonly epsilon: number;
 }
 
-/** What attends to what: by default every row of x to every other of the same N. */
-export type Attend = typeof attention;
-
+/** `attend` says what attends to what: by default every row of x to every other of the same N. */
 export function encoderLayer(
   b: GraphBuilder,
   x: Value,

@@ -5,12 +5,12 @@
  *   x = ln_kv(kv_proj(patches)); q = ln_q(query) (+ positions); k = x + positions; v = x
  *   out_proj(attention(q, k, v)), then ln_post(…) @ proj
  *
- * patches [N, S, width] → [N, queries, size]
+ * patches [N, S, width] → [N, queries, size], or what `attend` makes of them.
  */
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
 import { sliceRows } from '../../tensor/derived/rows.ts';
-import { attention } from './attention.ts';
+import { type Attend, attention } from './attention.ts';
 import { type LayerNormWeights, layerNorm, readLayerNorm } from './layer-norm.ts';
 import { type LinearWeights, linear, readLinear } from './linear.ts';
 import { initializer, type Weight, type WeightReader } from './weights.ts';
@@ -35,14 +35,14 @@ export interface ResamplerShape {
   readonly queries: number;
 }
 
-/** What is known of positions, made where it is used. */
+/** What is known of where patches are; positions are made where they are used. */
 export interface ResamplerPositions {
   /** Added to the keys: broadcast to [N, S, size]. */
   readonly keys: () => Value;
   /** Added to the queries: [queries, size]. */
   readonly queries?: () => Value;
-  /** Added to the scores: broadcast to [N, heads, queries, S]. */
-  readonly mask?: Value;
+  /** Which patches a query sees: by default all of the same N. */
+  readonly attend?: Attend;
 }
 
 /** One head per whole 128 channels, in every family. */
@@ -99,13 +99,13 @@ export function resampler(
   const batch = b.op('Shape', [patches], { attributes: { start: 0, end: 1 } });
   const shape = b.op('Concat', [batch, b.int64([queries, size])], { attributes: { axis: 0 } });
   const heads = resamplerHeads(size);
-  const mixed = attention(b, {
+  const { attend = attention } = positions;
+  const mixed = attend(b, {
     q: b.op('Expand', [asked, shape]),
     k: linear(b, keys, weights.k),
     v: linear(b, x, weights.v),
     heads,
     headDim: size / heads,
-    ...(positions.mask === undefined ? {} : { mask: positions.mask }),
   });
   return linear(b, mixed, weights.out);
 }

@@ -5,34 +5,24 @@
  * Source of the rule: image_processing_minicpmv.py of the release. Sizes hang on Python's rounding and logarithm.
  */
 import { naturalLog, roundHalfEven } from '../../kernels/python-math.ts';
-import type { Size } from '../architecture.ts';
+import type { Size, SliceRule, Slicing } from '../architecture.ts';
 import type { Grid } from '../blocks/resize.ts';
 
-/** The image processor's settings, in pixels but for the first. */
-export interface SliceSettings {
-  /** Most slices of a picture, the source view not counted. */
-  readonly maxSlices: number;
-  /** A view has about scale · scale pixels. */
-  readonly scale: number;
-  readonly patch: number;
+export interface ViewGroup {
+  readonly views: number;
+  /** Patches of each. */
+  readonly grid: Grid;
 }
 
-export interface Slicing {
-  /** Size of the source view. */
-  readonly source: Size;
-  /** Left out where the source view is all there is. */
-  readonly slices?: { readonly grid: Grid; readonly size: Size };
-}
-
-export function slicePicture(picture: Size, settings: SliceSettings): Slicing {
-  const grid = sliceGrid(picture, settings);
-  const source = bestSize(picture, settings);
+export function slicePicture(picture: Size, rule: SliceRule): Slicing {
+  const grid = sliceGrid(picture, rule);
+  const source = bestSize(picture, rule);
   if (grid === undefined) return { source };
   const whole = {
     width: nearestMultiple(picture.width, grid.columns),
     height: nearestMultiple(picture.height, grid.rows),
   };
-  const size = bestSize({ width: whole.width / grid.columns, height: whole.height / grid.rows }, settings);
+  const size = bestSize({ width: whole.width / grid.columns, height: whole.height / grid.rows }, rule);
   return { source, slices: { grid, size } };
 }
 
@@ -49,7 +39,7 @@ export function patchGrid({ width, height }: Size, patch: number): Grid {
 }
 
 /** About scale² pixels in the shape given, whole patches: `find_best_resize`, which only ever sees sizes to be scaled. */
-function bestSize({ width, height }: Size, { scale, patch }: SliceSettings): Size {
+function bestSize({ width, height }: Size, { scale, patch }: SliceRule): Size {
   const ratio = width / height;
   const scaled = Math.trunc(scale / Math.sqrt(ratio));
   return {
@@ -59,7 +49,7 @@ function bestSize({ width, height }: Size, { scale, patch }: SliceSettings): Siz
 }
 
 /** As many slices as the picture has views' areas, one less or one more, in the shape nearest to the picture's. */
-function sliceGrid({ width, height }: Size, { maxSlices, scale }: SliceSettings): Grid | undefined {
+function sliceGrid({ width, height }: Size, { maxSlices, scale }: SliceRule): Grid | undefined {
   const multiple = Math.min(Math.ceil((width * height) / (scale * scale)), maxSlices);
   if (multiple <= 1) return undefined;
   const wanted = naturalLog(width / height);
@@ -84,4 +74,12 @@ function sliceGrid({ width, height }: Size, { maxSlices, scale }: SliceSettings)
 /** At least one unit. */
 function nearestMultiple(length: number, unit: number): number {
   return Math.max(roundHalfEven(length / unit) * unit, unit);
+}
+
+/** Views of one grid, next to each other, as the tower takes them. */
+export function viewGroups({ source, slices }: Slicing, patch: number): readonly ViewGroup[] {
+  const whole = { views: 1, grid: patchGrid(source, patch) };
+  if (slices === undefined) return [whole];
+  const { rows, columns } = slices.grid;
+  return [whole, { views: rows * columns, grid: patchGrid(slices.size, patch) }];
 }

@@ -1,0 +1,41 @@
+/** How the graphs of a MiniCPM-Llama3-V 2.5 checkpoint work together. */
+import type { GenerationRecipe, SliceFeed } from '../architecture.ts';
+import type { MiniCpmConfig } from './config.ts';
+import type { SpecialTokens } from './special-tokens.ts';
+
+/** The chat's form, as the release's template writes it around one message of a user. */
+const chat = (content: string): string =>
+  `<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n${content}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n`;
+
+export function miniCpmRecipe(
+  { text }: MiniCpmConfig,
+  feed: SliceFeed,
+  tokens: SpecialTokens,
+): GenerationRecipe {
+  return {
+    vision: { component: 'vision', input: 'pixel_values', output: 'image_features', feed },
+    embed: { component: 'embed' },
+    decoder: {
+      component: 'decoder',
+      layers: text.layers,
+      kvHeads: text.kvHeads,
+      headDim: text.headDim,
+      scalars: [],
+    },
+    splice: {
+      rule: 'between-markers',
+      startId: tokens.imageStart,
+      endId: tokens.imageEnd,
+      padId: tokens.unknown,
+    },
+    prompt: {
+      picture: '(<image>./</image>)',
+      withPicture: chat('{picture}\n{text}'),
+      textOnly: chat('{text}'),
+    },
+    vocabSize: text.vocab,
+    hiddenSize: text.hidden,
+    textIds: tokens.first,
+    ...(text.endOfTextId === undefined ? {} : { endOfTextId: text.endOfTextId }),
+  };
+}
