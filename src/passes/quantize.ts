@@ -21,6 +21,7 @@ import { dequantizeBlocks } from '../tensor/derived/dequantize-blocks.ts';
 import { type QuantizedBlocks, quantizeBlocks, quantizeTable } from '../tensor/derived/quantize-blocks.ts';
 import { type DType, isFloat } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { type KeptWeights, keptWeights } from './keep-weights.ts';
 import { asWeight, isOtherProduct, type MatrixProduct, matrixProduct } from './matrix-product.ts';
 import type { Pass, PassContext } from './pass.ts';
 import { sharedObjection, WeightCoverage } from './weight-coverage.ts';
@@ -29,6 +30,8 @@ interface Options {
   readonly block: number;
   readonly symmetric: boolean;
   readonly embedding: boolean;
+  /** Weights that stay as they are; see keep-weights.ts. */
+  readonly keep: string;
 }
 
 interface Scheme extends Options {
@@ -49,6 +52,8 @@ function quantizePass(bits: 4 | 8): Pass<Options> {
         .default(32),
       symmetric: z.boolean().default(false),
       embedding: z.boolean().default(true),
+      // A name that reads as a number comes as one.
+      keep: z.coerce.string().default(''),
     }),
     run: (model, options, cx) => {
       const scheme = { ...options, bits, accuracyLevel: accuracyLevel(cx.targets, bits) };
@@ -84,6 +89,7 @@ class Quantizer {
   readonly #scheme: Scheme;
   readonly #cx: PassContext;
   readonly #weights: WeightCoverage;
+  readonly #keep: KeptWeights;
   /** A weight is quantized once, whoever shares it. */
   readonly #done = new Map<Value, Quantized>();
   readonly #stats = { matmul: 0, gather: 0, biases: 0, kept: 0 };
@@ -93,6 +99,7 @@ class Quantizer {
     this.#scheme = scheme;
     this.#cx = cx;
     this.#weights = new WeightCoverage(model.graph, cx);
+    this.#keep = keptWeights(scheme.keep);
   }
 
   run(): { readonly changed: boolean; readonly stats: Readonly<Record<string, number>> } {
@@ -109,12 +116,14 @@ class Quantizer {
       opsetImports.set('com.microsoft', opsetImports.get('com.microsoft') ?? 1);
     }
     this.#stats.kept = this.#weights.rest();
+    for (const pattern of this.#keep.unmatched()) this.#cx.note(`keep: no weight is named ${pattern}`);
     return { changed, stats: this.#stats };
   }
 
   #product(product: MatrixProduct): void {
     const { node, index, left, weight, rows, addend } = product;
-    const reason = this.#productObjection(product) ?? sharedObjection(weight, node, index);
+    const reason =
+      this.#wish(weight, node) ?? this.#productObjection(product) ?? sharedObjection(weight, node, index);
     if (reason !== undefined) {
       this.#weights.keep(weight, node.op, reason);
       return;
@@ -150,6 +159,10 @@ class Quantizer {
     if (isBias) this.#stats.biases += 1;
     if (add !== undefined) add.graph.removeNode(add);
     node.graph.removeNode(node);
+  }
+
+  #wish({ name }: Value, node: Node): string | undefined {
+    return this.#keep.has(name, node.metadata.get(metadataKeys.scope)) ? 'kept as asked for' : undefined;
   }
 
   #productObjection({ node, rows, addend }: MatrixProduct): string | undefined {
@@ -201,7 +214,8 @@ class Quantizer {
     if (node.op !== 'Gather' || table === undefined || indices === undefined || tensor === undefined) return;
     // Gather of shapes and positions.
     if (!isFloat(tensor.dtype)) return;
-    const reason = this.#gatherObjection(node, tensor) ?? sharedObjection(table, node, 0);
+    const reason =
+      this.#wish(table, node) ?? this.#gatherObjection(node, tensor) ?? sharedObjection(table, node, 0);
     if (reason !== undefined) {
       this.#weights.keep(table, 'Gather', reason);
       return;

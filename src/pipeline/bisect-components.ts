@@ -22,6 +22,7 @@ import {
 import type { DiagnosticRecord } from '../report/diagnostics.ts';
 import type { Device, Session } from '../runtime/session.ts';
 import type { RunTensor } from '../runtime/values.ts';
+import { type PrecisionLoss, precisionLoss } from './bisect-precision.ts';
 import { type Refusal, tracePasses } from './bisect-trace.ts';
 import type { PipelineStep } from './pipeline-text.ts';
 
@@ -84,6 +85,8 @@ export interface ComponentBisection {
   readonly idle: readonly string[];
   readonly fault?: PassFault;
   readonly reproduction?: Reproduction;
+  /** What rounding weights costs; where no pass is at fault. */
+  readonly loss?: PrecisionLoss;
 }
 
 /** More tests than this are not spent on making a reproducer smaller. */
@@ -113,7 +116,8 @@ async function bisectComponent(
 }> {
   const { id, model } = component;
   const wanted = work.component === undefined || work.component === id;
-  const trace = tracePasses(model, wanted ? (work.steps.get(id) ?? []) : [], work.threshold);
+  const steps = wanted ? (work.steps.get(id) ?? []) : [];
+  const trace = tracePasses(model, steps, work.threshold);
   const { stages, outputs } = await stageErrors({
     original: model,
     stages: trace.stages,
@@ -129,11 +133,13 @@ async function bisectComponent(
     faulty?.broken === undefined
       ? trace.refusal && (await refusedPass(id, trace.refusal, work))
       : await brokenPass(id, faulty, faulty.broken, work);
+  const loss = found === undefined ? await precisionLoss(model, trace.stages, steps, run, work) : undefined;
   const result: ComponentBisection = {
     component: id,
     passes: stages.slice(0, faulty === undefined ? undefined : stages.indexOf(faulty) + 1).map(passError),
     idle: trace.idle,
     ...found,
+    ...(loss === undefined ? {} : { loss }),
   };
   return { result, outputs };
 }

@@ -23,8 +23,13 @@ export interface Refusal {
   readonly apply: (model: Model) => Applied;
 }
 
+export interface TracedStage extends Stage {
+  /** Of the steps that were given. */
+  readonly step: PipelineStep;
+}
+
 export interface Trace {
-  readonly stages: readonly Stage[];
+  readonly stages: readonly TracedStage[];
   /** Passes that found nothing to do, as pipeline text. */
   readonly idle: readonly string[];
   readonly refusal?: Refusal;
@@ -32,7 +37,7 @@ export interface Trace {
 
 /** `threshold`: instead of the limit that holds at the precision so far. Throws only what is a bug of ours. */
 export function tracePasses(model: Model, steps: readonly PipelineStep[], threshold?: number): Trace {
-  const stages: Stage[] = [];
+  const stages: TracedStage[] = [];
   const idle: string[] = [];
   let before = model;
   for (const [index, step] of steps.entries()) {
@@ -53,7 +58,17 @@ export function tracePasses(model: Model, steps: readonly PipelineStep[], thresh
     const precision = precisionOfSteps(steps.slice(0, index + 1));
     const limit = threshold ?? passLimits[precision];
     const { made, substitutes, record } = ran;
-    stages.push({ pass, limit, before, ...fairly(ran), made, substitutes, coverage: record.coverage, apply });
+    stages.push({
+      step,
+      pass,
+      limit,
+      before,
+      ...fairly(ran),
+      made,
+      substitutes,
+      coverage: record.coverage,
+      apply,
+    });
     before = made;
   }
   return { stages, idle };

@@ -25,7 +25,7 @@ describe('pipeline text', () => {
 
   it('fills defaults in and leaves them out', () => {
     const [only] = parsePipeline(' int8 { block = 32 , symmetric=false } ');
-    expect(only?.options).toEqual({ block: 32, symmetric: false, embedding: true });
+    expect(only?.options).toEqual({ block: 32, symmetric: false, embedding: true, keep: '' });
     expect(printPipeline([step('int8', { block: 32 })])).toBe('int8');
   });
 

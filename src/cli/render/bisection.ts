@@ -1,6 +1,6 @@
 /** What a bisection found, in the lines of a terminal: a row per pass, and where the first one at fault went wrong. */
 import type { BisectResult } from '../../index.ts';
-import { formatTable, plural } from '../../report/format.ts';
+import { formatBytes, formatTable, plural } from '../../report/format.ts';
 
 type Component = BisectResult['components'][number];
 type Fault = NonNullable<Component['fault']>;
@@ -24,6 +24,7 @@ export function renderBisection({ checkpoint, device, components }: BisectResult
     ...formatTable([header, ...rows], [3, 4, 5]),
     ...components.flatMap((component) => faultLines(component, shown)),
     ...(components.some(({ fault }) => fault !== undefined) ? [] : ['No pass is at fault']),
+    ...components.flatMap(lossLines),
     '',
   ].join('\n');
 }
@@ -43,6 +44,41 @@ function faultLines({ fault, reproducer }: Component, shown: string): string[] {
         ]),
   ];
   return ['', `${component}: ${pass} is at fault`, ...formatTable(rows)];
+}
+
+/** Weights and blocks that are listed. */
+const most = 5;
+
+function lossLines({ component, loss }: Component): string[] {
+  if (loss === undefined) return [];
+  const { pass, relative, blocks, weights, advice } = loss;
+  const worst = blocks.toSorted((a, b) => b.share - a.share).slice(0, most);
+  const rows = weights
+    .slice(0, most)
+    .map(({ name, block, ofBlock, ofAll, bytes }) => [
+      `  ${name}`,
+      block,
+      percent(ofBlock),
+      percent(ofAll),
+      formatBytes(bytes),
+    ]);
+  return [
+    '',
+    `${component}: ${shortened(pass)} moves its outputs by ${number(relative)} of their norm; by block ${worst
+      .map(({ block, share }) => `${block} ${percent(share)}`)
+      .join(', ')}`,
+    ...formatTable([['  weight, best per byte', 'block', 'of block', 'of all', 'takes'], ...rows], [2, 3, 4]),
+    ...(advice === undefined
+      ? []
+      : [
+          `  ${plural(advice.keep.length, 'weight')} kept, ${formatBytes(advice.bytes)} more: ${number(relative)} becomes ${number(advice.relative)}`,
+          `  --passes '${advice.passes}'`,
+        ]),
+  ];
+}
+
+function percent(share: number): string {
+  return `${Math.round(100 * share)} %`;
 }
 
 function endOf({ end }: Fault): string {
