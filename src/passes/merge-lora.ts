@@ -1,11 +1,12 @@
 /**
- * Folds per-view low-rank adapters into per-view copies of the weight they stand beside:
+ * Folds low-rank adapters into the weight they stand beside, those that differ from view to view into a copy per view:
  *
  *   x [N, V, S, in]:  MatMul(x, W) (+ bias) + scale[V,1,1] · MatMul(MatMul(x, A[V,in,r]), B[V,r,out])
  *   becomes           Concat over views of MatMul(x_v, W + (scale_v · B · A)ᵀ), then the bias
  *
  * Neighbouring views with the same adapter go through one MatMul, and all views with the same adapter share one
- * weight; views without one read W itself. A branch whose base reads another input cannot fold and stays.
+ * weight; views without one read W itself. An adapter of all there is (V = 1) changes W, whatever the axes of x. A
+ * branch whose base reads another input cannot fold and stays.
  */
 import { z } from 'zod';
 import { inferNode } from '../graph/infer/infer.ts';
@@ -28,7 +29,7 @@ import type { Pass } from './pass.ts';
 
 export const mergeLora: Pass<Record<string, never>> = {
   name: 'merge-lora',
-  summary: 'folds per-view adapters into per-view copies of the weights they stand beside',
+  summary: 'folds adapters into the weights they stand beside, those of views into copies per view',
   options: z.strictObject({}),
   run: (model, _options, cx) => {
     const before = weightBytes(model);
@@ -73,9 +74,9 @@ interface Run {
 }
 
 interface Adapter {
-  /** The first view that runs it names the copy. */
-  readonly view: number;
-  /** [out, in] */
+  /** What the copy's name ends in: the first view that runs it. */
+  readonly suffix: string;
+  /** [in, out], as MatMul reads it. */
   readonly merged: Tensor;
 }
 
@@ -91,14 +92,15 @@ const mergeBranch = rule({
   refine: (match): Merge | string => {
     const views = readViews(match.value('a'), match.value('b'), match.value('scale'));
     const weight = constantTensor(match.value('weight'));
-    const base = weight === undefined || weight.shape.length !== 2 ? undefined : untranspose(weight);
     if (views === undefined) return 'the factors are not stacks of tensors';
-    if (base === undefined) return `${match.value('weight').name} is not the transpose of a stored weight`;
+    if (weight?.shape.length !== 2) return `${match.value('weight').name} is no matrix`;
     const type = match.value('x').type;
     const shape = type?.kind === 'tensor' ? type.shape : undefined;
     const axis = (shape?.length ?? 0) - 3;
-    if (axis < 0 || shape?.[axis] !== views.length) return `the input does not hold ${views.length} views`;
-    return { match, axis, runs: mergedRuns(base, views) };
+    if (axis < 0 || (views.length > 1 && shape?.[axis] !== views.length)) {
+      return `the input does not hold ${views.length} views`;
+    }
+    return { match, axis, runs: mergedRuns(weight, views) };
   },
   rewrite: ({ match, axis, runs }, rewriter) => {
     const x = match.value('x');
@@ -140,7 +142,7 @@ function readViews(a: Value, b: Value, scale: Value): readonly ViewFactors[] | u
 }
 
 /** Equal adapters are the same tensors: an architecture makes one object per adapter. */
-function mergedRuns(base: Tensor, views: readonly ViewFactors[]): readonly Run[] {
+function mergedRuns(weight: Tensor, views: readonly ViewFactors[]): readonly Run[] {
   const adapters: { readonly factors: ViewFactors; readonly adapter: Adapter | undefined }[] = [];
   const runs: { count: number; readonly adapter: Adapter | undefined }[] = [];
   for (const [view, factors] of views.entries()) {
@@ -148,7 +150,10 @@ function mergedRuns(base: Tensor, views: readonly ViewFactors[]): readonly Run[]
       ({ factors: { a, b, scale } }) => a === factors.a && b === factors.b && scale === factors.scale,
     );
     if (known === undefined) {
-      known = { factors, adapter: mergedWeight(base, view, factors) };
+      known = {
+        factors,
+        adapter: mergedWeight(weight, views.length === 1 ? '@lora' : `@view${view}`, factors),
+      };
       adapters.push(known);
     }
     const last = runs.at(-1);
@@ -158,17 +163,22 @@ function mergedRuns(base: Tensor, views: readonly ViewFactors[]): readonly Run[]
   return runs;
 }
 
-function mergedWeight(base: Tensor, view: number, { a, b, scale }: ViewFactors): Adapter | undefined {
+/** weight [in, out], a [in, r], b [r, out] */
+function mergedWeight(weight: Tensor, suffix: string, { a, b, scale }: ViewFactors): Adapter | undefined {
   // A view without an adapter has zeros for one.
   if (isZeros(a) || isZeros(b) || isZeros(scale)) return undefined;
-  const update = { a: transpose2d(a), b: transpose2d(b), scale };
-  return { view, merged: transpose2d(lowRankUpdate(base, [update])) };
+  const stored = untranspose(weight);
+  const merged =
+    stored === undefined
+      ? lowRankUpdate(weight, [{ a: b, b: a, scale }])
+      : transpose2d(lowRankUpdate(stored, [{ a: transpose2d(a), b: transpose2d(b), scale }]));
+  return { suffix, merged };
 }
 
 function copyOf(rewriter: Rewriter, weight: Value, adapter: Adapter | undefined): Value {
   return adapter === undefined
     ? weight
-    : rewriter.constant(`${weight.name}@view${adapter.view}`, adapter.merged);
+    : rewriter.constant(`${weight.name}${adapter.suffix}`, adapter.merged);
 }
 
 /** The views of x, run by run. */

@@ -1,10 +1,7 @@
 /** The recorded PEFT cases: a base in checkpoint/, its adapter in checkpoint/adapter. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type AppliedAdapter,
-  applyAdapters,
-} from '../../src/formats/checkpoint/adapters/apply.ts';
+import { type AppliedAdapter, applyAdapters } from '../../src/formats/checkpoint/adapters/apply.ts';
 import { openAdapter } from '../../src/formats/checkpoint/adapters/open-adapter.ts';
 import type { Checkpoint } from '../../src/formats/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';

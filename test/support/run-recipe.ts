@@ -148,6 +148,7 @@ function decoderFeeds(
 
 /** Features take the place of the embeddings where the rule puts them, image after image. */
 function splice(recipe: GenerationRecipe, ids: RunTensor, embeds: RunTensor, features: RunTensor): RunTensor {
+  if (recipe.vision === undefined) return embeds;
   if (recipe.splice === undefined) throw new Error('the recipe has no splice rule');
   const [tokens = 0, hidden = 0] = features.shape.slice(-2);
   const places = featurePlaces(recipe.splice, Array.from(ids.data, Number), tokens);
