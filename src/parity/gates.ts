@@ -99,10 +99,17 @@ export type GateLevel = Level | 'ranges';
 
 const outputs: readonly OutputKind[] = ['features', 'embeds', 'logits', 'cache'];
 
+/** What is measured at the end of every block (gates-blocks.ts), where a level compares blocks. */
+const blockMetrics = ['finite', 'max', 'relative', 'cosine'] as const satisfies readonly MetricName[];
+
+export type BlockMetricName = (typeof blockMetrics)[number];
+
+const levelsOfBlocks: readonly Level[] = ['rewrite', 'implementation', 'fidelity'];
+
 /** A limit that the user gave. */
 export interface GateOverride {
   readonly level: GateLevel;
-  readonly output: OutputKind | 'activations';
+  readonly output: OutputKind | 'blocks' | 'activations';
   readonly metric: MetricName | 'headroom';
   readonly limit: number;
 }
@@ -110,7 +117,7 @@ export interface GateOverride {
 export interface GateVerdict {
   readonly level: GateLevel;
   readonly feed: Feed;
-  readonly output: OutputKind | 'activations';
+  readonly output: OutputKind | 'blocks' | 'activations';
   readonly component: string;
   readonly metric: MetricName | 'headroom';
   /** Of the output; at the level `rewrite` the limit does not depend on it. */
@@ -142,7 +149,7 @@ export function parseGates(gates: Readonly<Record<string, number>>): readonly Ga
       throw fail('VC6105', {
         where: `--gate ${key}`,
         found: key,
-        expected: `[level.]output.metric: levels ${levels.join(', ')}; outputs ${outputs.join(', ')}; metrics ${Object.keys(gateMetrics).join(', ')} (${ofLogits.join(', ')} for logits only); or headroom`,
+        expected: `[level.]output.metric: levels ${levels.join(', ')}; outputs ${outputs.join(', ')}; metrics ${Object.keys(gateMetrics).join(', ')} (${ofLogits.join(', ')} for logits only); or [level.]blocks.metric: ${levelsOfBlocks.join(', ')}; ${blockMetrics.join(', ')}; or headroom`,
         ...(hint === undefined ? {} : { hint }),
       });
     }
@@ -161,6 +168,9 @@ const gateKeys: ReadonlyMap<string, Omit<GateOverride, 'limit'>> = new Map<
 >([
   ['headroom', headroomGate],
   ['ranges.activations.headroom', headroomGate],
+  ...levelsOfBlocks.flatMap((level) =>
+    blockMetrics.map((metric) => [`${level}.blocks.${metric}`, { level, output: 'blocks', metric }] as const),
+  ),
   ...levels.flatMap((level) =>
     outputs.flatMap((output) =>
       (Object.keys(gateMetrics) as MetricName[])

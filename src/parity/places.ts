@@ -36,21 +36,25 @@ export function featurePlace(image: ImageGeometry, picture = 0, pictures = 1): P
   };
 }
 
-/** Where the tokens of each view are among the rows of features, picture after picture, where they lie in a grid. */
+/**
+ * Where the tokens of each view are among the rows of features, where they lie in a grid. The rows are those of the
+ * `shown` ones of so many pictures, one after the other.
+ */
 export function featureGrids(
   { views, tokenGrid, tokensPerView }: ImageGeometry,
   pictures: number,
+  shown: readonly number[],
 ): readonly TokenGrid[] {
   if (tokenGrid === undefined) return [];
   const { rows, columns, leading } = tokenGrid;
-  return Array.from({ length: pictures }, (_, picture) =>
+  return shown.flatMap((picture, at) =>
     views.map((view, index) => ({
       view: pictures === 1 ? viewName(view) : `picture ${picture}, ${viewName(view)}`,
       rows,
       columns,
-      first: (picture * views.length + index) * tokensPerView + leading,
+      first: (at * views.length + index) * tokensPerView + leading,
     })),
-  ).flat();
+  );
 }
 
 /** Per row of logits at `positions` of a prompt: the token that follows in what the teacher feeds. */
@@ -69,8 +73,9 @@ export function nextTokens(
   });
 }
 
-/** `tile row 0 column 1`, `global view`. */
+/** `tile row 0 column 1`, `global view`, `frame 2`. */
 export function viewName(view: View): string {
+  if (view.kind === 'frame') return `frame ${view.frame ?? '?'}`;
   return view.kind === 'global' ? 'global view' : `tile row ${view.row ?? '?'} column ${view.column ?? '?'}`;
 }
 
@@ -82,7 +87,7 @@ export function positionPlace(index: number, prompt: Prompt, position: number): 
   return `prompt ${index}, position ${position} (${inside ? 'image' : 'text'})`;
 }
 
-/** Rows of a cache tensor [1, heads, slots, head_dim]. */
-export function cachePlace(index: number, name: string, slots: number): Place {
-  return (row) => `prompt ${index}, ${name}, head ${Math.floor(row / slots)}, slot ${row % slots}`;
+/** Rows of a cache tensor [1, heads, slots, head_dim] whose slots are `first` and those after it. */
+export function cachePlace(index: number, name: string, slots: number, first = 0): Place {
+  return (row) => `prompt ${index}, ${name}, head ${Math.floor(row / slots)}, slot ${first + (row % slots)}`;
 }

@@ -108,13 +108,17 @@ describe('what is known about rows', () => {
 
   it('is the place of each view among the features, picture after picture', () => {
     const grid = { rows: 1, columns: 3, leading: 1 };
-    expect(featureGrids({ ...image, tokenGrid: grid }, 2)).toEqual([
+    expect(featureGrids({ ...image, tokenGrid: grid }, 2, [0, 1])).toEqual([
       { view: 'picture 0, tile row 0 column 0', rows: 1, columns: 3, first: 1 },
       { view: 'picture 0, global view', rows: 1, columns: 3, first: 5 },
       { view: 'picture 1, tile row 0 column 0', rows: 1, columns: 3, first: 9 },
       { view: 'picture 1, global view', rows: 1, columns: 3, first: 13 },
     ]);
-    expect(featureGrids(image, 1)).toEqual([]);
+    expect(featureGrids({ ...image, tokenGrid: grid }, 3, [2])).toMatchObject([
+      { view: 'picture 2, tile row 0 column 0', first: 1 },
+      { view: 'picture 2, global view', first: 5 },
+    ]);
+    expect(featureGrids(image, 1, [0])).toEqual([]);
     expect(featurePlace(image)(5)).toBe('global view, token 1');
     expect(featurePlace(image, 1, 2)(5)).toBe('picture 1, global view, token 1');
   });

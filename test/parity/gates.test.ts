@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { defaultLimits } from '../../src/parity/gate-limits.ts';
-import { judge, parseGates, precisions } from '../../src/parity/gates.ts';
+import { type GateVerdict, judge, type Level, parseGates, precisions } from '../../src/parity/gates.ts';
+import { judgeBlocks } from '../../src/parity/gates-blocks.ts';
 import { Comparison } from '../../src/parity/metrics.ts';
 import type { Feed, OutputResult } from '../../src/parity/outputs.ts';
+import type { BlockMetrics, ErrorCurve } from '../../src/parity/report/report.ts';
 
 /** Logits whose errors are `error` in one of a hundred elements. */
 function logits(error: number, feed: Feed = 'local'): OutputResult {
@@ -16,7 +18,7 @@ function logits(error: number, feed: Feed = 'local'): OutputResult {
   return { output: 'logits', name: 'logits', component: 'decoder', feed, metrics };
 }
 
-const failed = (verdicts: ReturnType<typeof judge>) =>
+const failed = (verdicts: readonly GateVerdict[]) =>
   verdicts.filter((verdict) => !verdict.passed).map((verdict) => verdict.metric);
 
 describe('judge', () => {
@@ -103,10 +105,69 @@ describe('the level rewrite', () => {
   });
 });
 
+describe('judgeBlocks', () => {
+  const metrics = (max: number, relative: number, nonFinite = 0) => ({
+    max,
+    relative,
+    cosine: 1 - relative,
+    worst: 'prompt 0, position 3 (text)',
+    nonFinite,
+  });
+  const block = (name: string, implementation: BlockMetrics, local = metrics(0.5, 0.1)) => ({
+    ...{ name, value: name, nodes: 1, weightBytes: 4, local, accumulated: local, implementation },
+  });
+  const quiet = metrics(4e-6, 5e-7);
+  const curve = (...blocks: ErrorCurve['blocks']): readonly ErrorCurve[] => [
+    { component: 'decoder', blocks },
+  ];
+  const verdicts = (
+    level: Level,
+    curves: readonly ErrorCurve[],
+    gates: Readonly<Record<string, number>> = {},
+  ) => judgeBlocks(level, curves, { decoder: 'int4' }, parseGates(gates));
+
+  it('holds every block by itself to the limit, and names the worst', () => {
+    expect(failed(verdicts('implementation', curve(block('a', quiet), block('b', quiet))))).toEqual([]);
+    const one = curve(block('a', quiet), block('b', metrics(2e-4, 2e-5)), block('c', quiet));
+    const found = verdicts('implementation', one).filter(({ passed }) => !passed);
+    expect(found.map(({ output, metric, where }) => [output, metric, where])).toEqual([
+      ['blocks', 'max', 'decoder b, prompt 0, position 3 (text)'],
+      ['blocks', 'relative', 'decoder b'],
+    ]);
+  });
+
+  it('fails what is not finite, in whichever block', () => {
+    const bad = metrics(Number.NaN, Number.NaN, 7);
+    const [finite, max] = verdicts(
+      'implementation',
+      curve(block('a', quiet), block('b', bad), block('c', quiet)),
+    );
+    expect([finite?.metric, finite?.value, finite?.passed]).toEqual(['finite', 7, false]);
+    expect([max?.value, max?.passed]).toEqual([Number.NaN, false]);
+  });
+
+  it('takes the own error of blocks for fidelity, and what a user asks for', () => {
+    const one = curve(block('a', quiet), block('b', quiet, metrics(3, 0.5)));
+    expect(failed(verdicts('fidelity', one))).toEqual(['relative']);
+    expect(failed(verdicts('fidelity', one, { 'blocks.relative': 0.6, 'blocks.cosine': 0.7 }))).toEqual([
+      'cosine',
+    ]);
+    expect(failed(verdicts('implementation', one, { 'blocks.max': 0 }))).toEqual([]);
+    expect(failed(verdicts('implementation', one, { 'implementation.blocks.max': 0 }))).toEqual(['max']);
+  });
+
+  it('has nothing to say of levels and components that were not compared by block', () => {
+    expect(verdicts('device', curve(block('a', quiet)))).toEqual([]);
+    expect(verdicts('rewrite', curve(block('a', quiet)))).toEqual([]);
+  });
+});
+
 describe('parseGates', () => {
   it.each([
     ['logit.kl', 0.1, 'logits.kl'],
     ['features.kl', 0.1, 'features, embeds, logits, cache'],
+    ['blocks.mean', 0.1, 'finite, max, relative, cosine'],
+    ['device.blocks.max', 0.1, 'rewrite, implementation, fidelity'],
     ['logits.kl', -1, 'from 0 on'],
     ['logits.kl', Number.NaN, 'from 0 on'],
   ])('refuses %s=%s', (key, limit, says) => {

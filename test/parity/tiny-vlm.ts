@@ -162,7 +162,10 @@ async function linear(
   build: Build,
 ): Promise<Value> {
   const data = draw(name, rows * columns, 1 / Math.sqrt(rows), build);
-  if (build.bits === undefined) return b.op('MatMul', [x, b.weight(name, float32([rows, columns], data))]);
+  // The same values have the same names however the product is spelled, as after passes.
+  if (build.bits === undefined) {
+    return b.op('MatMul', [x, b.weight(name, float32([rows, columns], data))], { name });
+  }
   const transposed = new Float32Array(data.length);
   for (let i = 0; i < rows; i += 1) {
     for (let j = 0; j < columns; j += 1) transposed[j * rows + i] = data[i * columns + j] ?? 0;
@@ -175,7 +178,7 @@ async function linear(
   });
   if (build.dequantized === true) {
     const plain = transpose2d(dequantizeBlocks(made, [columns, rows]));
-    return b.op('MatMul', [x, b.weight(name, plain)]);
+    return b.op('MatMul', [x, b.weight(name, plain)], { name });
   }
   if (made.zeroPoints === undefined) throw new Error('asymmetric quantization gives zero points');
   const values = Uint8Array.from(await made.values.read(0, made.values.byteLength));
@@ -191,6 +194,7 @@ async function linear(
       b.weight(`${name}_z`, inlineTensor('uint8', made.zeroPoints.shape, zeroPoints)),
     ],
     {
+      name,
       domain: 'com.microsoft',
       attributes: {
         K: rows,

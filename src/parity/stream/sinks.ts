@@ -12,6 +12,7 @@ import { compareTensors, type Feed, finish, type OutputResult } from '../outputs
 import { cachePlace, featureGrids, featurePlace, nextTokens, positionPlace, sampledRows } from '../places.ts';
 import type { LevelReport } from '../report/report.ts';
 import type { DecoderCall } from './calls.ts';
+import { slotsOf } from './lane-caches.ts';
 import type { PartOutputs } from './lanes.ts';
 import { selectRows } from './row-wise.ts';
 
@@ -22,16 +23,25 @@ export interface Sink {
   finish(): readonly OutputResult[];
 }
 
+/** What a comparison of features needs to know of its calls. */
+export interface FeatureSample {
+  readonly recipe: GenerationRecipe;
+  readonly image: ImageGeometry;
+  readonly sample: Sample;
+  /** Indices of the calls that are compared, in their order. */
+  readonly calls: readonly number[];
+}
+
 /** One call per picture. `names` are the graph's outputs. */
 export function featureSink(
   component: string,
   names: readonly string[],
-  { recipe, image, sample }: { recipe: GenerationRecipe; image: ImageGeometry; sample: Sample },
+  { recipe, image, sample, calls }: FeatureSample,
 ): Sink {
   const { length } = sample.pictures;
   const isFeatures = (name: string): boolean => name === recipe.vision?.output;
   const comparisons = names.map((name) => {
-    const tokens = isFeatures(name) ? featureGrids(image, length) : [];
+    const tokens = isFeatures(name) ? featureGrids(image, length, calls) : [];
     return { name, comparison: new Comparison({ logits: false, tokens }) };
   });
   return {
@@ -70,6 +80,8 @@ export interface DecoderSample {
   readonly continuations: readonly (readonly number[])[];
   readonly decodeSteps: number;
   readonly calls: readonly DecoderCall[];
+  /** Indices of those that prove single blocks. */
+  readonly probe: ReadonlySet<number>;
 }
 
 /** Positions of the logits of a call that are compared. */
@@ -83,26 +95,48 @@ export function positionsOf(
   return step === undefined ? sampledRows(length, vocab) : [length + step];
 }
 
-/** Keeps of a decoder's outputs what is compared: some rows of logits, and the last cache of some layers. */
+/**
+ * Keeps of a decoder's outputs what is compared: some rows of logits; where single blocks are proved what a call adds
+ * to the cache, at the last step all of it; else the last cache of some layers.
+ */
 export function trimDecoder(
   sample: DecoderSample,
   call: number,
   name: string,
   value: RunTensor,
 ): RunTensor | undefined {
-  const { recipe, calls, prompts, decodeSteps: steps } = sample;
-  const { prompt, step } = callOf(calls, call);
+  const { calls, probe } = sample;
+  const { step } = callOf(calls, call);
   if (name === 'logits') {
     if (step !== undefined) return value;
     const vocab = value.shape[2] ?? 0;
     const rows = sampledRows(value.shape[1] ?? 0, vocab);
     return rows.length === value.shape[1] ? value : selectRows(value, rows);
   }
-  if ((step ?? -1) + 1 !== steps) return undefined;
+  if (isLast(sample, call)) return probe.has(call) || isCompared(sample, call, name) ? value : undefined;
+  return probe.has(call) ? slotsOf(value, firstSlot(sample, call), value.shape[2] ?? 0) : undefined;
+}
+
+function isLast({ calls, decodeSteps }: DecoderSample, call: number): boolean {
+  return (callOf(calls, call).step ?? -1) + 1 === decodeSteps;
+}
+
+/** Whether the cache is of a layer that is compared at the last step of every prompt. */
+function isCompared(
+  { recipe, calls, prompts, decodeSteps }: DecoderSample,
+  call: number,
+  name: string,
+): boolean {
   const layer = Number(/^present\.(\d+)\./.exec(name)?.[1]);
-  return comparedLayers(recipe, (prompts[prompt]?.ids.length ?? 0) + steps).includes(layer)
-    ? value
-    : undefined;
+  const { length } = prompts[callOf(calls, call).prompt]?.ids ?? [];
+  return comparedLayers(recipe, length + decodeSteps).includes(layer);
+}
+
+/** The first slot of what is kept of a cache. */
+function firstSlot(sample: DecoderSample, call: number): number {
+  const { prompt, step } = callOf(sample.calls, call);
+  if (step === undefined || isLast(sample, call)) return 0;
+  return (sample.prompts[prompt]?.ids.length ?? 0) + step;
 }
 
 /** How many of the tokens that the first build picks the second one picks, too, until the first that differs. */
@@ -151,7 +185,10 @@ export function decoderSink(component: string, feed: Feed, sample: DecoderSample
           logits.add({ data: wanted, width, place, next }, own);
           picks?.add(index, wanted.subarray(-width), own.subarray(-width));
         } else if (name.startsWith('present.')) {
-          comparePresent(cache, name, reference, other, cachePlace(index, name, value.shape[2] ?? 1));
+          // In chain every slot is in the last cache, once.
+          if (feed === 'chain' && !(isLast(sample, call) && isCompared(sample, call, name))) continue;
+          const place = cachePlace(index, name, value.shape[2] ?? 1, firstSlot(sample, call));
+          comparePresent(cache, name, reference, other, place);
         }
       }
     },
