@@ -113,7 +113,9 @@ export type VisionFeed =
   /** `input` f32 [N, 3, H, W], pictures of the geometry's size → `output` f32 [N, tokens, hidden]. */
   | { readonly form: 'pixels' }
   /** `input` f32 [patches, numbers of a patch] of pictures and videos → `output` f32 [tokens, hidden]. */
-  | PatchRowFeed;
+  | PatchRowFeed
+  /** `input` f32 [views, 3, patch, patch · L], views of all pictures → `output` f32 [views, tokens of a view, hidden]. */
+  | SliceFeed;
 
 /**
  * Pictures as rows of patches: (channel, frame, row, column) of each, frame after frame, and in a frame by blocks of
@@ -131,6 +133,38 @@ export interface PatchRowFeed {
   /** Least and most pixels that the processor makes of a picture. */
   readonly minPixels: number;
   readonly maxPixels: number;
+}
+
+/**
+ * A picture as a view of the whole and, where it is large, slices of it, row by row. The patches of a view lie side by
+ * side, row by row; L is the most patches of a view in the call, and what a view does not fill is 0.
+ */
+export interface SliceFeed extends SliceRule {
+  readonly form: 'slices';
+  /** The input i64 [views, 2] of rows and columns in patches; left out where the views are known. */
+  readonly sizes?: string;
+  /** The views of every picture, where the graph is compiled for them. */
+  readonly known?: Slicing;
+}
+
+/** How a picture is cut, in pixels but for the number of slices. */
+export interface SliceRule {
+  /** Side of a patch. */
+  readonly patch: number;
+  /** Most slices of a picture, the view of the whole not counted. */
+  readonly maxSlices: number;
+  /** A view has about scale · scale pixels. */
+  readonly scale: number;
+}
+
+export interface Slicing {
+  /** Size of the view of the whole picture. */
+  readonly source: Size;
+  /** Left out where that view is all there is. */
+  readonly slices?: {
+    readonly grid: { readonly rows: number; readonly columns: number };
+    readonly size: Size;
+  };
 }
 
 export interface VisionRecipe {
