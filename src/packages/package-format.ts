@@ -7,6 +7,7 @@ import type { BuiltModel, Component, SideFile } from '../architectures/architect
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import type { ModelLayout } from '../formats/onnx/layout.ts';
 import type { DiagnosticRecord } from '../report/diagnostics.ts';
+import type { Target } from '../targets/target.ts';
 
 /** A model that is to be packed, and what the options make of its components. */
 export interface PackageRequest {
@@ -34,6 +35,8 @@ export interface PackageFiles {
 export interface PackageFormat {
   /** As `--format` takes it. */
   readonly id: string;
+  /** What the graphs have to run on; passes choose forms that all of them have. */
+  readonly targets: readonly Target[];
   /**
    * The model under the file names that the runtime looks for. Throws VC4501 and VC4502 for what the runtime cannot
    * run.

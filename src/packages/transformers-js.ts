@@ -7,6 +7,8 @@ import type { BuiltModel, Component, GenerationRecipe, SideFile } from '../archi
 import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';
 import { type DiagnosticRecord, diagnostic, fail } from '../report/diagnostics.ts';
+import { onnxruntimeWasm } from '../targets/onnxruntime-wasm.ts';
+import { targets } from '../targets/registry.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
 import { chatTemplate } from './chat-template.ts';
 import type { PackageFormat, PackageRequest, PackedComponent } from './package-format.ts';
@@ -31,6 +33,7 @@ const largestBuffer = 2 ** 31 - 1;
 
 export const transformersJs: PackageFormat = {
   id: 'transformers.js',
+  targets: [...targets, onnxruntimeWasm],
   name(request) {
     refuse(request);
     const { built, precisions } = request;

@@ -6,6 +6,7 @@ import { freezeDefaults } from './freeze-defaults.ts';
 import { fuseAttention } from './fusions/attention.ts';
 import { mergeLora } from './merge-lora.ts';
 import type { Pass } from './pass.ts';
+import { plainGather } from './plain-gather.ts';
 import { int4, int8 } from './quantize.ts';
 import { int8Channel } from './quantize-channels.ts';
 import { retargetResolution } from './retarget-resolution.ts';
@@ -18,6 +19,7 @@ export const passes: readonly Pass[] = [
   fuseAttention,
   int4,
   int8,
+  plainGather,
   int8Channel,
   float16,
   deadCode,

@@ -1,8 +1,10 @@
 /** Which passes a component goes through: those that the options choose, or those that are given as text. */
 import type { BuiltModel, Component } from '../architectures/architecture.ts';
+import { packageFormat } from '../packages/registry.ts';
 import { fail } from '../report/diagnostics.ts';
 import { didYouMean } from '../report/nearest.ts';
 import { quote } from '../report/show.ts';
+import { unsupported } from '../targets/target.ts';
 import type { Precision, ResolvedOptions } from './options.ts';
 import type { PassRecord } from './pass-manager.ts';
 import { type PipelineStep, parsePipeline, step } from './pipeline-text.ts';
@@ -85,9 +87,18 @@ export function precisionSteps(precision: Precision, options: ResolvedOptions): 
     case 'int8':
     case 'int4': {
       const { blockSize: block, symmetric, quantizeEmbeddings: embedding } = options;
-      return [step(precision, { block, symmetric, embedding })];
+      return [
+        step(precision, { block, symmetric, embedding }),
+        ...(hasGather(options) ? [] : [step('plain-gather')]),
+      ];
     }
   }
+}
+
+/** True where every runtime that the format is for gathers quantized rows by an operator of their own. */
+function hasGather({ format }: ResolvedOptions): boolean {
+  const { targets } = packageFormat(format);
+  return unsupported(targets, 'com.microsoft::GatherBlockQuantized', () => undefined) === undefined;
 }
 
 /** True when a tile runs an adapter. */

@@ -18,7 +18,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   formats: ['graph', 'tensor', 'kernels'],
   targets: [],
   architectures: ['formats', 'rewrite', 'graph', 'tensor', 'kernels'],
-  packages: ['architectures', 'formats', 'graph', 'tensor', 'kernels'],
+  packages: ['targets', 'architectures', 'formats', 'graph', 'tensor', 'kernels'],
   passes: ['targets', 'rewrite', 'graph', 'tensor', 'kernels'],
   runtime: ['formats', 'graph', 'tensor', 'kernels'],
   parity: ['runtime', 'architectures', 'passes', 'rewrite', 'formats', 'graph', 'tensor', 'kernels'],

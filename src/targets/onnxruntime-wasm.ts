@@ -1,0 +1,21 @@
+/**
+ * ONNX Runtime Web's WebAssembly provider in the build that holds WebGPU, too: transformers.js 4 loads it whatever the
+ * device, and it leaves out kernels of the CPU that WebGPU has. As executed with onnxruntime-web 1.31.0-dev.20260914.
+ */
+import type { Target } from './target.ts';
+
+export const onnxruntimeWasm: Target = {
+  id: 'onnxruntime-wasm',
+  title: 'ONNX Runtime Web, WebAssembly',
+  support: {
+    'com.microsoft::MultiHeadAttention': { dtypes: ['float32', 'float16'], cache: true, attentionBias: true },
+    'com.microsoft::MatMulNBits': {
+      bits: [4, 8],
+      activations: ['float32'],
+      smallestBlock: 16,
+      largestBlock: 256,
+      bias: true,
+      accuracyLevel: { 8: 4 },
+    },
+  },
+};

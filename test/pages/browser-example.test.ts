@@ -1,0 +1,124 @@
+/** examples/browser as a reader of its README runs it: the page, in a real browser, over a converted model. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { PNG } from 'pngjs';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { serve } from '../../examples/browser/serve.js';
+import { type ConvertOptions, convert } from '../../src/index.ts';
+import { noBrowser, openBrowser } from '../support/browser.ts';
+import { goldenCase } from '../support/golden-cases.ts';
+import { type Recorded, readIo } from '../support/read-io.ts';
+import { recordedBytes } from '../support/recorded-picture.ts';
+
+const golden = goldenCase('llava/hf-tiny');
+const prompt = 'USER: <image>\nWhat is in the picture? ASSISTANT:';
+
+let folder = '';
+let io: Recorded;
+let browser: Browser | undefined;
+
+beforeAll(async () => {
+  if (noBrowser !== undefined) return;
+  folder = await mkdtemp(join(tmpdir(), 'vlm-browser-'));
+  io = await readIo(join(golden.folder, 'io.safetensors'));
+  const mean = [0.48145466, 0.4578275, 0.40821073];
+  const std = [0.26862954, 0.26130258, 0.27577711];
+  const { width, height, rgb } = recordedBytes(io.get('in.pixel_values'), mean, std);
+  const png = new PNG({ width, height });
+  for (let i = 0; i < width * height; i += 1) png.data.set([...rgb.subarray(3 * i, 3 * i + 3), 255], 4 * i);
+  await writeFile(join(folder, 'picture.png'), PNG.sync.write(png));
+  browser = await openBrowser();
+});
+
+afterAll(async () => {
+  await browser?.close();
+  if (folder !== '') await rm(folder, { recursive: true });
+});
+
+beforeEach((context) => context.skip(noBrowser !== undefined, noBrowser));
+
+interface Shown {
+  readonly facts: string;
+  readonly isolated: boolean;
+  /** Requests that went elsewhere or failed, console errors and exceptions. */
+  readonly faults: readonly string[];
+}
+
+async function ask(options: Partial<ConvertOptions>, limit: number): Promise<Shown> {
+  if (browser === undefined) throw new Error('no browser');
+  const output = join(folder, `out-${JSON.stringify(options).replaceAll(/\W/g, '')}`);
+  await convert({
+    checkpoint: golden.checkpoint,
+    output,
+    format: 'transformers.js',
+    parity: false,
+    ...options,
+  });
+  const { url, close } = await serve(output);
+  const page = await browser.newPage();
+  const faults: string[] = [];
+  page.on('pageerror', (error) => faults.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') faults.push(message.text());
+  });
+  page.on('request', (request) => {
+    if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) faults.push(request.url());
+  });
+  try {
+    await page.goto(url);
+    const status = page.locator('#status');
+    await status.filter({ hasNotText: 'Loading the model' }).waitFor();
+    expect(await status.textContent()).toBe('Ready');
+    await page.locator('#picture').setInputFiles(join(folder, 'picture.png'));
+    await page.locator('#question').fill(prompt);
+    await page.locator('#limit').fill(String(limit));
+    await page.locator('#ask').click();
+    await status.filter({ hasNotText: /Ready|Thinking/ }).waitFor();
+    expect(await status.textContent()).toBe('Done');
+    return {
+      facts: (await page.locator('#facts').textContent()) ?? '',
+      isolated: await page.evaluate(() => crossOriginIsolated),
+      faults,
+    };
+  } finally {
+    await page.close();
+    await close();
+  }
+}
+
+describe('the page of examples/browser', () => {
+  it("generates the original's tokens on WebAssembly, and asks nobody else for anything", async () => {
+    const ids = io.ints('out.decode_ids');
+    const { facts, isolated, faults } = await ask({}, ids.length);
+    expect(faults).toEqual([]);
+    expect(isolated).toBe(true);
+    const asked = io.ints('in.input_ids').length;
+    expect(facts).toBe(`${asked} tokens in, ${ids.length} out: ${ids.join(' ')}`);
+  });
+
+  it('runs int4 files, with the embedding table quantized too', async () => {
+    // 96 columns are an even number of blocks of 16: the table is quantized.
+    const { facts, faults } = await ask({ precision: 'int4', blockSize: 16 }, 3);
+    expect(faults).toEqual([]);
+    expect(facts).toMatch(/ 3 out: \d+ \d+ \d+$/);
+  });
+});
+
+describe('its server', () => {
+  it('serves its folders, and nothing beside them', async () => {
+    const { url, close } = await serve(golden.checkpoint);
+    try {
+      const status = async (path: string): Promise<number> => (await fetch(new URL(path, url))).status;
+      expect(await status('model/config.json')).toBe(200);
+      expect(await status('page.js')).toBe(200);
+      expect(await status('model/%2e%2e%2fcase.json')).toBe(404);
+      expect(await status('%2e%2e/serve.js')).toBe(404);
+      expect(await status('model/')).toBe(404);
+      expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
+    } finally {
+      await close();
+    }
+  });
+});
