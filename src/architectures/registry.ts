@@ -6,11 +6,20 @@ import type { Architecture } from './architecture.ts';
 import { gpt2 } from './gpt2/gpt2.ts';
 import { llama } from './llama/llama.ts';
 import { llava } from './llava/llava.ts';
+import { miniCpmV25 } from './minicpm-v/minicpm-v.ts';
 import { monkey } from './monkey/monkey.ts';
 import { qwenVl } from './qwen-vl/qwen-vl.ts';
 import { qwen2Vl } from './qwen2-vl/qwen2-vl.ts';
 
-export const architectures: readonly Architecture[] = [qwenVl, monkey, llava, qwen2Vl, llama, gpt2];
+export const architectures: readonly Architecture[] = [
+  qwenVl,
+  monkey,
+  llava,
+  qwen2Vl,
+  miniCpmV25,
+  llama,
+  gpt2,
+];
 
 /** The family of a checkpoint; throws VC1231 for an unknown model_type, VC1232 for a variant of a known one. */
 export function findArchitecture(config: JsonObject, tensorNames: ReadonlySet<string>): Architecture {

@@ -6,9 +6,9 @@ import { casePixels } from './pixel-values.ts';
 import type { Recorded } from './read-io.ts';
 
 export interface CaseInputs {
-  /** float32 [images, 3, H, W], or rows of patches of pictures or of a video; left out for text alone */
+  /** float32 [images, 3, H, W], or rows of patches of pictures or of a video, or views; left out for text alone */
   readonly pixels?: RunTensor;
-  /** int64 [images, 3], beside rows of patches */
+  /** int64 [images, 3] beside rows of patches, [views, 2] beside views */
   readonly grid?: RunTensor;
   /** int64 [batch, tokens] */
   readonly inputIds: RunTensor;
@@ -45,7 +45,7 @@ export function caseInputs(golden: GoldenCase, io: Recorded): CaseInputs {
 function pictureInputs(golden: GoldenCase, io: Recorded): Pick<CaseInputs, 'pixels' | 'grid'> {
   if (golden.json.pixel_values !== undefined) return { pixels: casePixels(golden) };
   const pixels = ['in.pixel_values', 'in.pixel_values_videos'].find((name) => io.has(name));
-  const grid = ['in.image_grid_thw', 'in.video_grid_thw'].find((name) => io.has(name));
+  const grid = ['in.image_grid_thw', 'in.video_grid_thw', 'in.tgt_sizes'].find((name) => io.has(name));
   return {
     ...(pixels === undefined ? {} : { pixels: io.get(pixels) }),
     ...(grid === undefined ? {} : { grid: io.get(grid) }),
@@ -72,9 +72,9 @@ export function countedSlots({ attentionMask }: CaseInputs, shape: readonly numb
  */
 export function recordedPicture(
   { json }: GoldenCase,
-  { pixels }: CaseInputs,
+  { pixels, grid }: CaseInputs,
 ): (Size & { tokens: number }) | undefined {
-  if (pixels?.shape.length !== 4) return undefined;
+  if (pixels?.shape.length !== 4 || grid !== undefined) return undefined;
   const [, , height = 0, width = 0] = pixels.shape;
   return { width, height, tokens: json.text.IMG_TOKEN_SPAN ?? json.dims?.image_tokens ?? 0 };
 }

@@ -26,7 +26,9 @@ export async function goldenDeviations(request: GoldenRun): Promise<Readonly<Rec
   const run = await runRecipe({ recipe, files, ...inputs, ...(device === undefined ? {} : { device }) });
   const batch = inputs.decodeIds.length;
   const counted = (length: number) => countedRows(inputs, length);
-  const features = ['out.image_features', 'out.video_features'].find((name) => io.has(name));
+  const features = ['out.image_features', 'out.video_features', 'out.vision_features'].find((name) =>
+    io.has(name),
+  );
   const deviations: Record<string, number> = {
     ...(features === undefined
       ? {}

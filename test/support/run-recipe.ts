@@ -10,9 +10,9 @@ import type { ComponentFiles } from './write-models.ts';
 export interface RunRequest {
   readonly recipe: GenerationRecipe;
   readonly files: ComponentFiles;
-  /** [images, 3, H, W] or rows of patches, in prompt order over the rows of the batch; left out for text alone. */
+  /** [images, 3, H, W], rows of patches or views, in prompt order over the rows of the batch; left out for text alone. */
   readonly pixels?: RunTensor;
-  /** int64 [images, 3], beside rows of patches. */
+  /** int64 [images, 3] beside rows of patches, [views, 2] beside views. */
   readonly grid?: RunTensor;
   /** int64 [batch, tokens] */
   readonly inputIds: RunTensor;
@@ -89,9 +89,8 @@ async function runVision({ recipe, files, pixels, grid, device = 'cpu' }: RunReq
   if (recipe.vision === undefined) throw new Error('the recipe has no vision component');
   const { component, input, output, feed } = recipe.vision;
   const feeds = new Map([[input, pixels]]);
-  if (feed.form === 'patch-rows' && feed.grid !== undefined && grid !== undefined) {
-    feeds.set(feed.grid, grid);
-  }
+  const name = feed.form === 'patch-rows' ? feed.grid : feed.form === 'slices' ? feed.sizes : undefined;
+  if (name !== undefined && grid !== undefined) feeds.set(name, grid);
   return withSession(files, component, device, async (session) => get(await session.run(feeds), output));
 }
 
