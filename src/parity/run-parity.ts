@@ -14,6 +14,7 @@ import { drawSample, type Sample } from './inputs/sample.ts';
 import { summariseSample } from './inputs/summary.ts';
 import { locate } from './locate/locate.ts';
 import { PlacementLog, placementLine } from './placement.ts';
+import { findingText } from './report/finding.ts';
 import { type ImageSummary, type ParityReport, reportVersion, type Subject } from './report/report.ts';
 import type { Call } from './stream/lanes.ts';
 import type { StreamedBuilds } from './stream/request.ts';
@@ -136,10 +137,12 @@ export function parityFailure(report: ParityReport): VlmError | undefined {
   const first = failed.find(({ from }) => from !== 'baseline') ?? failed[0];
   if (first === undefined) return undefined;
   const key = `${first.level}.${first.output}.${first.metric}`;
+  const [finding] = report.findings;
   return fail(first.from === 'baseline' ? 'VC6202' : 'VC6201', {
     where: `${key} (${first.feed})${first.where === undefined ? '' : `, ${first.where}`}`,
     found: `${first.value.toPrecision(3)}${failed.length > 1 ? `, and ${failed.length - 1} more failed` : ''}`,
     expected: `${first.direction === 'at-most' ? 'at most' : 'at least'} ${Number(first.limit.toPrecision(6))}`,
+    ...(finding === undefined ? {} : { hint: findingText(finding) }),
   });
 }
 

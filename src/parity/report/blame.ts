@@ -6,8 +6,8 @@
 import { defaultLimits } from '../gate-limits.ts';
 import type { GateVerdict, Level } from '../gates.ts';
 import { levels } from '../gates.ts';
-import { finiteBlock } from './blocks.ts';
-import type { BlockMetrics, ErrorCurve, ParityReport } from './report.ts';
+import { finiteBlock, ownError } from './blocks.ts';
+import type { ErrorCurve, ParityReport } from './report.ts';
 
 export interface Suspect {
   readonly level: Level;
@@ -80,24 +80,14 @@ function blockLimits(level: Level, component: string, { gates, precision }: Judg
   return { relative: limit('relative'), max: limit('max') };
 }
 
-const ownErrors: Readonly<
-  Partial<Record<Level, (block: ErrorCurve['blocks'][number]) => BlockMetrics | undefined>>
-> = {
-  rewrite: ({ rewrite }) => rewrite,
-  implementation: ({ implementation }) => implementation,
-  fidelity: ({ local }) => local,
-};
-
 /** Blocks that are off by themselves; a fault that only accumulates has none. */
 function blocksOff(
   level: Level,
   { blocks }: ErrorCurve,
   limits: BlockLimits,
 ): readonly { readonly index: number; readonly name: string }[] {
-  const of = ownErrors[level];
-  if (of === undefined) return [];
   return blocks.flatMap((block, index) => {
-    const metrics = of(block);
+    const metrics = ownError(level, block);
     if (metrics === undefined) return [];
     const within = finiteBlock(metrics) && metrics.relative <= limits.relative && metrics.max <= limits.max;
     return within ? [] : [{ index, name: block.name }];

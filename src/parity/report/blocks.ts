@@ -1,5 +1,6 @@
 /** Which block of a component errs most, for all forms of the report. */
 import type { Level } from '../gates.ts';
+import type { Finding } from './finding.ts';
 import type { BlockMetrics, ErrorCurve } from './report.ts';
 import { formatNumber } from './text.ts';
 
@@ -20,24 +21,17 @@ export function blockSize(metrics: BlockMetrics): number {
   return finiteBlock(metrics) ? metrics.relative : Number.POSITIVE_INFINITY;
 }
 
-/** A block's own error at a level: fed with the reference's activations. */
-interface OwnError {
-  readonly level: Level;
-  readonly of: (block: Block) => BlockMetrics | undefined;
-  /** A block stands out when its error is above this, and so many times the median of the blocks. */
-  readonly least: number;
-  readonly times: number;
-}
+/** A block's own error at each level: fed with what the level's reference is fed with. */
+const ownErrors: Readonly<Partial<Record<Level, (block: Block) => BlockMetrics | undefined>>> = {
+  rewrite: ({ rewrite }) => rewrite,
+  implementation: ({ implementation }) => implementation,
+  fidelity: ({ local }) => local,
+};
 
-/**
- * In the order of what is compared. Rewrite and implementation know nothing of rounding weights: blocks err alike
- * there, at 1e-7 in float32 and 1e-3 in float16, and what does not is a fault. At fidelity blocks differ by nature.
- */
-const ownErrors: readonly OwnError[] = [
-  { level: 'rewrite', of: ({ rewrite }) => rewrite, least: 3e-5, times: 20 },
-  { level: 'implementation', of: ({ implementation }) => implementation, least: 1e-4, times: 20 },
-  { level: 'fidelity', of: ({ local }) => local, least: 0, times: 4 },
-];
+/** Undefined where the level has none. */
+export function ownError(level: string, block: Block): BlockMetrics | undefined {
+  return ownErrors[level as Level]?.(block);
+}
 
 export interface WorstBlock {
   readonly index: number;
@@ -45,32 +39,30 @@ export interface WorstBlock {
   readonly level: Level;
   /** Its own error at that level. */
   readonly metrics: BlockMetrics;
-  readonly standsOut: boolean;
+  /** A finding is about it; else it is the one that errs most at fidelity, where blocks differ by nature. */
+  readonly blamed: boolean;
 }
 
-/** The first level's worst block that stands out there; where none does the one that errs most at fidelity. */
-export function worstBlock({ blocks }: ErrorCurve): WorstBlock | undefined {
-  let last: WorstBlock | undefined;
-  for (const { level, of, least, times } of ownErrors) {
-    const errors = blocks.flatMap((block, index) => {
-      const metrics = of(block);
-      return metrics === undefined ? [] : [{ index, block, level, metrics }];
-    });
-    const sizes = errors.map(({ metrics }) => blockSize(metrics)).sort((a, b) => a - b);
-    const largest = sizes.at(-1) ?? 0;
-    const worst = errors.find(({ metrics }) => blockSize(metrics) === largest);
-    if (worst === undefined) continue;
-    const median = sizes[Math.floor(sizes.length / 2)] ?? 0;
-    const alone = largest === Number.POSITIVE_INFINITY || (largest > least && largest > times * median);
-    last = { ...worst, standsOut: alone };
-    if (alone) return last;
+/** The block of the component's first finding that has one; without such a finding the one that errs most. */
+export function worstBlock(
+  { component, blocks }: ErrorCurve,
+  findings: readonly Finding[],
+): WorstBlock | undefined {
+  for (const { level, component: own, block: named } of findings) {
+    const block = named === undefined || own !== component ? undefined : blocks[named.index];
+    const metrics = block && ownError(level, block);
+    if (named === undefined || block === undefined || metrics === undefined) continue;
+    return { index: named.index, block, level: level as Level, metrics, blamed: true };
   }
-  return last;
+  const largest = Math.max(...blocks.map(({ local }) => blockSize(local)));
+  const index = blocks.findIndex(({ local }) => blockSize(local) === largest);
+  const block = blocks[index];
+  return block && { index, block, level: 'fidelity', metrics: block.local, blamed: false };
 }
 
-/** Without a full stop: `block 11 (resblocks.11) stands out: 0.31 at implementation`. */
-export function worstBlockText({ index, block, level, metrics, standsOut }: WorstBlock): string {
-  return standsOut && level !== 'fidelity'
+/** Without a full stop: `block 11 (resblocks.11) stands out: 0.31 at implementation, by itself`. */
+export function worstBlockText({ index, block, level, metrics, blamed }: WorstBlock): string {
+  return blamed
     ? `block ${index} (${block.name}) stands out: ${blockError(metrics)} at ${level}, by itself`
     : `largest own error ${blockError(metrics)} in block ${index} (${block.name})`;
 }

@@ -3,6 +3,7 @@ import { formatBytes, plural } from '../../report/format.ts';
 import type { GateLevel, GateVerdict } from '../gates.ts';
 import { placementLine } from '../placement.ts';
 import { blockError, blockSize, finiteBlock, worstBlock, worstBlockText } from './blocks.ts';
+import { type Finding, findingText } from './finding.ts';
 import { methodLines } from './method.ts';
 import type { ComponentRanges } from './range-report.ts';
 import { leastRange, rangeTitle } from './ranges-text.ts';
@@ -47,6 +48,7 @@ function head(report: ParityReport): string[] {
     '',
     verdict,
     '',
+    ...report.findings.map((finding) => `- What is wrong: **${cell(findingText(finding))}**`),
     `- Model: ${modelText(report)}`,
     `- Precision: ${precisionText(report)}`,
     ...(report.image === undefined ? [] : [`- Picture: ${report.image.summary}`]),
@@ -154,7 +156,7 @@ function curves(report: ParityReport): string[] {
   const drawn = (report.curves ?? []).filter(({ blocks }) => blocks.length > 0);
   if (drawn.length === 0) return [];
   const found = drawn.flatMap((curve) => {
-    const worst = worstBlock(curve);
+    const worst = worstBlock(curve, report.findings);
     return worst === undefined ? [] : [`- ${cell(`${curve.component}: ${worstBlockText(worst)}`)}`];
   });
   return [
@@ -168,13 +170,13 @@ function curves(report: ParityReport): string[] {
     '',
     '| Component | Block | Ends in | Rewrite | Implementation | Local | Accumulated | Worst at |',
     '|---|---:|---|---:|---:|---:|---:|---|',
-    ...drawn.flatMap(blockRows),
+    ...drawn.flatMap((curve) => blockRows(curve, report.findings)),
   ];
 }
 
-function blockRows(curve: ErrorCurve): readonly string[] {
+function blockRows(curve: ErrorCurve, findings: readonly Finding[]): readonly string[] {
   const { component, blocks } = curve;
-  const worst = worstBlock(curve)?.index;
+  const worst = worstBlock(curve, findings)?.index;
   const order = blocks
     .map((block, index) => ({ block, index }))
     .sort(

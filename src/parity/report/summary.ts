@@ -2,12 +2,14 @@
 import { formatTable } from '../../report/format.ts';
 import { placementLine } from '../placement.ts';
 import { worstBlock, worstBlockText } from './blocks.ts';
+import { findingText } from './finding.ts';
 import { leastRange } from './ranges-text.ts';
-import type { ErrorCurve, ParityReport } from './report.ts';
+import type { ParityReport } from './report.ts';
 import { formatNumber, gateKey, gateLimit, isQuiet, shareText, tightest, usedShare } from './text.ts';
 
 /** With the rest it has to fit a screen of 24 lines. */
 const mostFailures = 6;
+const mostFindings = 3;
 
 /** Lines without an end; the first one is the verdict. */
 export function summaryLines(report: ParityReport): readonly string[] {
@@ -27,9 +29,10 @@ export function summaryLines(report: ParityReport): readonly string[] {
   const more = failed.length - mostFailures;
   return [
     `Check against the original: ${verdict}`,
+    ...report.findings.slice(0, mostFindings).map((finding) => `  BLAME ${findingText(finding)}`),
     ...formatTable(failures, [2]),
     ...(more > 0 ? [`        and ${more} more`] : []),
-    ...formatTable([...outputs(report), ...(report.curves ?? []).flatMap(blocks), ...ranges(report)], []),
+    ...formatTable([...outputs(report), ...blocks(report), ...ranges(report)], []),
     ...placement(report),
   ];
 }
@@ -48,9 +51,11 @@ function outputs(report: ParityReport): string[][] {
     });
 }
 
-function blocks(curve: ErrorCurve): string[][] {
-  const worst = worstBlock(curve);
-  return worst === undefined ? [] : [[`  ${curve.component}`, worstBlockText(worst)]];
+function blocks({ curves = [], findings }: ParityReport): string[][] {
+  return curves.flatMap((curve) => {
+    const worst = worstBlock(curve, findings);
+    return worst === undefined ? [] : [[`  ${curve.component}`, worstBlockText(worst)]];
+  });
 }
 
 /** What a sweep over sizes found nearest to the end of float16, per component that computes in it. */

@@ -51,6 +51,9 @@ describe('the terminal summary', () => {
     const lines = summaryLines(broken);
     expect(lines[0]).toMatch(/gates FAILED$/);
     expect(lines[1]).toMatch(
+      /^ {2}BLAME vision, block 11 .*wrong zero points of .*only in tile row 0 column 2$/,
+    );
+    expect(lines[2]).toMatch(
       /FAIL {2}implementation\.features\.max \(local\) .*tile row 0 column 2, token 89/,
     );
     expect(lines.find((line) => line.startsWith('  vision '))).toMatch(
@@ -168,7 +171,7 @@ describe('the page', () => {
     const blocks = curve.blocks.map((block, index) =>
       index === 3 ? { ...block, local: { ...block.local, relative: Number.NaN, nonFinite: 7 } } : block,
     );
-    expect(worstBlock({ ...curve, blocks })).toMatchObject({ index: 3, level: 'fidelity', standsOut: true });
+    expect(worstBlock({ ...curve, blocks }, [])).toMatchObject({ index: 3, level: 'fidelity' });
     const text = renderHtml({ ...good, curves: [{ ...curve, blocks }] });
     expect(text.includes('Largest own error not finite in block 3 ')).toBe(true);
     expect(text.includes('class="dots bad"')).toBe(true);
@@ -176,60 +179,26 @@ describe('the page', () => {
 });
 
 describe('the worst block', () => {
-  const metrics = (relative: number, nonFinite = 0) => ({
-    relative,
-    cosine: 1,
-    max: 0,
-    worst: '',
-    nonFinite,
-  });
-  const curve = (
-    errors: readonly (readonly [local: number, implementation?: number, rewrite?: number])[],
-  ) => ({
-    component: 'a',
-    blocks: errors.map(([local, implementation, rewrite], index) => ({
-      name: `b${index}`,
-      value: '',
-      nodes: 1,
-      weightBytes: 0,
-      local: metrics(local),
-      accumulated: metrics(local),
-      ...(implementation === undefined ? {} : { implementation: metrics(implementation) }),
-      ...(rewrite === undefined ? {} : { rewrite: metrics(rewrite) }),
-    })),
-  });
-  const sound = [0.01, 1e-7, 5e-8] as const;
+  const [vision] = broken.curves ?? [];
+  if (vision === undefined) throw new Error('no curve');
 
-  it('is that of the first level where one stands out', () => {
-    const fault = [0.015, 8e-3, 5e-8] as const;
-    const merged = [0.01, 1e-7, 2e-3] as const;
-    expect(worstBlock(curve([sound, sound, fault, sound, [0.02, 1e-7, 5e-8]]))).toMatchObject({
-      index: 2,
-      level: 'implementation',
-      standsOut: true,
-    });
-    expect(worstBlock(curve([sound, merged, fault, sound, sound]))).toMatchObject({
-      index: 1,
-      level: 'rewrite',
-    });
+  it('is that of the first finding', () => {
+    const worst = worstBlock(vision, broken.findings);
+    expect(worst).toMatchObject({ index: fault.block, level: 'implementation', blamed: true });
+    expect(worst?.metrics).toBe(vision.blocks[fault.block]?.implementation);
+    const [finding] = broken.findings;
+    if (finding === undefined) throw new Error('no finding');
+    const other = { ...finding, component: 'decoder' };
+    expect(worstBlock(vision, [other])?.blamed).toBe(false);
   });
 
-  it('is the one with the largest own error where none stands out', () => {
-    const worst = worstBlock(curve([sound, sound, [0.02, 3e-6, 4e-7], sound]));
-    expect(worst).toMatchObject({ index: 2, level: 'fidelity', standsOut: false });
-    expect(worst && worstBlockText(worst)).toBe('largest own error 0.02 in block 2 (b2)');
-    // float16 errs everywhere alike.
-    expect(
-      worstBlock(
-        curve([
-          [0.01, 1e-3],
-          [0.02, 3e-3],
-          [0.01, 2e-3],
-        ]),
-      )?.standsOut,
-    ).toBe(false);
-    expect(worstBlock(curve([[0.01]]))?.standsOut).toBe(false);
-    expect(worstBlock(curve([]))).toBeUndefined();
+  it('is the one with the largest own error where none is blamed', () => {
+    const largest = Math.max(...vision.blocks.map(({ local }) => local.relative));
+    const index = vision.blocks.findIndex(({ local }) => local.relative === largest);
+    const worst = worstBlock(vision, []);
+    expect(worst).toMatchObject({ index, level: 'fidelity', blamed: false });
+    expect(worst && worstBlockText(worst)).toMatch(/^largest own error [\d.]+ in block \d+ \(/);
+    expect(worstBlock({ ...vision, blocks: [] }, [])).toBeUndefined();
   });
 });
 

@@ -9,6 +9,7 @@ import {
   worstBlock,
   worstBlockText,
 } from '../blocks.ts';
+import type { Finding } from '../finding.ts';
 import type { BlockMetrics, ErrorCurve, ParityReport } from '../report.ts';
 import { html, type Markup } from './markup.ts';
 import { middle, plot, unit, y } from './plot.ts';
@@ -43,9 +44,9 @@ const tight: Readonly<Partial<Record<Level, Series>>> = {
   },
 };
 
-export function curveChart(curve: ErrorCurve, index: number): Markup {
+export function curveChart(curve: ErrorCurve, index: number, findings: readonly Finding[]): Markup {
   const { component, blocks } = curve;
-  const worst = worstBlock(curve);
+  const worst = worstBlock(curve, findings);
   const last = blocks.at(-1);
   if (worst === undefined || last === undefined) return html``;
   const own = worstBlockText(worst);
@@ -58,7 +59,7 @@ ${blockTable(curve)}</figure>
 }
 
 function chart({ component, blocks }: ErrorCurve, index: number, worst: WorstBlock, says: string): Markup {
-  const extra = worst.standsOut ? tight[worst.level] : undefined;
+  const extra = worst.blamed ? tight[worst.level] : undefined;
   const all = [accumulated, local, ...(extra === undefined ? [] : [extra])];
   const scale = decades(all.flatMap(({ of }) => blocks.flatMap((block) => of(block)?.relative ?? [])));
   if (scale === undefined) return html`<p class="note">No block differs from the reference at all.</p>`;
@@ -73,7 +74,7 @@ ${plot({
   xTitle: 'block',
   yTicks: scale.ticks,
   xTicks: some.map((block) => ({ at: (block + 0.5) / blocks.length, label: String(block) })),
-  marks: html`${worst.standsOut ? column(worst, blocks.length) : undefined}${all.map((series) => drawSeries(series.kind, points(blocks, series, scale)))}${bad.length === 0 ? undefined : html`<path class="dots bad" d="${dots(bad)}"/>`}`,
+  marks: html`${worst.blamed ? column(worst, blocks.length) : undefined}${all.map((series) => drawSeries(series.kind, points(blocks, series, scale)))}${bad.length === 0 ? undefined : html`<path class="dots bad" d="${dots(bad)}"/>`}`,
 })}`;
 }
 
@@ -146,7 +147,7 @@ ${table({
 }
 
 /** The part of the page; undefined when the graphs were not run block by block. */
-export function errorsPerBlock({ curves }: ParityReport): Section | undefined {
+export function errorsPerBlock({ curves, findings }: ParityReport): Section | undefined {
   const drawn = (curves ?? []).filter(({ blocks }) => blocks.length > 0);
   if (drawn.length === 0) return undefined;
   return {
@@ -154,6 +155,6 @@ export function errorsPerBlock({ curves }: ParityReport): Section | undefined {
     short: 'Blocks',
     title: 'Error per block',
     lead: 'Where along the depth the error comes from (local) and what becomes of it (accumulated).',
-    body: html`${(curves ?? []).map(curveChart)}`,
+    body: html`${(curves ?? []).map((curve, index) => curveChart(curve, index, findings))}`,
   };
 }

@@ -1,7 +1,8 @@
 /** What a reader sees first: the verdict, what was compared, the numbers that matter, and what failed. */
 import { formatBytes, plural } from '../../../report/format.ts';
 import type { GateVerdict } from '../../gates.ts';
-import { blockError, blockSize, type WorstBlock, worstBlock } from '../blocks.ts';
+import { blockError, blockSize, worstBlock } from '../blocks.ts';
+import { findingText } from '../finding.ts';
 import type { ParityReport } from '../report.ts';
 import {
   formatNumber,
@@ -28,7 +29,7 @@ export function head(report: ParityReport): Markup {
 ${verdict}
 <ul class="facts">${typeof architecture === 'string' ? html`<li>${architecture}</li>` : undefined}<li>${precisionText(report)}</li>${image === undefined ? undefined : html`<li>${image.summary}</li>`}<li>${runtime.name} ${runtime.version} on ${runtime.device}</li></ul>
 <ul class="tiles">${tiles(report)}</ul>
-${failed.length === 0 ? undefined : failures(failed)}</header>
+${report.findings.length === 0 ? undefined : findings(report)}${failed.length === 0 ? undefined : failures(failed)}</header>
 `;
 }
 
@@ -62,27 +63,23 @@ function outputTiles(report: ParityReport): readonly Tile[] {
   });
 }
 
-function depthTiles({ curves = [] }: ParityReport): readonly Tile[] {
+function depthTiles({ curves = [], findings }: ParityReport): readonly Tile[] {
   const [worst] = curves
     .flatMap((curve) => {
-      const one = worstBlock(curve);
+      const one = worstBlock(curve, findings);
       return one === undefined ? [] : [{ component: curve.component, ...one }];
     })
     // A fault before what rounding costs, then by size.
-    .sort((a, b) => Number(isFault(b)) - Number(isFault(a)) || blockSize(b.metrics) - blockSize(a.metrics));
+    .sort((a, b) => Number(b.blamed) - Number(a.blamed) || blockSize(b.metrics) - blockSize(a.metrics));
   if (worst === undefined) return [];
   const { component, block, level, metrics } = worst;
   return [
     {
-      what: isFault(worst) ? `block that stands out, ${level}` : 'largest own error of a block',
+      what: worst.blamed ? `block that stands out, ${level}` : 'largest own error of a block',
       value: blockError(metrics),
       more: `${component}: ${block.name}`,
     },
   ];
-}
-
-function isFault({ standsOut, level }: WorstBlock): boolean {
-  return standsOut && level !== 'fidelity';
 }
 
 function sizeTiles({ coverage }: ParityReport): readonly Tile[] {
@@ -92,6 +89,12 @@ function sizeTiles({ coverage }: ParityReport): readonly Tile[] {
   const after = sum('bytesAfter');
   const share = before === 0 ? '' : `, ${Math.round((100 * after) / before)} %`;
   return [{ what: 'weights', value: formatBytes(after), more: `of ${formatBytes(before)} before${share}` }];
+}
+
+function findings({ findings: all }: ParityReport): Markup {
+  return html`<section class="failures findings" aria-labelledby="findings"><h2 id="findings">What is wrong</h2>
+<ul class="plain">${all.map((finding) => html`<li><b>${findingText(finding)}</b></li>\n`)}</ul></section>
+`;
 }
 
 /** Most failures that are listed; the table of gates has all. */
