@@ -20,7 +20,8 @@ export {
 } from './pipeline/inspect.ts';
 export type { Manifest, ManifestFile } from './pipeline/manifest.ts';
 export type { ConvertOptions, Precision } from './pipeline/options.ts';
-export { type Plan, type PlannedConversion, type PlannedFile, planConversion } from './pipeline/plan.ts';
+export type { Plan, PlannedConversion, PlannedFile } from './pipeline/plan.ts';
+export { planConversion } from './pipeline/plan-conversion.ts';
 export {
   planQuantization,
   type QuantizeOptions,

@@ -19,6 +19,8 @@ export type OptionKind =
   | { readonly kind: 'bytes' }
   /** `1544x896`. */
   | { readonly kind: 'size' }
+  /** `448x448,896x896`, or a list of such. */
+  | { readonly kind: 'sizes' }
   /** One precision, or `component=precision` pairs. */
   | { readonly kind: 'precision'; readonly values: readonly [string, ...string[]] }
   /** `metric=limit`, repeatable. */
@@ -205,6 +207,17 @@ export const optionTable = [
       "through the family's own preprocessing and the checkpoint's tokenizer",
     type: { kind: 'path' },
     expected: 'a path',
+    convertOnly: true,
+  },
+  {
+    key: 'sweepResolutions',
+    flag: '--sweep-resolutions <sizes>',
+    group: 'Check',
+    help:
+      'sizes of pictures at which the range of every activation is measured against that of float16, since some ' +
+      'towers overflow at some sizes only: 448x448,896x896',
+    type: { kind: 'sizes' },
+    expected: 'sizes in whole pixels with commas between them, such as 448x448,896x896',
     convertOnly: true,
   },
   {

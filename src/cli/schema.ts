@@ -13,6 +13,18 @@ const byteUnits: Readonly<Record<string, number>> = { '': 1, KiB: 2 ** 10, MiB: 
 /** Below this not even one row of a large weight fits. */
 const leastMemory = 2 ** 20;
 
+/** Each takes about as long as a check. */
+const mostSizes = 32;
+
+const sizeSchema = z
+  .string()
+  .regex(/^\d{1,9}x\d{1,9}$/)
+  .transform((text) => {
+    const [width = 0, height = 0] = text.split('x').map(Number);
+    return { width, height };
+  })
+  .refine(({ width, height }) => width > 0 && height > 0);
+
 /** Flags come as text, the config file may hold JSON values: each kind takes both. */
 function schemaOf(type: OptionKind): z.ZodType {
   switch (type.kind) {
@@ -45,14 +57,12 @@ function schemaOf(type: OptionKind): z.ZodType {
         .transform((value) => (typeof value === 'number' ? value : parseBytes(value)))
         .refine((value) => value >= leastMemory && Number.isSafeInteger(value));
     case 'size':
-      return z
-        .string()
-        .regex(/^\d{1,9}x\d{1,9}$/)
-        .transform((text) => {
-          const [width = 0, height = 0] = text.split('x').map(Number);
-          return { width, height };
-        })
-        .refine(({ width, height }) => width > 0 && height > 0);
+      return sizeSchema;
+    case 'sizes':
+      return z.preprocess(
+        (value) => (typeof value === 'string' ? value.split(',') : value),
+        z.array(sizeSchema).min(1).max(mostSizes),
+      );
     case 'precision': {
       const one = z.enum(type.values);
       const each = z.record(z.string(), one);

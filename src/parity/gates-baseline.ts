@@ -85,7 +85,13 @@ export function parseBaseline(name: string, bytes: Uint8Array): Baseline {
 }
 
 /** Options that say how a conversion is judged, not what it gives. */
-const judging: ReadonlySet<string> = new Set(['gate', 'strict', 'parity', 'allowNonfinite']);
+const judging: ReadonlySet<string> = new Set([
+  'gate',
+  'strict',
+  'parity',
+  'allowNonfinite',
+  'sweepResolutions',
+]);
 
 /** Throws VC6106 when the baseline is of another model, other options or other inputs. */
 export function checkBaseline(

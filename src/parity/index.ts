@@ -23,15 +23,18 @@ export {
   precisions,
 } from './gates.ts';
 export { type Baseline, checkBaseline, parseBaseline } from './gates-baseline.ts';
+export { withRanges } from './gates-ranges.ts';
 export { recordedSample } from './inputs/recorded.ts';
 export { drawSample, type Sample } from './inputs/sample.ts';
 export { readSamples } from './inputs/samples.ts';
 export { summariseSample } from './inputs/summary.ts';
 export { maxLogitElements } from './places.ts';
+export { type SweepSize, sweepRanges } from './ranges/sweep.ts';
 export { type CoverageRow, coverageRows } from './report/coverage.ts';
 export { reportFiles } from './report/files.ts';
 export { renderJunit } from './report/junit.ts';
 export { renderMarkdown } from './report/markdown.ts';
+export type { RangeReport } from './report/range-report.ts';
 export type { ParityReport, PassSummary, Subject } from './report/report.ts';
 export { summaryLines } from './report/summary.ts';
 export { defaultDecodeSteps, type ParityRequest, parityFailure, runParity } from './run-parity.ts';

@@ -51,12 +51,16 @@ export async function readCheckInputs(
 
 /** Throws VC4002 for inputs and baselines that no check would look at: they would seem to have passed. */
 export function refuseWithoutCheck(
-  options: Pick<ResolvedOptions, 'parity' | 'baseline' | 'inputs' | 'samples'>,
+  options: Pick<ResolvedOptions, 'parity' | 'baseline' | 'inputs' | 'samples' | 'sweepResolutions'>,
 ): void {
   if (options.parity !== false) return;
   for (const key of ['inputs', 'samples', 'baseline'] as const) {
     if (options[key] === undefined) continue;
     throw fail('VC4002', { where: `--${key}`, found: '--no-parity', expected: 'a check, which uses it' });
+  }
+  if (options.sweepResolutions !== undefined) {
+    const expected = 'a check, which measures them';
+    throw fail('VC4002', { where: '--sweep-resolutions', found: '--no-parity', expected });
   }
 }
 

@@ -2,19 +2,24 @@
  * The check of a finished output: the reference graphs and the plain graphs (those that passes rewrote also with
  * their original weights) run beside it, part after part, and the report says what came out.
  */
+
+import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import {
   coverageRows,
   type GateOverride,
   outputBuilds,
   type ParityReport,
   runParity,
+  withRanges,
 } from '../parity/index.ts';
 import { type Reporter, runStage } from '../report/progress.ts';
 import type { ChosenDevice } from '../runtime/devices.ts';
 import type { CheckInputs } from './check-inputs.ts';
 import { placeParts } from './check-parts.ts';
 import { buildsOf, checkCut } from './check-plan.ts';
+import type { ResolvedOptions } from './options.ts';
 import type { Prepared } from './plan.ts';
+import { type CompiledSize, sweep } from './sweep.ts';
 import type { WriteLimits } from './write-models.ts';
 
 export interface CheckOptions {
@@ -24,13 +29,31 @@ export interface CheckOptions {
   readonly device: ChosenDevice;
   readonly gates: readonly GateOverride[];
   readonly inputs: CheckInputs;
+  /** Sizes at which activations are measured besides. */
+  readonly sweep?: {
+    readonly sizes: readonly CompiledSize[];
+    readonly checkpoint: Checkpoint;
+    readonly resolved: ResolvedOptions;
+  };
   readonly write: WriteLimits;
   readonly signal: AbortSignal;
   readonly reporter: Reporter;
 }
 
-/** Throws VC5xxx when parts of the references cannot be written, VC6xxx when they cannot be run or paired. */
+/**
+ * With a sweep, the report has the ranges at its sizes, too. Throws VC5xxx when parts of the references cannot be
+ * written, VC6xxx when they cannot be run or paired.
+ */
 export async function check(prepared: Prepared, options: CheckOptions): Promise<ParityReport> {
+  const report = await compare(prepared, options);
+  if (options.sweep === undefined) return report;
+  const { sizes, checkpoint, resolved } = options.sweep;
+  const { device } = options.device;
+  const ranges = await sweep(sizes, { ...options, checkpoint, options: resolved, device });
+  return withRanges(report, ranges, options.gates);
+}
+
+async function compare(prepared: Prepared, options: CheckOptions): Promise<ParityReport> {
   const { built, components, check: plan } = prepared;
   const layouts = new Map(components.map(({ component, layout }) => [component.id, layout]));
   return await runStage(

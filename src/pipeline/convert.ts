@@ -21,6 +21,7 @@ import { type MadeOutput, makeOutput, orInterrupted, outputStages } from './make
 import { type ConvertOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { chooseOutput, outputPath } from './output-folder.ts';
 import { build, type Plan, prepare } from './plan.ts';
+import { compileSizes } from './sweep.ts';
 
 export interface ConvertContext {
   readonly reporter?: Reporter;
@@ -49,12 +50,14 @@ const stages = {
   inputs: outputStages.inputs,
   write: outputStages.write,
   check: 'Check against the original',
+  sweep: 'Measure activations at other sizes',
   seal: outputStages.seal,
 } as const;
 
-function stageList({ parity, verifyInputs }: ResolvedOptions): StageSpec[] {
+function stageList({ parity, verifyInputs, sweepResolutions }: ResolvedOptions): StageSpec[] {
   return Object.entries(stages)
     .filter(([id]) => parity || id !== 'check')
+    .filter(([id]) => sweepResolutions !== undefined || id !== 'sweep')
     .filter(([id]) => verifyInputs || id !== 'inputs')
     .map(([id, title]) => ({ id, title }));
 }
@@ -102,6 +105,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
       },
       ({ plan }) => `${plural(plan.files.length, 'file')}, ${formatBytes(plan.bytes.output)}`,
     );
+    const sizes = compileSizes(opened, resolved);
     signal.throwIfAborted();
     const { plan, components, links, sideFiles } = prepared;
     const checkInputs = device === undefined ? undefined : await readCheckInputs(prepared, opened, resolved);
@@ -126,6 +130,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
               device,
               gates,
               inputs: checkInputs,
+              ...(sizes.length === 0 ? {} : { sweep: { sizes, checkpoint: opened, resolved } }),
               write,
               signal,
               reporter,

@@ -44,6 +44,8 @@ export interface ConvertOptions {
   readonly inputs?: string | undefined;
   /** Folder with pictures and prompts for the check. */
   readonly samples?: string | undefined;
+  /** Sizes of pictures at which the check measures how near activations come to the end of float16. */
+  readonly sweepResolutions?: readonly Size[] | undefined;
   /** parity-report.json of an earlier conversion, which this one must not fall behind. */
   readonly baseline?: string | undefined;
   /** Warnings are errors. */
@@ -71,6 +73,7 @@ export const checkOptionKeys = [
   'gate',
   'inputs',
   'samples',
+  'sweepResolutions',
   'baseline',
 ] as const satisfies readonly (keyof ConvertOptions)[];
 
@@ -95,6 +98,7 @@ export interface ResolvedOptions {
   readonly gate: Readonly<Record<string, number>>;
   readonly inputs: string | undefined;
   readonly samples: string | undefined;
+  readonly sweepResolutions: readonly Size[] | undefined;
   readonly baseline: string | undefined;
   readonly strict: boolean;
   readonly force: boolean;
@@ -128,6 +132,7 @@ export function resolveOptions(options: ConvertOptions): ResolvedOptions {
     gate: options.gate ?? {},
     inputs: options.inputs,
     samples: options.samples,
+    sweepResolutions: options.sweepResolutions,
     baseline: options.baseline,
     strict: options.strict ?? false,
     force: options.force ?? false,

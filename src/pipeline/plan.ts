@@ -5,23 +5,20 @@
 import type { BuiltModel, ImageGeometry } from '../architectures/architecture.ts';
 import { findArchitecture } from '../architectures/registry.ts';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
-import { openCheckpoint } from '../formats/checkpoint/open.ts';
 import { encodeModel } from '../formats/onnx/encode.ts';
 import { type ModelLayout, modelTensors } from '../formats/onnx/layout.ts';
 import { cloneModel } from '../graph/clone.ts';
 import type { Model } from '../graph/model.ts';
 import { packageFormat } from '../packages/registry.ts';
-import { type CoverageRow, coverageRows, parseGates } from '../parity/index.ts';
+import { type CoverageRow, coverageRows } from '../parity/index.ts';
 import { type DiagnosticRecord, fail, type VlmError } from '../report/diagnostics.ts';
 import { plural } from '../report/format.ts';
 import { inlineTensor, type JsonValue } from '../tensor/tensor.ts';
 import { type CheckPlan, planCheck } from './check-plan.ts';
 import { type CompiledComponent, compile, type OnBroken } from './compile.ts';
 import { structureSha256 } from './digest.ts';
-import { inputFiles } from './inputs.ts';
-import { chooseLinks, type LinkedFile, type Links, linkedFiles, noLinks } from './links.ts';
-import { type ConvertOptions, type ResolvedOptions, resolveOptions } from './options.ts';
-import { chooseOutput, outputPath } from './output-folder.ts';
+import { type LinkedFile, type Links, linkedFiles, noLinks } from './links.ts';
+import type { ResolvedOptions } from './options.ts';
 import type { PassRecord } from './pass-manager.ts';
 import { type PlannedSideFile, planSideFiles } from './side-files.ts';
 import { chooseSteps, usesAdapters } from './steps.ts';
@@ -102,30 +99,6 @@ export interface Prepared {
 
 /** Node, the runtime's libraries and the graphs themselves. */
 const baseMemory = 200 * 2 ** 20;
-
-/**
- * What would be done; reads headers and config only. Throws as `convert` does before it writes anything, but for
- * warnings under `strict`, which come as a refusal beside the plan.
- */
-export async function planConversion(
-  options: ConvertOptions,
-  context: { readonly cwd?: string } = {},
-): Promise<PlannedConversion> {
-  const resolved = resolveOptions(options);
-  parseGates(resolved.gate);
-  const checkpoint = await openCheckpoint(resolved.checkpoint);
-  try {
-    const output = outputPath(options.output, checkpoint.name, context.cwd ?? process.cwd());
-    const place = await chooseOutput(output, checkpoint.path, resolved.force);
-    const built = build(checkpoint, resolved);
-    const links = resolved.linkWeights ? await chooseLinks(inputFiles(checkpoint), place) : noLinks;
-    const { plan } = await prepare(checkpoint, built, resolved, undefined, links);
-    const refusal = strictRefusal(plan, resolved.strict);
-    return { output, plan, ...(refusal === undefined ? {} : { refusal: refusal.record }) };
-  } finally {
-    await checkpoint.close();
-  }
-}
 
 /** The reference graphs, under the names of the format. Throws VC12xx for config and tensors, VC4xxx for options. */
 export function build(checkpoint: Checkpoint, options: ResolvedOptions): BuiltModel {

@@ -29,6 +29,7 @@ import { type CheckOptionKey, type ConvertOptions, resolveOptions } from './opti
 import { checkRoom } from './output-folder.ts';
 import { build, type Prepared, prepare } from './plan.ts';
 import { storedOptions } from './stored-options.ts';
+import { compileSizes } from './sweep.ts';
 import { verifyFiles } from './verify-output.ts';
 import { toolVersion } from './version.ts';
 
@@ -55,6 +56,7 @@ const stages = {
   verify: 'Compare the files with the manifest',
   build: 'Rebuild the graphs',
   check: 'Check against the original',
+  sweep: 'Measure activations at other sizes',
   seal: 'Write the report',
 } as const;
 
@@ -82,7 +84,10 @@ export async function recheck(options: RecheckOptions, context: ConvertContext =
   });
   const gates = parseGates(resolved.gate);
   const device = await checkDevice(resolved.device, reporter);
-  reporter.stages(Object.entries(stages).map(([id, title]) => ({ id, title })));
+  const listed = Object.entries(stages).filter(
+    ([id]) => resolved.sweepResolutions !== undefined || id !== 'sweep',
+  );
+  reporter.stages(listed.map(([id, title]) => ({ id, title })));
   const checkpoint = await runStage(reporter, 'open', () => openCheckpoint(resolved.checkpoint));
   let scratch: string | undefined;
   try {
@@ -108,6 +113,7 @@ export async function recheck(options: RecheckOptions, context: ConvertContext =
       return made;
     });
     reporter.warn(prepared.plan.warnings);
+    const sizes = compileSizes(checkpoint, resolved);
     const inputs = await readCheckInputs(prepared, checkpoint, resolved);
     checkMemory(prepared.plan.memory.parity);
     const target = report === undefined ? output : resolve(cwd, report);
@@ -124,6 +130,7 @@ export async function recheck(options: RecheckOptions, context: ConvertContext =
       device,
       gates,
       inputs,
+      ...(sizes.length === 0 ? {} : { sweep: { sizes, checkpoint, resolved } }),
       write,
       signal,
       reporter,

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { planConversion } from '../../src/pipeline/plan.ts';
+import { planConversion } from '../../src/pipeline/plan-conversion.ts';
 import { VlmError } from '../../src/report/diagnostics.ts';
 import type { ByteSource } from '../../src/tensor/byte-source.ts';
 import { fixtures } from '../golden-folders.ts';

@@ -3,7 +3,7 @@ import type { Model } from '../../graph/model.ts';
 import type { Value } from '../../graph/value.ts';
 import type { ComponentRanges, NonFinitePlace, ValueRange } from '../report/range-report.ts';
 import { headroom } from './float16-range.ts';
-import type { CallReading, Measured, MeasureRequest, RangeBuild } from './measure.ts';
+import type { CallReading, Measured, MeasureRequest, RangeModels } from './measure.ts';
 import type { ElementPlace } from './places.ts';
 
 /** The runs of a component, and where in words their elements are. */
@@ -16,11 +16,9 @@ export interface ComponentCalls {
 const listed = 20;
 const listedInside = 5;
 
-type Models = Readonly<Record<RangeBuild, Model>>;
-
 export function summariseRanges(
   component: string,
-  models: Models,
+  models: RangeModels,
   measured: Measured,
   { place }: ComponentCalls,
 ): ComponentRanges {

@@ -22,9 +22,19 @@ const builds: readonly RangeBuild[] = ['plain', 'converted'];
 /** Inputs of one run, and what the one build makes of them. */
 type Feeds = ReadonlyMap<string, RunTensor>;
 
+export type RangeModels = Readonly<Record<RangeBuild, Model>>;
+
+/** The parts of both, as many of one as of the other. */
+export type RangeParts = Readonly<Record<RangeBuild, readonly ModelPart[]>>;
+
+export function cutRanges({ plain, converted }: RangeModels, cut: CutOptions): RangeParts {
+  const cuts = commonCuts(findCuts(plain.graph, cut), [plain.graph, converted.graph]);
+  return { plain: cutModel(plain, cuts), converted: cutModel(converted, cuts) };
+}
+
 export interface MeasureRequest {
-  readonly models: Readonly<Record<RangeBuild, Model>>;
-  readonly cut: CutOptions;
+  readonly models: RangeModels;
+  readonly parts: RangeParts;
   readonly devices: Readonly<Record<RangeBuild, Device>>;
   /** Per build the inputs of each run; as many for one as for the other. */
   readonly calls: Readonly<Record<RangeBuild, readonly Feeds[]>>;
@@ -64,7 +74,7 @@ export async function measureRanges(request: MeasureRequest): Promise<Measured> 
 class Measurement {
   readonly #request: MeasureRequest;
   readonly #choice: RangeChoice;
-  readonly #parts: Readonly<Record<RangeBuild, readonly ModelPart[]>>;
+  readonly #parts: RangeParts;
   readonly #readings = {
     plain: new Map<string, CallReading & { readonly block: number }>(),
     converted: new Map<string, CallReading & { readonly block: number }>(),
@@ -74,12 +84,10 @@ class Measurement {
   #nonFinite: Measured['nonFinite'];
 
   constructor(request: MeasureRequest) {
-    const { models, cut, calls } = request;
+    const { models, parts, calls } = request;
     this.#request = request;
     this.#choice = chooseRanges(models.plain, models.converted);
-    const graphs = builds.map((build) => models[build].graph);
-    const cuts = commonCuts(findCuts(models.plain.graph, cut), graphs);
-    this.#parts = { plain: cutModel(models.plain, cuts), converted: cutModel(models.converted, cuts) };
+    this.#parts = parts;
     this.#values = {
       plain: calls.plain.map((feeds) => new Map(feeds)),
       converted: calls.converted.map((feeds) => new Map(feeds)),

@@ -11,10 +11,18 @@ import { embedNames, output } from '../components.ts';
 import type { Prompt, Sample } from '../inputs/sample.ts';
 import type { RangeReport, RangesAtSize } from '../report/range-report.ts';
 import { decoderCalls, decoderSchedule, embedCalls, pictureCalls } from '../stream/calls.ts';
+import type { CutOptions } from '../stream/cuts.ts';
 import type { PlacedPart } from '../stream/lanes.ts';
 import { type ComponentCalls, summariseRanges } from './component-ranges.ts';
 import { float16Max } from './float16-range.ts';
-import { type MeasureRequest, measureRanges, type RangeBuild } from './measure.ts';
+import {
+  cutRanges,
+  type MeasureRequest,
+  measureRanges,
+  type RangeBuild,
+  type RangeModels,
+  type RangeParts,
+} from './measure.ts';
 import { picturePlace, promptPlace } from './places.ts';
 
 /** A conversion at one size. */
@@ -26,20 +34,28 @@ export interface SweepSize {
   /** Pictures of the size, and prompts. */
   readonly sample: () => Promise<Sample>;
   /** By component id. */
-  readonly models: ReadonlyMap<string, Readonly<Record<RangeBuild, Model>>>;
+  readonly models: ReadonlyMap<string, RangeModels>;
 }
 
-export interface SweepRequest extends Pick<MeasureRequest, 'cut' | 'devices' | 'signal'> {
+export interface SweepRequest extends Pick<MeasureRequest, 'devices' | 'signal'> {
   readonly sizes: readonly SweepSize[];
+  readonly cut: CutOptions;
   readonly place: (models: ReadonlyMap<string, Model>) => Promise<PlacedPart>;
-  /** Called before each part. */
-  readonly onStep: (step: string) => void;
+  /** Called before each part, with how many there are in all. */
+  readonly onStep: (step: string, total: number) => void;
 }
 
 /** Throws VC6003 and VC6004 as runs do, VC6101 where a component is missing, VC6103 where there is no prompt. */
 export async function sweepRanges(request: SweepRequest): Promise<RangeReport> {
+  const cut = request.sizes.map(
+    ({ models }) => new Map([...models].map(([id, own]) => [id, cutRanges(own, request.cut)])),
+  );
+  const total = cut.flatMap((parts) => [...parts.values()]).reduce((sum, { plain }) => sum + plain.length, 0);
   const sizes: RangesAtSize[] = [];
-  for (const size of request.sizes) sizes.push(await new SizeRun(request, size).run());
+  for (const [index, size] of request.sizes.entries()) {
+    const onPart = (step: string): void => request.onStep(step, total);
+    sizes.push(await new SizeRun(request, size, cut[index] ?? new Map(), onPart).run());
+  }
   return { limit: float16Max, sizes };
 }
 
@@ -49,11 +65,20 @@ type Made = Readonly<Record<RangeBuild, readonly RunTensor[]>>;
 class SizeRun {
   readonly #request: SweepRequest;
   readonly #size: SweepSize;
+  readonly #parts: ReadonlyMap<string, RangeParts>;
+  readonly #onPart: (step: string) => void;
   readonly #components: RangesAtSize['components'][number][] = [];
 
-  constructor(request: SweepRequest, size: SweepSize) {
+  constructor(
+    request: SweepRequest,
+    size: SweepSize,
+    parts: ReadonlyMap<string, RangeParts>,
+    onPart: (step: string) => void,
+  ) {
     this.#request = request;
     this.#size = size;
+    this.#parts = parts;
+    this.#onPart = onPart;
   }
 
   async run(): Promise<RangesAtSize> {
@@ -111,17 +136,19 @@ class SizeRun {
 
   /** Measures a component; what it gives under a name, per call. */
   async #measure(component: string, name: string | undefined, calls: ComponentCalls): Promise<Made> {
-    const { cut, devices, place, signal, onStep } = this.#request;
+    const { devices, place, signal } = this.#request;
     const models = this.#size.models.get(component);
-    if (models === undefined) throw fail('VC6101', { expected: `a component ${component}` });
+    const parts = this.#parts.get(component);
+    if (models === undefined || parts === undefined)
+      throw fail('VC6101', { expected: `a component ${component}` });
     const measured = await measureRanges({
       models,
-      cut,
+      parts,
       devices,
       calls: calls.calls,
       outputs: name === undefined ? [] : [name],
       place,
-      onPart: (block) => onStep(`${this.#size.size}, ${component}, ${block}`),
+      onPart: (block) => this.#onPart(`${this.#size.size}, ${component}, ${block}`),
       signal,
     });
     this.#components.push(summariseRanges(component, models, measured, calls));
