@@ -1,0 +1,60 @@
+/** The views of recorded pictures, against those that the release's processor made of them. */
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import type { SliceFeed } from '../../src/architectures/architecture.ts';
+import { slicePicture } from '../../src/architectures/minicpm-v/slicing.ts';
+import { decodePicture } from '../../src/parity/inputs/decode-picture.ts';
+import { slicedPicture } from '../../src/parity/inputs/sliced-picture.ts';
+import { toFloat32 } from '../../src/runtime/values.ts';
+import { goldenCases } from '../support/golden-cases.ts';
+import { readIo } from '../support/read-io.ts';
+
+interface Preprocessing {
+  readonly max_slice_nums: number;
+  readonly scale_resolution: number;
+  readonly patch_size: number;
+  readonly pictures: readonly {
+    readonly file: string;
+    readonly views: number;
+    readonly first_view: number;
+  }[];
+}
+
+const normal = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
+const cases = goldenCases(['minicpm-v-2.5']);
+
+it.each(cases)('$name: every pixel', async (golden) => {
+  const { preprocessing } = golden.json as unknown as { preprocessing: Preprocessing };
+  const io = await readIo(join(golden.folder, 'io.safetensors'));
+  const recorded = io.get('in.pixel_values');
+  const [, , , columns = 0] = recorded.shape;
+  const feed: SliceFeed = {
+    form: 'slices',
+    patch: preprocessing.patch_size,
+    maxSlices: preprocessing.max_slice_nums,
+    scale: preprocessing.scale_resolution,
+  };
+  let compared = 0;
+  for (const { file, views, first_view } of preprocessing.pictures) {
+    const picture = await decodePicture(join(golden.folder, file));
+    const { pixels, sizes } = slicedPicture(picture, feed, normal);
+    expect(pixels.shape[0]).toBe(views);
+    expect(Array.from(sizes.data, Number)).toEqual(
+      io.ints('in.tgt_sizes').slice(first_view * 2, (first_view + views) * 2),
+    );
+    // A picture's own longest view may be shorter than the prompt's.
+    const own = pixels.shape[3] ?? 0;
+    const found = toFloat32(pixels);
+    const all = toFloat32(recorded);
+    for (let row = 0; row < views * 3 * feed.patch; row += 1) {
+      const from = (first_view * 3 * feed.patch + row) * columns;
+      expect(found.subarray(row * own, (row + 1) * own)).toEqual(all.subarray(from, from + own));
+      expect(all.subarray(from + own, from + columns).every((value) => value === 0)).toBe(true);
+      compared += own;
+    }
+    // Compiled for the views, a graph gets the same of a picture of that size.
+    const known = slicedPicture(picture, { ...feed, known: slicePicture(picture, feed) }, normal);
+    expect(known).toEqual({ pixels, sizes });
+  }
+  expect(compared).toBeGreaterThan(0);
+});
