@@ -50,7 +50,9 @@ export async function check(prepared: Prepared, options: CheckOptions): Promise<
   const { sizes, checkpoint, resolved } = options.sweep;
   const { device } = options.device;
   const ranges = await sweep(sizes, { ...options, checkpoint, options: resolved, device });
-  return withRanges(report, ranges, options.gates);
+  const swept = withRanges(report, ranges, options.gates);
+  options.reporter.warn(swept.warnings.slice(report.warnings.length));
+  return swept;
 }
 
 async function compare(prepared: Prepared, options: CheckOptions): Promise<ParityReport> {
