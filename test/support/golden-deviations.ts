@@ -26,13 +26,9 @@ export async function goldenDeviations(request: GoldenRun): Promise<Readonly<Rec
   const run = await runRecipe({ recipe, files, ...inputs, ...(device === undefined ? {} : { device }) });
   const batch = inputs.decodeIds.length;
   const counted = (length: number) => countedRows(inputs, length);
-  const features = ['out.image_features', 'out.video_features', 'out.vision_features'].find((name) =>
-    io.has(name),
-  );
+  const features = recordedFeatures(io);
   const deviations: Record<string, number> = {
-    ...(features === undefined
-      ? {}
-      : { features: deviation(toFloat32(run.imageFeatures), io.float32(features)) }),
+    ...(features === undefined ? {} : { features: deviation(toFloat32(run.imageFeatures), features) }),
     logits: deviation(toFloat32(run.logits), io.float32('out.logits'), counted(recipe.vocabSize)),
     decode: deviation(joinSteps(run.decodeLogits.map(toFloat32), batch), io.float32('out.decode_logits')),
   };
@@ -48,6 +44,13 @@ export async function goldenDeviations(request: GoldenRun): Promise<Readonly<Rec
     deviations[part] = deviation(toFloat32(found), recorded, countedSlots(inputs, found.shape));
   }
   return deviations;
+}
+
+/** What the vision component gave, under the name that each family calls it by; undefined for text alone. */
+export function recordedFeatures(io: Recorded): Float32Array | undefined {
+  const names = ['out.image_features', 'out.video_features', 'out.vision_features'];
+  const name = names.find((candidate) => io.has(candidate));
+  return name === undefined ? undefined : io.float32(name);
 }
 
 /** The outputs that are further off than `limit`, as a test wants them: none. */
