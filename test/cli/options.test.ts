@@ -51,6 +51,7 @@ describe('flags', () => {
         ...['--symmetric', '--no-quantize-embeddings', '--no-parity', '--strict', '--dry-run', '--force'],
         ...['--memory', '512MiB', '--gate', 'logits.kl=0.05', '--gate', 'features.max=1e-3'],
         ...['--passes', 'vision:merge-lora,int4{block=32}', '--passes', 'decoder:dead-code'],
+        ...['--sweep-resolutions', '448x448,1344x896'],
       ),
     ).toEqual({
       checkpoint: 'in',
@@ -70,6 +71,10 @@ describe('flags', () => {
       memory: 2 ** 29,
       gate: { 'logits.kl': 0.05, 'features.max': 0.001 },
       passes: { vision: 'merge-lora,int4{block=32}', decoder: 'dead-code' },
+      sweepResolutions: [
+        { width: 448, height: 448 },
+        { width: 1344, height: 896 },
+      ],
     });
   });
 
@@ -94,6 +99,10 @@ describe('flags', () => {
     ['--resolution', '1e9x1e9'],
     ['--resolution', '1544'],
     ['--resolution', '-3x4'],
+    ['--sweep-resolutions', ''],
+    ['--sweep-resolutions', '448x448,'],
+    ['--sweep-resolutions', '448x448;896x896'],
+    ['--sweep-resolutions', Array.from({ length: 33 }, () => '448x448').join()],
     ['--tiling', 'fill'],
     ['--precision', 'int5'],
     ['--precision', 'vision=int5'],
@@ -175,6 +184,7 @@ describe('config file', () => {
         blockSize: 64,
         parity: false,
         gate: { 'logits.kl': 0.5 },
+        sweepResolutions: ['448x448', '896x896'],
         memory: '2GiB',
       }),
     );
@@ -185,6 +195,10 @@ describe('config file', () => {
       blockSize: 64,
       parity: false,
       gate: { 'logits.kl': 0.5 },
+      sweepResolutions: [
+        { width: 448, height: 448 },
+        { width: 896, height: 896 },
+      ],
       memory: 2 ** 31,
     });
   });
