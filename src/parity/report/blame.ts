@@ -13,7 +13,7 @@ export interface Suspect {
   readonly level: Level;
   readonly component: string;
   readonly block?: { readonly index: number; readonly name: string };
-  /** As many more blocks of the component are off. */
+  /** As many more blocks of the component are off, which have no suspect of their own. */
   readonly otherBlocks: number;
   readonly limits: BlockLimits;
   /** The gate that failed first. */
@@ -37,7 +37,7 @@ export function suspects(report: Judged): readonly Suspect[] {
       failed.filter((gate) => gate.level === level).map((gate) => gate.component),
     )) {
       if (level === 'fidelity' && isExplained(component, found, report)) continue;
-      found.push(suspect(level, component, failed, report));
+      found.push(...suspectsOf(level, component, failed, report));
     }
   }
   return found;
@@ -49,21 +49,27 @@ function isExplained(component: string, found: readonly Suspect[], { curves = []
   return found.some((one) => one.component === component || last);
 }
 
-function suspect(level: Level, component: string, failed: readonly GateVerdict[], report: Judged): Suspect {
+/** As many blocks of one component are looked at by themselves. */
+const mostBlocks = 3;
+
+function suspectsOf(
+  level: Level,
+  component: string,
+  failed: readonly GateVerdict[],
+  report: Judged,
+): readonly Suspect[] {
   const gate = failed.find((one) => one.level === level && one.component === component);
   if (gate === undefined) throw new RangeError(`no gate of ${component} failed at ${level}`);
   const limits = blockLimits(level, component, report);
+  const base = { level, component, otherBlocks: 0, limits, gate };
   const curve = report.curves?.find((one) => one.component === component);
   const off = curve === undefined ? [] : blocksOff(level, curve, limits);
-  const [block] = off;
-  return {
-    level,
-    component,
-    ...(block === undefined ? {} : { block }),
-    otherBlocks: Math.max(0, off.length - 1),
-    limits,
-    gate,
-  };
+  if (off.length === 0) return [base];
+  const shown = off.slice(0, mostBlocks).map((block): Suspect => ({ ...base, block }));
+  const [last] = shown.slice(-1);
+  return last === undefined
+    ? []
+    : [...shown.slice(0, -1), { ...last, otherBlocks: off.length - shown.length }];
 }
 
 /** A block alone is held to what the whole component is. */

@@ -31,7 +31,7 @@ export interface Finding {
   readonly component: string;
   /** Of the component's curve; left out where no block stands out. */
   readonly block?: { readonly index: number; readonly name: string };
-  /** As many more blocks of the component are off at the level. */
+  /** As many more blocks of the component are off at the level, without a finding of their own. */
   readonly otherBlocks: number;
   readonly kind: FindingKind;
   /** Views, tokens or positions that the error is confined to; empty where it is everywhere. */

@@ -91,8 +91,19 @@ describe('the suspects', () => {
     ];
     expect(found(gates, curves(vision, decoder))).toEqual([
       ['rewrite', 'vision', 'b0', 0],
-      ['implementation', 'vision', 'b1', 1],
+      ['implementation', 'vision', 'b1', 0],
+      ['implementation', 'vision', 'b2', 0],
       ['implementation', 'decoder', 'b1', 0],
+    ]);
+  });
+
+  it('are three blocks of a component at most, and say how many more there are', () => {
+    const off = [1e-7, 2e-3, 0.1] as const;
+    const vision = curve('vision', [off, off, sound, off, off, off]).blocks;
+    expect(found([gate('implementation', 'vision')], curves(vision))).toEqual([
+      ['implementation', 'vision', 'b0', 0],
+      ['implementation', 'vision', 'b1', 0],
+      ['implementation', 'vision', 'b3', 2],
     ]);
   });
 
