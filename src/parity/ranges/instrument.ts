@@ -81,17 +81,13 @@ function measure(graph: Graph, value: Value, flat: Value): readonly [Value, Valu
   const isFloat = value.type?.kind === 'tensor' && value.type.dtype === 'float32';
   const wide = isFloat ? value : add('Cast', [value], 'float32', { to: codeOfDType('float32') });
   const all = add('Reshape', [wide, flat], 'float32');
-  const ends = [
-    add('ArgMax', [all], 'int64', { axis: 0, keepdims: 1 }),
-    add('ArgMin', [all], 'int64', { axis: 0, keepdims: 1 }),
-  ];
-  const at = add('Concat', ends, 'int64', { axis: 0 });
-  const found = add('Gather', [all, at], 'float32');
-  const sum = add('ReduceL1', [all], 'float32', { keepdims: 1 });
+  const whole = { keepdims: 1 };
+  const range = ['ReduceMax', 'ReduceMin', 'ReduceL1'].map((op) => add(op, [all], 'float32', whole));
+  const ends = ['ArgMax', 'ArgMin'].map((op) => add(op, [all], 'int64', { axis: 0, ...whole }));
   const shape = add('Shape', [value], 'int64');
   return [
-    add('Concat', [found, sum], 'float32', { axis: 0 }, `${value.name}.range`),
-    add('Concat', [at, shape], 'int64', { axis: 0 }, `${value.name}.place`),
+    add('Concat', range, 'float32', { axis: 0 }, `${value.name}.range`),
+    add('Concat', [...ends, shape], 'int64', { axis: 0 }, `${value.name}.place`),
   ];
 }
 
