@@ -6,31 +6,44 @@ import { floats, formatFactor, proportion, relativeError } from './arrays.ts';
 import type { Constant } from './constants.ts';
 import type { TensorFault } from './weights.ts';
 
-export function adapterFaults(
-  before: readonly Constant[],
-  after: readonly Constant[],
+/** Undefined where the constant is no merged weight whose parts are among `before`. */
+export function mergedFrom(found: Constant, before: readonly Constant[]): Merged | undefined {
+  if (before.some(({ name }) => name === found.name)) return undefined;
+  const [, base, view] = /^(.+)@view(\d+)$/.exec(found.name) ?? [];
+  const weight = before.find(({ name }) => name === base);
+  if (weight === undefined || view === undefined) return undefined;
+  const update = updateOf(before, Number(view), weight.value.shape);
+  return update && { weight: floats(weight.value), update };
+}
+
+export interface Merged {
+  /** [in, out] */
+  readonly weight: Float32Array;
+  /** What the adapter adds to it. */
+  readonly update: Float32Array;
+}
+
+/** Undefined where nothing is wrong. */
+export function adapterFault(
+  found: Constant,
+  { weight, update }: Merged,
   exactTo: number,
-): readonly TensorFault[] {
-  return after.flatMap((found): TensorFault[] => {
-    const [, base, view] = /^(.+)@view(\d+)$/.exec(found.name) ?? [];
-    const weight = before.find(({ name }) => name === base);
-    const known = before.some(({ name }) => name === found.name);
-    if (known || weight === undefined || view === undefined) return [];
-    const update = updateOf(before, Number(view), weight.value.shape);
-    if (update === undefined) return [];
-    const own = floats(weight.value);
-    const added = floats(found.value).map((value, at) => value - (own[at] ?? 0));
-    const wanted = own.map((value, at) => value + (update[at] ?? 0));
-    const relative = relativeError(wanted, floats(found.value));
-    if (relative <= exactTo) return [];
-    // The difference of two weights has their rounding in it.
-    const factor = proportion(update, added, 1e-3);
-    const what =
-      factor === undefined
-        ? 'its adapter is merged wrongly'
-        : `its adapter is ${formatFactor(factor)} times what it should be`;
-    return [{ name: found.name, kind: 'adapter', relative, what }];
-  });
+): TensorFault | undefined {
+  const wanted = weight.map((value, at) => value + (update[at] ?? 0));
+  const own = floats(found.value);
+  const relative = relativeError(wanted, own);
+  if (relative <= exactTo) return undefined;
+  // The difference of two weights has their rounding in it.
+  const factor = proportion(
+    update,
+    own.map((value, at) => value - (weight[at] ?? 0)),
+    1e-3,
+  );
+  const what =
+    factor === undefined
+      ? 'its adapter is merged wrongly'
+      : `its adapter is ${formatFactor(factor)} times what it should be`;
+  return { name: found.name, kind: 'adapter', relative, what };
 }
 
 /** scale · A · B of one view: [in, out]. */

@@ -4,7 +4,7 @@
  * are off by the same whole number of steps it is the zero point, where they are in proportion the scale, else codes.
  */
 import type { RunTensor } from '../../runtime/values.ts';
-import { adapterFaults } from './adapters.ts';
+import { adapterFault, mergedFrom } from './adapters.ts';
 import { floats, formatFactor, proportion, relativeError, roundingError, transposed } from './arrays.ts';
 import type { Blocks, Constant } from './constants.ts';
 
@@ -28,11 +28,15 @@ export function tensorFaults(
   exactTo: number = roundingError,
 ): readonly TensorFault[] {
   const faults = after.flatMap((found): TensorFault[] => {
-    const wanted = partnerOf(found, before);
-    const fault = wanted && faultOf(wanted.constant, wanted.values, found);
+    const merged = mergedFrom(found, before);
+    const partner = merged === undefined ? partnerOf(found, before) : undefined;
+    const fault =
+      merged === undefined
+        ? partner && faultOf(partner.constant, partner.values, found)
+        : adapterFault(found, merged, exactTo);
     return fault === undefined || fault.relative <= exactTo ? [] : [fault];
   });
-  return [...faults, ...adapterFaults(before, after, exactTo)].sort((a, b) => b.relative - a.relative);
+  return faults.sort((a, b) => b.relative - a.relative);
 }
 
 /** Tensors that have nothing to do with each other are farther apart. */
