@@ -35,12 +35,12 @@ export interface ResamplerShape {
   readonly queries: number;
 }
 
-/** What is known of where patches are; positions are made where they are used. */
+/** What is known of where patches are. */
 export interface ResamplerPositions {
-  /** Added to the keys: broadcast to [N, S, size]. */
-  readonly keys: () => Value;
-  /** Added to the queries: [queries, size]. */
-  readonly queries?: () => Value;
+  /** x [N, S, size] with positions: the keys. */
+  readonly placed: (x: Value) => Value;
+  /** The latents [queries, size] with positions, where the family's have some. */
+  readonly placedQueries?: (latents: Value) => Value;
   /** Which patches a query sees: by default all of the same N. */
   readonly attend?: Attend;
 }
@@ -90,11 +90,10 @@ export function resampler(
 ): Value {
   const projected = weights.kvProjection === undefined ? patches : linear(b, patches, weights.kvProjection);
   const x = layerNorm(b, projected, weights.lnKv);
-  const keys = b.op('Add', [x, positions.keys()]);
+  const keys = positions.placed(x);
 
   const latents = layerNorm(b, initializer(b, weights.query), weights.lnQ);
-  const placed = positions.queries === undefined ? latents : b.op('Add', [latents, positions.queries()]);
-  const asked = linear(b, placed, weights.q);
+  const asked = linear(b, positions.placedQueries?.(latents) ?? latents, weights.q);
   // The same queries for every view: attention takes them with the batch of the patches.
   const batch = b.op('Shape', [patches], { attributes: { start: 0, end: 1 } });
   const shape = b.op('Concat', [batch, b.int64([queries, size])], { attributes: { axis: 0 } });

@@ -38,17 +38,18 @@ export function dynamicVision(root: WeightReader, { vision, text, queries, padde
   const placed = b.scope('embed', () => {
     const ids = positionIdsOf(b, views.slots, padded ? views.length : views.counts, vision.side);
     const table = initializer(b, positionTable(tower, vision));
-    return b.op('Add', [patches, b.op('Gather', [table, ids], { attributes: { axis: 0 } })]);
+    // Not Gather, by which passes know an embedding and store it in few bits.
+    return b.op('Add', [patches, b.op('GatherND', [table, b.op('Unsqueeze', [ids, b.int64([-1])])])]);
   });
-  const alone = padded ? undefined : masked(b.scope('views', () => maskFor(b, views, views.length)));
+  const alone = padded ? undefined : b.scope('views', () => masked(maskFor(b, views, eachOf(b, views))));
   const encoded = encode(b, placed, tower, vision, alone);
 
   const features = b.scope('pool', () => {
     const shape = { width: vision.width, size: text.hidden, queries };
     const reader = root.at('resampler');
     const pooled = resampler(b, encoded, readResampler(reader, shape, resamplerEpsilon), shape, {
-      keys: () => sincosOf(b, views.column, views.row, text.hidden),
-      attend: masked(maskFor(b, views, b.int64([queries], [1, 1]))),
+      placed: (x) => b.op('Add', [x, sincosOf(b, views.column, views.row, text.hidden)]),
+      attend: masked(maskFor(b, views, b.int64([1, 1, queries, 1]))),
     });
     return projectPooled(b, pooled, reader, text.hidden, resamplerEpsilon);
   });
@@ -91,11 +92,15 @@ function viewsOf(b: GraphBuilder, patches: Value, sizes: Value): Views {
   };
 }
 
-/** f32 [V, 1, S, L]: 0 on a view's own patches, for each of S (int64 [1, 1]) that ask. */
-function maskFor(b: GraphBuilder, { slots, counts }: Views, asking: Value): Value {
+/** f32 [V, 1, S, L]: 0 on a view's own patches; `shape` int64 [4]: [1, 1, S, 1], for each of S that ask. */
+function maskFor(b: GraphBuilder, { slots, counts }: Views, shape: Value): Value {
   const own = b.op('Less', [slots, counts]);
-  const row = b.op('Unsqueeze', [b.op('Where', [own, b.scalar(0), b.scalar(float32Min)]), b.int64([1, 2])]);
+  const bias = b.op('Where', [own, b.scalar(0), b.scalar(float32Min)]);
+  return b.op('Expand', [b.op('Unsqueeze', [bias, b.int64([1, 2])]), shape]);
+}
+
+/** int64 [4]: [1, 1, L, 1] */
+function eachOf(b: GraphBuilder, { length }: Views): Value {
   const one = b.int64([1]);
-  const shape = b.op('Concat', [one, one, b.op('Reshape', [asking, one]), one], { attributes: { axis: 0 } });
-  return b.op('Expand', [row, shape]);
+  return b.op('Concat', [one, one, b.op('Reshape', [length, one]), one], { attributes: { axis: 0 } });
 }

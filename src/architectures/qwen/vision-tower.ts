@@ -128,8 +128,8 @@ function pool(b: GraphBuilder, patches: Value, weights: WeightReader, shape: Tow
   const parts = readResampler(reader, resampled, epsilon);
   const table = reader.take('pos_embed', [queries, size]);
   const pooled = resampler(b, patches, parts, resampled, {
-    keys: () => resizePositions(b, table, size, stored, grid),
-    queries: () => initializer(b, table),
+    placed: (x) => b.op('Add', [x, resizePositions(b, table, size, stored, grid)]),
+    placedQueries: (latents) => b.op('Add', [latents, initializer(b, table)]),
   });
   const projected = projectPooled(b, pooled, weights, size, epsilon);
   return b.op('Reshape', [projected, b.int64([-1, views * queries, size])]);
