@@ -17,6 +17,22 @@ export function patchGridOf(size: Size, feed: PatchRowFeed, frames = feed.frames
   };
 }
 
+/** Row and column of each patch of a frame, in the order of the patches. */
+export function patchOrder(
+  { rows, columns }: Pick<PatchGrid, 'rows' | 'columns'>,
+  merge: number,
+): readonly { readonly row: number; readonly column: number }[] {
+  const across = columns / merge;
+  return Array.from({ length: rows * columns }, (_, index) => {
+    const block = Math.floor(index / (merge * merge));
+    const inner = index % (merge * merge);
+    return {
+      row: Math.floor(block / across) * merge + Math.floor(inner / merge),
+      column: (block % across) * merge + (inner % merge),
+    };
+  });
+}
+
 /** One view per group of frames, with a token per merge · merge patches. */
 export function patchRowLayout(
   { frames, rows, columns }: PatchGrid,

@@ -2,8 +2,8 @@
  * How the components of one model are run, whatever the model: names of inputs and outputs as every architecture
  * of ours writes them, the splice of image features, and the decoder with its cache.
  *
- * Layouts: inputs_embeds [1, S, hidden]; attention_mask int64 [1, past + S]; rope_length int64 scalar (slots of
- * the prefill); past_key_values.N.key|value [1, heads, past, head_dim]; logits [1, S, vocab].
+ * Layouts: inputs_embeds [1, S, hidden]; attention_mask int64 [1, past + S]; position_ids int64 [3, 1, S] and rope_length
+ * int64 scalar (slots of the prefill) where the decoder takes them; past_key_values.N.key|value [1, heads, past, head_dim]; logits [1, S, vocab].
  */
 import type { GenerationRecipe } from '../architectures/architecture.ts';
 import { fail } from '../report/diagnostics.ts';
@@ -20,7 +20,7 @@ export async function embedIds(session: Session, ids: readonly number[]): Promis
 }
 
 /**
- * Puts image features [1, tokens, hidden], one tensor per picture, over the embeddings of the prompt's spans; without
+ * Puts image features [1, tokens, hidden] or [tokens, hidden], one tensor per picture, over the embeddings of the prompt's spans; without
  * spans the embeddings stay as they are. Throws VC6102 when features do not fill their span.
  */
 export function splice(embeds: RunTensor, prompt: Prompt, features: readonly RunTensor[]): RunTensor {
@@ -29,7 +29,7 @@ export function splice(embeds: RunTensor, prompt: Prompt, features: readonly Run
   const data = Float32Array.from(toFloat32(embeds));
   for (const { first, count, picture } of prompt.spans) {
     const own = features[picture];
-    if (own === undefined || own.shape[1] !== count || own.shape[2] !== hidden) {
+    if (own === undefined || own.shape.at(-2) !== count || own.shape.at(-1) !== hidden) {
       throw fail('VC6102', {
         where: `image features of picture ${picture}`,
         found: own === undefined ? 'none' : `[${own.shape}]`,
@@ -48,34 +48,56 @@ export interface DecoderStep {
   readonly cache: ReadonlyMap<string, RunTensor>;
 }
 
-/** Runs the decoder over `embeds`, after the slots that `cache` holds (null: prefill). */
+/**
+ * What a decoder is fed with besides embeddings and cache: in the prefill of a prompt, or in the step so many after it.
+ */
+export function slotFeeds(
+  { decoder }: GenerationRecipe,
+  { ids, positions }: Pick<Prompt, 'ids' | 'positions'>,
+  step?: number,
+): Map<string, RunTensor> {
+  const { length } = ids;
+  const total = step === undefined ? length : length + step + 1;
+  const ones = Array.from({ length: total }, () => 1);
+  const feeds = new Map([['attention_mask', int64Value([1, total], ones)]]);
+  if (decoder.positions !== undefined) {
+    if (positions === undefined) throw new RangeError('the prompt has no positions');
+    const { rows, next } = positions;
+    const own = step === undefined ? rows : rows.map(() => [next + step]);
+    feeds.set('position_ids', int64Value([own.length, 1, own[0]?.length ?? 0], own.flat()));
+  }
+  const scalarValues = { rope_length: length };
+  for (const name of decoder.scalars) feeds.set(name, int64Value([], [scalarValues[name]]));
+  return feeds;
+}
+
+/** The caches of a prefill: of no slots. */
+export function emptyCaches({ decoder }: GenerationRecipe): ReadonlyMap<string, RunTensor> {
+  const { layers, kvHeads, headDim } = decoder;
+  const empty = float32Value([1, kvHeads, 0, headDim], new Float32Array(0));
+  return new Map(cacheNames(layers).map(([past]) => [past, empty]));
+}
+
+/** Runs the decoder over `embeds`: the prefill of a prompt, or a step after it on the cache that was before. */
 export async function runDecoder(
   session: Session,
   recipe: GenerationRecipe,
+  prompt: Pick<Prompt, 'ids' | 'positions'>,
   embeds: RunTensor,
-  cache: ReadonlyMap<string, RunTensor> | null,
-  prefillLength: number,
+  after?: { readonly step: number; readonly cache: ReadonlyMap<string, RunTensor> },
 ): Promise<DecoderStep> {
-  const { layers, kvHeads, headDim, scalars } = recipe.decoder;
-  const feeds = new Map<string, RunTensor>([['inputs_embeds', embeds]]);
-  let past = 0;
-  for (const [name, present] of cacheNames(layers)) {
-    const value = cache?.get(present) ?? float32Value([1, kvHeads, 0, headDim], new Float32Array(0));
-    past = value.shape[2] ?? 0;
-    feeds.set(name, value);
-  }
-  const total = past + (embeds.shape[1] ?? 0);
-  feeds.set(
-    'attention_mask',
-    int64Value(
-      [1, total],
-      Array.from({ length: total }, () => 1),
-    ),
-  );
-  const scalarValues = { rope_length: prefillLength };
-  for (const name of scalars) feeds.set(name, int64Value([], [scalarValues[name]]));
+  const pairs = cacheNames(recipe.decoder.layers);
+  const past =
+    after === undefined
+      ? emptyCaches(recipe)
+      : pairs.map(([name, present]) => [name, output(after.cache, present)] as const);
+  const feeds = new Map([
+    ['inputs_embeds', embeds] as const,
+    ...slotFeeds(recipe, prompt, after?.step),
+    ...past,
+  ]);
   const outputs = await session.run(feeds);
-  const presents = cacheNames(layers).map(([, present]) => [present, output(outputs, present)] as const);
+  const presents = pairs.map(([, present]) => [present, output(outputs, present)] as const);
   return { logits: output(outputs, 'logits'), cache: new Map(presents) };
 }
 

@@ -3,6 +3,7 @@ import type { GenerationRecipe } from '../architectures/architecture.ts';
 import type { Session } from '../runtime/session.ts';
 import { type RunTensor, toFloat32 } from '../runtime/values.ts';
 import { runDecoder } from './components.ts';
+import type { Prompt } from './inputs/sample.ts';
 import { argMax } from './metrics.ts';
 import { sampledLayers, sampledRows } from './places.ts';
 
@@ -20,18 +21,19 @@ export interface Decoding {
 }
 
 /**
- * Runs a prefill over `embeds` [1, S, hidden], then `steps` steps. `next(pick, step)` gives the embedding
+ * Runs a prefill of a prompt over `embeds` [1, S, hidden], features spliced in, then `steps` steps. `next(pick, step)` gives the embedding
  * [1, 1, hidden] to feed after the token `pick`.
  */
 export async function decode(
   session: Session,
   recipe: GenerationRecipe,
+  prompt: Pick<Prompt, 'ids' | 'positions'>,
   embeds: RunTensor,
   steps: number,
   next: (pick: number, step: number) => Promise<RunTensor>,
 ): Promise<Decoding> {
   const length = embeds.shape[1] ?? 0;
-  let run = await runDecoder(session, recipe, embeds, null, length);
+  let run = await runDecoder(session, recipe, prompt, embeds);
   const vocab = run.logits.shape[2] ?? 0;
   const prefill = toFloat32(run.logits);
   const sampled = sampledRows(length, vocab);
@@ -41,7 +43,8 @@ export async function decode(
   for (const [index, position] of sampled.entries()) logits.set(row(prefill, position), index * vocab);
   const picks = [argMax(row(prefill, length - 1))];
   for (let step = 0; step < steps; step += 1) {
-    run = await runDecoder(session, recipe, await next(picks[step] ?? 0, step), run.cache, length);
+    const own = await next(picks[step] ?? 0, step);
+    run = await runDecoder(session, recipe, prompt, own, { step, cache: run.cache });
     const last = toFloat32(run.logits);
     logits.set(last, (sampled.length + step) * vocab);
     picks.push(argMax(last));

@@ -1,5 +1,5 @@
 /** Where a row of an output is, in words that a person can find again; and which rows of large outputs are kept. */
-import type { ImageGeometry, View } from '../architectures/architecture.ts';
+import type { PictureLayout, View } from '../architectures/architecture.ts';
 import type { Prompt } from './inputs/sample.ts';
 import type { Place, TokenGrid } from './metrics.ts';
 
@@ -25,36 +25,40 @@ export function sampledLayers(layers: number, elementsPerLayer: number): readonl
   return evenly(layers, Math.max(2, Math.floor(maxCacheElements / Math.max(elementsPerLayer, 1))));
 }
 
-/** Rows of image features [1, views · tokens per view, hidden] of one of `pictures` pictures. */
-export function featurePlace(image: ImageGeometry, picture = 0, pictures = 1): Place {
+/** Rows of image features, views · tokens per view, of one of `pictures` pictures. */
+export function featurePlace(layout: PictureLayout, picture = 0, pictures = 1): Place {
   const prefix = pictures === 1 ? '' : `picture ${picture}, `;
   return (row) => {
-    const index = Math.floor(row / image.tokensPerView);
-    const token = row % image.tokensPerView;
-    const view = image.views[index];
+    const index = Math.floor(row / layout.tokensPerView);
+    const token = row % layout.tokensPerView;
+    const view = layout.views[index];
     return view === undefined ? `${prefix}token ${row}` : `${prefix}${viewName(view)}, token ${token}`;
   };
 }
 
 /**
  * Where the tokens of each view are among the rows of features, where they lie in a grid. The rows are those of the
- * `shown` ones of so many pictures, one after the other.
+ * `shown` ones of the pictures, one after the other.
  */
 export function featureGrids(
-  { views, tokenGrid, tokensPerView }: ImageGeometry,
-  pictures: number,
+  layouts: readonly PictureLayout[],
   shown: readonly number[],
 ): readonly TokenGrid[] {
-  if (tokenGrid === undefined) return [];
-  const { rows, columns, leading } = tokenGrid;
-  return shown.flatMap((picture, at) =>
-    views.map((view, index) => ({
-      view: pictures === 1 ? viewName(view) : `picture ${picture}, ${viewName(view)}`,
-      rows,
-      columns,
-      first: (at * views.length + index) * tokensPerView + leading,
-    })),
-  );
+  const grids: TokenGrid[] = [];
+  let first = 0;
+  for (const picture of shown) {
+    const layout = layouts[picture];
+    if (layout === undefined) throw new RangeError(`there is no picture ${picture}`);
+    const { views, tokenGrid, tokensPerView } = layout;
+    for (const [index, view] of views.entries()) {
+      if (tokenGrid === undefined) break;
+      const { rows, columns, leading } = tokenGrid;
+      const name = layouts.length === 1 ? viewName(view) : `picture ${picture}, ${viewName(view)}`;
+      grids.push({ view: name, rows, columns, first: first + index * tokensPerView + leading });
+    }
+    first += layout.tokens;
+  }
+  return grids;
 }
 
 /** Per row of logits at `positions` of a prompt: the token that follows in what the teacher feeds. */

@@ -2,12 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { embedIds, runDecoder, splice } from '../../src/parity/components.ts';
+import { embedIds, emptyCaches, slotFeeds, splice } from '../../src/parity/components.ts';
 import { decode } from '../../src/parity/decoding.ts';
 import { argMax } from '../../src/parity/metrics.ts';
 import { evenly, featureGrids, featurePlace, nextTokens, sampledRows } from '../../src/parity/places.ts';
-import { float32Value, toFloat32 } from '../../src/runtime/values.ts';
-import { withSession } from '../support/run-recipe.ts';
+import { float32Value, int64Value, toFloat32 } from '../../src/runtime/values.ts';
+import { get, withSession } from '../support/run-recipe.ts';
 import type { ComponentFiles } from '../support/write-models.ts';
 import { dims, image, recipe, writeTinyVlm } from './tiny-vlm.ts';
 
@@ -25,15 +25,25 @@ describe('decode', () => {
   it('gives with the cache what one prefill over all tokens gives, and picks greedily', async () => {
     const { vocab } = dims;
     const prompt = [3, 14, 15, 9, 2, 6, 5];
+    const asked = { ids: prompt };
     const steps = 4;
     await withSession(files, 'embed', 'cpu', (embed) =>
       withSession(files, 'decoder', 'cpu', async (decoder) => {
-        const run = await decode(decoder, recipe, await embedIds(embed, prompt), steps, (pick) =>
+        const run = await decode(decoder, recipe, asked, await embedIds(embed, prompt), steps, (pick) =>
           embedIds(embed, [pick]),
         );
         // The oracle: no cache, all tokens at once, the length of the prompt as the prefill's.
         const all = await embedIds(embed, [...prompt, ...run.picks.slice(0, steps)]);
-        const whole = toFloat32((await runDecoder(decoder, recipe, all, null, prompt.length)).logits);
+        const wholeOf = async (length: number) => {
+          const slots = slotFeeds(recipe, { ids: [...prompt, ...run.picks.slice(0, steps)] });
+          const own = [
+            ['inputs_embeds', all],
+            ['rope_length', int64Value([], [length])],
+          ] as const;
+          const outputs = await decoder.run(new Map([...slots, ...emptyCaches(recipe), ...own]));
+          return toFloat32(get(outputs, 'logits'));
+        };
+        const whole = await wholeOf(prompt.length);
         expect(run.positions).toEqual(Array.from({ length: prompt.length + steps }, (_, at) => at));
         expect(run.logits.length).toBe(whole.length);
         for (const [at, value] of whole.entries()) expect(run.logits[at]).toBeCloseTo(value, 4);
@@ -49,7 +59,7 @@ describe('decode', () => {
         ]);
         expect(run.cache.get('present.1.value')?.shape[2]).toBe(prompt.length + steps);
         // The oracle sees the length at all: another one gives other logits.
-        const other = toFloat32((await runDecoder(decoder, recipe, all, null, prompt.length + 1)).logits);
+        const other = await wholeOf(prompt.length + 1);
         expect(Math.abs((other[0] ?? 0) - (whole[0] ?? 0))).toBeLessThan(1e-5);
         expect(Math.abs((other.at(-1) ?? 0) - (whole.at(-1) ?? 0))).toBeGreaterThan(1e-4);
       }),
@@ -107,18 +117,18 @@ describe('what is known about rows', () => {
   });
 
   it('is the place of each view among the features, picture after picture', () => {
-    const grid = { rows: 1, columns: 3, leading: 1 };
-    expect(featureGrids({ ...image, tokenGrid: grid }, 2, [0, 1])).toEqual([
+    const gridded = { ...image, tokenGrid: { rows: 1, columns: 3, leading: 1 } };
+    expect(featureGrids([gridded, gridded], [0, 1])).toEqual([
       { view: 'picture 0, tile row 0 column 0', rows: 1, columns: 3, first: 1 },
       { view: 'picture 0, global view', rows: 1, columns: 3, first: 5 },
       { view: 'picture 1, tile row 0 column 0', rows: 1, columns: 3, first: 9 },
       { view: 'picture 1, global view', rows: 1, columns: 3, first: 13 },
     ]);
-    expect(featureGrids({ ...image, tokenGrid: grid }, 3, [2])).toMatchObject([
+    expect(featureGrids([gridded, gridded, gridded], [2])).toMatchObject([
       { view: 'picture 2, tile row 0 column 0', first: 1 },
       { view: 'picture 2, global view', first: 5 },
     ]);
-    expect(featureGrids(image, 1, [0])).toEqual([]);
+    expect(featureGrids([image], [0])).toEqual([]);
     expect(featurePlace(image)(5)).toBe('global view, token 1');
     expect(featurePlace(image, 1, 2)(5)).toBe('picture 1, global view, token 1');
   });

@@ -112,7 +112,7 @@ describe('drawSample', () => {
       expect(special.at(-1)).toEqual([span.first + span.count, markers.endId]);
       expect(special.slice(1, -1).map(([, id]) => id)).toEqual(Array(image.tokens).fill(markers.padId));
     }
-    expect(sample.pictures.map(({ pixels }) => pixels.shape)).toEqual([[1, 3, 28, 28]]);
+    expect(sample.pictures.map(({ feeds }) => feeds.get('pixel_values')?.shape)).toEqual([[1, 3, 28, 28]]);
     expect(drawSample(recipe, image, 3)).toEqual(sample);
   });
 

@@ -9,6 +9,7 @@ import { readInputs } from '../../src/pipeline/read-inputs.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../src/runtime/values.ts';
 import { caseOptions, type GoldenCase, goldenCase } from '../support/golden-cases.ts';
 import { readIo } from '../support/read-io.ts';
+import { get } from '../support/run-recipe.ts';
 import { image, markers, recipe } from './tiny-vlm.ts';
 
 async function recorded(golden: GoldenCase) {
@@ -29,8 +30,10 @@ describe('recorded inputs of goldens', () => {
     const sample = await recorded(golden);
     const io = await readIo(join(golden.folder, 'io.safetensors'));
     expect(sample.source).toBe('recorded');
-    expect(sample.pictures.map(({ pixels }) => pixels.shape)).toEqual(Array(3).fill([1, 3, 56, 56]));
-    const all = sample.pictures.flatMap(({ pixels }) => [...toFloat32(pixels)]);
+    expect(sample.pictures.map(({ feeds }) => get(feeds, 'pixel_values').shape)).toEqual(
+      Array(3).fill([1, 3, 56, 56]),
+    );
+    const all = sample.pictures.flatMap(({ feeds }) => [...toFloat32(get(feeds, 'pixel_values'))]);
     expect(Float32Array.from(all)).toEqual(io.float32('in.pixel_values'));
     expect(sample.prompts.map(({ spans }) => spans)).toEqual([
       [
@@ -106,22 +109,44 @@ describe('spans', () => {
   const between = { rule: 'between-markers', startId: 90, endId: 91, padId: 92 } as const;
   const token = { rule: 'image-token', tokenId: 90 } as const;
 
+  /** Pictures of so many tokens each, in order. */
+  const pictures = (...tokens: readonly number[]) => {
+    let index = -1;
+    return (video: boolean) => {
+      if (video) return { index: 9, tokens: 2 };
+      index += 1;
+      const own = tokens[index];
+      return own === undefined ? undefined : { index, tokens: own };
+    };
+  };
+
   it('lie between markers, whatever stands there, and need both', () => {
-    expect(findSpans([1, 90, 5, 6, 91, 2, 90, 92, 91, 90, 3], between, 2)).toEqual([
-      { first: 2, count: 2 },
-      { first: 7, count: 1 },
+    expect(findSpans([1, 90, 5, 6, 91, 2, 90, 92, 91, 90, 3], between, pictures(2, 2))).toEqual([
+      { first: 2, count: 2, picture: { index: 0, tokens: 2 } },
+      { first: 7, count: 1, picture: { index: 1, tokens: 2 } },
     ]);
-    expect(widenSpans([1, 90, 7, 91, 2, 90, 91], between, 3)).toEqual([
-      1, 90, 92, 92, 92, 91, 2, 90, 92, 92, 92, 91,
+    expect(widenSpans([1, 90, 7, 91, 2, 90, 91], between, pictures(3, 1))).toEqual([
+      1, 90, 92, 92, 92, 91, 2, 90, 92, 91,
     ]);
   });
 
   it('are so many neighbours of one token', () => {
-    expect(findSpans([90, 90, 90, 90, 1, 90], token, 2)).toEqual([
-      { first: 0, count: 2 },
-      { first: 2, count: 2 },
-      { first: 5, count: 1 },
+    expect(findSpans([90, 90, 90, 90, 1, 90], token, pictures(2, 2, 2))).toEqual([
+      { first: 0, count: 2, picture: { index: 0, tokens: 2 } },
+      { first: 2, count: 2, picture: { index: 1, tokens: 2 } },
+      { first: 5, count: 1, picture: { index: 2, tokens: 2 } },
     ]);
-    expect(widenSpans([1, 90, 2], token, 3)).toEqual([1, 90, 90, 90, 2]);
+    expect(widenSpans([1, 90, 2], token, pictures(3))).toEqual([1, 90, 90, 90, 2]);
+  });
+
+  it('are of the size of their picture, and of a video where its token stands', () => {
+    const rule = { ...token, videoTokenId: 80 };
+    expect(findSpans([90, 90, 90, 90, 80, 80, 90], rule, pictures(3, 1))).toEqual([
+      { first: 0, count: 3, picture: { index: 0, tokens: 3 } },
+      { first: 3, count: 1, picture: { index: 1, tokens: 1 } },
+      { first: 4, count: 2, picture: { index: 9, tokens: 2 } },
+      { first: 6, count: 1, picture: undefined },
+    ]);
+    expect(widenSpans([90, 80, 90], rule, pictures(3, 1))).toEqual([90, 90, 90, 80, 80, 90]);
   });
 });

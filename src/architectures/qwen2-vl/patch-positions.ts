@@ -11,6 +11,7 @@ import { codeOfDType } from '../../tensor/dtype.ts';
 import { float32Min } from '../blocks/decoder-slots.ts';
 import type { Grid } from '../blocks/resize.ts';
 import { inverseFrequencies, type RotaryTables } from '../blocks/rotary.ts';
+import { patchOrder } from '../patch-rows.ts';
 import type { Qwen2VlVisionConfig } from './config.ts';
 
 /** What attention in the tower needs to know of patches. */
@@ -39,22 +40,6 @@ export function staticPlaces(b: GraphBuilder, grid: Grid, config: Qwen2VlVisionC
       sin: b.float32(angles.map(Math.sin), shape),
     },
   };
-}
-
-/** Row and column of each patch of a frame, in the order of the patches. */
-export function patchOrder(
-  { rows, columns }: Grid,
-  merge: number,
-): readonly { readonly row: number; readonly column: number }[] {
-  const across = columns / merge;
-  return Array.from({ length: rows * columns }, (_, index) => {
-    const block = Math.floor(index / (merge * merge));
-    const inner = index % (merge * merge);
-    return {
-      row: Math.floor(block / across) * merge + Math.floor(inner / merge),
-      column: (block % across) * merge + (inner % merge),
-    };
-  });
 }
 
 /** Any number of pictures and videos of any sizes: `rows` [patches, …] says how many patches there are. */

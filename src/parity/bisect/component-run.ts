@@ -53,7 +53,7 @@ export async function eachComponent(
     if (image === undefined || sample.pictures.length === 0) throw fail('VC6103', { where: 'the picture' });
     const made = await body({
       component: vision.component,
-      calls: pictureCalls(vision.input, sample.pictures),
+      calls: pictureCalls(sample.pictures),
       cache: new Map(),
       label: (call) => `picture ${call}`,
       rows: all,

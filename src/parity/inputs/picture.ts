@@ -52,23 +52,26 @@ export function drawPicture(width: number, height: number, seed: number): Pictur
   return picture;
 }
 
-/**
- * `pixel_values` of a picture: float32 [1, 3, height, width], (fp32(u8) / 255 - mean) / std per channel, every
- * step rounded to float32 as torch does it.
- */
+/** `pixel_values` of a picture: float32 [1, 3, height, width]. */
 export function normalise(picture: Picture, mean: readonly number[], std: readonly number[]): Float32Array {
   const { width, height, rgb } = picture;
   const plane = width * height;
   const out = new Float32Array(3 * plane);
-  for (let channel = 0; channel < 3; channel += 1) {
-    const m = Math.fround(mean[channel] ?? 0);
-    const s = Math.fround(std[channel] ?? 1);
-    const table = Float32Array.from({ length: 256 }, (_, level) =>
-      Math.fround(Math.fround(Math.fround(level / 255) - m) / s),
-    );
+  for (const [channel, table] of levelTables(mean, std).entries()) {
     for (let i = 0; i < plane; i += 1) out[channel * plane + i] = table[rgb[i * 3 + channel] ?? 0] ?? 0;
   }
   return out;
+}
+
+/** What each of the 256 levels becomes in each channel: (fp32(u8) / 255 - mean) / std, every step rounded to float32. */
+export function levelTables(mean: readonly number[], std: readonly number[]): readonly Float32Array[] {
+  return [0, 1, 2].map((channel) => {
+    const m = Math.fround(mean[channel] ?? 0);
+    const s = Math.fround(std[channel] ?? 1);
+    return Float32Array.from({ length: 256 }, (_, level) =>
+      Math.fround(Math.fround(Math.fround(level / 255) - m) / s),
+    );
+  });
 }
 
 function drawPage(picture: Picture): void {

@@ -1,13 +1,22 @@
 /**
  * The inputs of a parity run: pictures and prompts. Drawn here from the model's own geometry and recipe, one picture
- * and several prompts of different lengths; everything follows from the seed.
+ * (and a short video, where the model takes pictures of any size) and several prompts of different lengths; everything
+ * follows from the seed.
  */
 import { createHash } from 'node:crypto';
-import type { GenerationRecipe, ImageGeometry, SpliceRule } from '../../architectures/architecture.ts';
+import type {
+  GenerationRecipe,
+  ImageGeometry,
+  PictureLayout,
+  SpliceRule,
+  VisionRecipe,
+} from '../../architectures/architecture.ts';
 import { fail } from '../../report/diagnostics.ts';
-import { float32Value, type RunTensor } from '../../runtime/values.ts';
-import { drawPicture, normalise } from './picture.ts';
+import type { RunTensor } from '../../runtime/values.ts';
+import { drawPicture, type Picture } from './picture.ts';
+import { type PromptPositions, timeRowColumn } from './positions.ts';
 import { Random } from './random.ts';
+import { visionInputs } from './vision-inputs.ts';
 
 /** Positions `first` .. `first + count - 1` of a prompt take the features of one picture. */
 export interface Span {
@@ -21,12 +30,17 @@ export interface Prompt {
   readonly ids: readonly number[];
   /** Of different positions, in their order; empty for text alone. */
   readonly spans: readonly Span[];
+  /** Where the decoder takes them. */
+  readonly positions?: PromptPositions;
 }
 
 export interface SamplePicture {
-  /** float32 [1, 3, H, W], as `ImageGeometry.input` has it. */
-  readonly pixels: RunTensor;
-  /** SHA-256 of what was measured with: RGB bytes of a picture, float32 bytes of recorded pixel values. */
+  readonly kind: 'image' | 'video';
+  /** Inputs of the vision component for it alone, by name. */
+  readonly feeds: ReadonlyMap<string, RunTensor>;
+  /** What its features are. */
+  readonly layout: PictureLayout;
+  /** SHA-256 of what was measured with: RGB bytes of pictures, float32 bytes of recorded pixel values. */
   readonly sha256: string;
   /** The file's name; left out for a drawn picture. */
   readonly name?: string;
@@ -57,48 +71,89 @@ const promptShapes: readonly PromptShape[] = [
 /** For each picture that these do not show. */
 const oneMore: PromptShape = { before: 2, after: 16, image: true };
 
+/** Groups of frames, and rows and columns of tokens, of the video that is drawn. */
+const drawnVideo = { groups: 2, rows: 3, columns: 4 } as const;
+
 /**
- * Draws the sample; with `pictures` its prompts are about so many pictures instead of one, which others provide.
- * Throws VC6103 when the recipe leaves nothing to draw (no text ids, a picture without splice).
+ * Draws the sample; with `given` its prompts are about these pictures, and none are drawn. Throws VC6103 when the recipe
+ * leaves nothing to draw (no text ids, a picture without splice).
  */
 export function drawSample(
   recipe: GenerationRecipe,
   image: ImageGeometry | undefined,
   seed: number,
-  pictures?: number,
+  given?: readonly SamplePicture[],
 ): Sample {
   if (recipe.textIds < 1)
     throw fail('VC6103', { found: 'a recipe without text ids', expected: 'textIds > 0' });
-  const withImage = recipe.vision !== undefined;
-  if (withImage && (image === undefined || recipe.splice === undefined)) {
+  const { vision } = recipe;
+  if (vision !== undefined && (image === undefined || recipe.splice === undefined)) {
     throw fail('VC6103', { found: 'a vision component without geometry or splice rule' });
   }
   const random = new Random(seed);
-  const tokens = withImage ? (image?.tokens ?? 0) : 0;
-  const count = pictures ?? 1;
+  const drawn = vision === undefined || image === undefined ? [] : drawPictures(vision, image, seed);
+  const pictures = given ?? drawn;
   let shown = 0;
-  const draw = (shape: PromptShape): Prompt =>
-    drawPrompt(recipe, shape.image ? tokens : 0, shape, shape.image ? shown++ % count : 0, random);
+  const draw = (shape: PromptShape): Prompt => {
+    const index = shown % Math.max(pictures.length, 1);
+    const picture = shape.image ? pictures[index] : undefined;
+    if (picture === undefined) return drawPrompt(recipe, shape, undefined, pictures, random);
+    shown += 1;
+    return drawPrompt(recipe, shape, { picture, index }, pictures, random);
+  };
   const prompts = promptShapes.map(draw);
-  while (tokens > 0 && shown < count) prompts.push(draw(oneMore));
-  const drawn =
-    image === undefined || tokens === 0 || pictures !== undefined ? [] : [drawnPicture(image, seed)];
-  return { seed, source: 'drawn', pictures: drawn, prompts };
+  while (shown < pictures.length) prompts.push(draw(oneMore));
+  return { seed, source: 'drawn', pictures, prompts };
 }
 
-function drawnPicture(image: ImageGeometry, seed: number): SamplePicture {
-  const picture = drawPicture(image.input.width, image.input.height, seed);
+/** A picture of the geometry's size; for graphs that take any, a video of another one, too. */
+function drawPictures(vision: VisionRecipe, image: ImageGeometry, seed: number): readonly SamplePicture[] {
+  const { width, height } = image.input;
+  const { feed } = vision;
+  const picture = samplePicture('image', [drawPicture(width, height, seed)], vision, image);
+  if (feed.form !== 'patch-rows' || feed.grid === undefined) return [picture];
+  const { groups, rows, columns } = drawnVideo;
+  const unit = feed.patch * feed.merge;
+  const frames = Array.from({ length: groups * feed.frames }, (_, frame) =>
+    drawPicture(columns * unit, rows * unit, seed + 1 + frame),
+  );
+  return [picture, samplePicture('video', frames, vision, image)];
+}
+
+/** Of frames that have the component's size; `name` is the file's. */
+export function samplePicture(
+  kind: SamplePicture['kind'],
+  frames: readonly Picture[],
+  vision: VisionRecipe,
+  image: ImageGeometry,
+  name?: string,
+): SamplePicture {
+  const hash = createHash('sha256');
+  for (const { rgb } of frames) hash.update(rgb);
   return {
-    pixels: float32Value([1, 3, picture.height, picture.width], normalise(picture, image.mean, image.std)),
-    sha256: createHash('sha256').update(picture.rgb).digest('hex'),
+    kind,
+    ...visionInputs(frames, vision, image),
+    sha256: hash.digest('hex'),
+    ...(name === undefined ? {} : { name }),
   };
+}
+
+/** A prompt with what the decoder has to be told of it. */
+export function placePrompt(
+  ids: readonly number[],
+  spans: readonly Span[],
+  { decoder }: GenerationRecipe,
+  layouts: readonly PictureLayout[],
+): Prompt {
+  if (decoder.positions === undefined) return { ids, spans };
+  return { ids, spans, positions: timeRowColumn(ids.length, spans, layouts) };
 }
 
 function drawPrompt(
   recipe: GenerationRecipe,
-  tokens: number,
   shape: PromptShape,
-  index: number,
+  shown: { readonly picture: SamplePicture; readonly index: number } | undefined,
+  pictures: readonly SamplePicture[],
   random: Random,
 ): Prompt {
   const text = (count: number): number[] =>
@@ -106,21 +161,33 @@ function drawPrompt(
   const before = text(shape.before);
   const after = text(shape.after);
   const { splice } = recipe;
-  if (tokens === 0 || splice === undefined) return { ids: [...before, ...after], spans: [] };
-  const picture = pictureIds(splice, tokens);
-  return {
-    ids: [...before, ...picture.ids, ...after],
-    spans: [{ first: before.length + picture.first, count: tokens, picture: index }],
-  };
+  const layouts = pictures.map(({ layout }) => layout);
+  if (shown === undefined || splice === undefined) {
+    return placePrompt([...before, ...after], [], recipe, layouts);
+  }
+  const span = pictureIds(splice, shown.picture);
+  const { tokens } = shown.picture.layout;
+  return placePrompt(
+    [...before, ...span.ids, ...after],
+    [{ first: before.length + span.first, count: tokens, picture: shown.index }],
+    recipe,
+    layouts,
+  );
 }
 
 /** What stands for a picture in a prompt, and where in it the features begin. */
-function pictureIds(splice: SpliceRule, tokens: number): { ids: readonly number[]; first: number } {
-  const repeat = (id: number): number[] => Array.from({ length: tokens }, () => id);
+function pictureIds(
+  splice: SpliceRule,
+  { kind, layout }: SamplePicture,
+): { readonly ids: readonly number[]; readonly first: number } {
+  const repeat = (id: number): number[] => Array.from({ length: layout.tokens }, () => id);
   switch (splice.rule) {
     case 'between-markers':
       return { ids: [splice.startId, ...repeat(splice.padId), splice.endId], first: 1 };
     case 'image-token':
-      return { ids: repeat(splice.tokenId), first: 0 };
+      return {
+        ids: repeat((kind === 'video' ? splice.videoTokenId : undefined) ?? splice.tokenId),
+        first: 0,
+      };
   }
 }

@@ -3,21 +3,18 @@
  * prompt; the lines of `prompts.txt` go to the pictures without one, in turn; a text that no picture takes is a prompt
  * of its own. Pictures go through the family's own preprocessing, texts through the checkpoint's own tokenizer.
  */
-import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { plural } from '../../report/format.ts';
 import { systemReason } from '../../report/show.ts';
-import { float32Value } from '../../runtime/values.ts';
 import { decodePicture, pictureExtensions } from './decode-picture.ts';
-import { normalise } from './picture.ts';
-import { preprocess } from './preprocess.ts';
 import { promptOf } from './recorded.ts';
-import type { Prompt, Sample, SamplePicture } from './sample.ts';
-import { widenSpans } from './spans.ts';
+import { type Prompt, type Sample, type SamplePicture, samplePicture } from './sample.ts';
+import { findSpans, type NextPicture, widenSpans } from './spans.ts';
 import { openTokenizer, type Tokenizer } from './tokenizer.ts';
+import { fitPicture } from './vision-inputs.ts';
 
 export interface SamplesRequest {
   readonly folder: string;
@@ -60,7 +57,7 @@ export async function readSamples(request: SamplesRequest): Promise<Sample> {
   const pictures: SamplePicture[] = [];
   for (const name of files) pictures.push(await readPicture(join(folder, name), recipe, image));
   const tokenizer = await openTokenizer(request.checkpoint.path, request.checkpoint.files);
-  const prompts = texts.map((text) => encodePrompt(text, tokenizer, recipe, image, files.length));
+  const prompts = texts.map((text) => encodePrompt(text, tokenizer, recipe, pictures));
   return { seed, source: 'samples', pictures, prompts };
 }
 
@@ -140,21 +137,11 @@ async function readPicture(
   if (recipe.vision === undefined || image === undefined) {
     throw fail('VC6109', { where: name, expected: 'no pictures: the model takes none' });
   }
-  const { steps, mean, std } = image;
-  if (steps === undefined) {
-    throw fail('VC6109', {
-      where: name,
-      found: "a way of resampling in the checkpoint's preprocessor settings that is not known",
-      expected: 'bilinear, bicubic or lanczos',
-      hint: '--inputs takes recorded pixel_values',
-    });
+  const picture = fitPicture(await decodePicture(path), recipe.vision.feed, image);
+  if (typeof picture === 'string') {
+    throw fail('VC6109', { where: name, found: picture, hint: '--inputs takes recorded pixel_values' });
   }
-  const { width, height, rgb } = preprocess(await decodePicture(path), image, steps);
-  return {
-    pixels: float32Value([1, 3, height, width], normalise({ width, height, rgb }, mean, std)),
-    sha256: createHash('sha256').update(rgb).digest('hex'),
-    name,
-  };
+  return samplePicture('image', [picture], recipe.vision, image, name);
 }
 
 /**
@@ -165,8 +152,7 @@ function encodePrompt(
   { text, picture, where }: PlannedPrompt,
   tokenizer: Tokenizer,
   recipe: GenerationRecipe,
-  image: ImageGeometry | undefined,
-  pictures: number,
+  pictures: readonly SamplePicture[],
 ): Prompt {
   const { prompt, splice } = recipe;
   const form = (picture === undefined ? prompt?.textOnly : prompt?.withPicture) ?? '{text}';
@@ -175,13 +161,18 @@ function encodePrompt(
   const placed = marker !== '' && text.includes(opening);
   const full = placed ? text : form.replace('{picture}', () => marker).replace('{text}', () => text);
   const ids = tokenizer.encode(full);
-  const wide = splice === undefined ? ids : widenSpans(ids, splice, image?.tokens ?? 0);
-  let spans = 0;
-  const made = promptOf(wide, recipe, image, where, () => {
-    spans += 1;
-    return (picture ?? 0) + spans - 1;
-  });
-  const fits = picture === undefined ? spans === 0 : spans > 0 && picture + spans <= pictures;
+  // The prompt's own and those after it; there are no videos.
+  const following = (): NextPicture => {
+    let index = (picture ?? 0) - 1;
+    return (video) => {
+      if (!video) index += 1;
+      const tokens = pictures[index]?.layout.tokens;
+      return video || tokens === undefined ? undefined : { index, tokens };
+    };
+  };
+  const wide = splice === undefined ? ids : widenSpans(ids, splice, following());
+  const spans = splice === undefined ? 0 : findSpans(wide, splice, following()).length;
+  const fits = picture === undefined ? spans === 0 : spans > 0 && picture + spans <= pictures.length;
   if (!fits) {
     throw fail('VC6109', {
       where,
@@ -189,9 +180,9 @@ function encodePrompt(
       expected:
         picture === undefined
           ? 'none: there is no picture of this name'
-          : `1 to ${pictures - picture}: the picture of this name and those after it`,
+          : `1 to ${pictures.length - picture}: the picture of this name and those after it`,
       ...(marker === '' ? {} : { hint: `${marker} is where a picture goes` }),
     });
   }
-  return made;
+  return promptOf(wide, recipe, pictures, where, following());
 }

@@ -4,55 +4,85 @@ import type { SpliceRule } from '../../architectures/architecture.ts';
 export interface FoundSpan {
   readonly first: number;
   readonly count: number;
+  /** Of what it shows; undefined: there is none left. */
+  readonly picture: ShownPicture | undefined;
 }
+
+export interface ShownPicture {
+  /** Index into the sample's pictures. */
+  readonly index: number;
+  /** Features that it becomes. */
+  readonly tokens: number;
+}
+
+/** Gives the pictures of a kind, one after the other, in the order in which prompts show them. */
+export type NextPicture = (video: boolean) => ShownPicture | undefined;
 
 /**
  * Spans in their order. Between markers: what stands between them, whatever it is; an opening marker without a closing
- * one opens nothing. By token: `tokens` neighbours each, for pictures may follow each other without a gap; what is left
- * over is a span too short.
+ * one opens nothing. By token: as many neighbours as the picture has features, for pictures may follow each other
+ * without a gap; what is left over is a span too short.
  */
-export function findSpans(ids: readonly number[], rule: SpliceRule, tokens: number): readonly FoundSpan[] {
+export function findSpans(ids: readonly number[], rule: SpliceRule, next: NextPicture): readonly FoundSpan[] {
   const spans: FoundSpan[] = [];
   let at = 0;
   while (at < ids.length) {
     const span =
-      rule.rule === 'between-markers' ? betweenAt(ids, at, rule) : runAt(ids, at, rule.tokenId, tokens);
-    if (span !== undefined && span.count > 0) spans.push(span);
+      rule.rule === 'between-markers' ? betweenAt(ids, at, rule, next) : runAt(ids, at, rule, next);
+    if (span !== undefined) spans.push(span);
     at = span === undefined ? at + 1 : span.first + span.count;
   }
   return spans;
 }
 
+type Between = Extract<SpliceRule, { rule: 'between-markers' }>;
+type ByToken = Extract<SpliceRule, { rule: 'image-token' }>;
+
 function betweenAt(
   ids: readonly number[],
   at: number,
-  { startId, endId }: Extract<SpliceRule, { rule: 'between-markers' }>,
+  rule: Between,
+  next: NextPicture,
 ): FoundSpan | undefined {
-  if (ids[at] !== startId) return undefined;
-  const end = ids.indexOf(endId, at);
-  return end === -1 ? undefined : { first: at + 1, count: end - at - 1 };
+  const count = lengthBetween(ids, at, rule);
+  return count === undefined || count === 0 ? undefined : { first: at + 1, count, picture: next(false) };
 }
 
-function runAt(ids: readonly number[], at: number, tokenId: number, tokens: number): FoundSpan | undefined {
-  let count = 0;
-  while (count < tokens && ids[at + count] === tokenId) count += 1;
-  return count === 0 ? undefined : { first: at, count };
+/** How many ids stand between the marker at `at` and the one that closes it; undefined where none opens there. */
+function lengthBetween(ids: readonly number[], at: number, { startId, endId }: Between): number | undefined {
+  if (ids[at] !== startId) return undefined;
+  const end = ids.indexOf(endId, at);
+  return end === -1 ? undefined : end - at - 1;
+}
+
+function runAt(ids: readonly number[], at: number, rule: ByToken, next: NextPicture): FoundSpan | undefined {
+  const id = ids[at];
+  const video = id !== undefined && id === rule.videoTokenId;
+  if (id !== rule.tokenId && !video) return undefined;
+  const picture = next(video);
+  let count = 1;
+  while (count < (picture?.tokens ?? 0) && ids[at + count] === id) count += 1;
+  return { first: at, count, picture };
 }
 
 /** Ids in which each picture's place, whatever the tokenizer wrote there, has one id per feature. */
-export function widenSpans(ids: readonly number[], rule: SpliceRule, tokens: number): readonly number[] {
+export function widenSpans(ids: readonly number[], rule: SpliceRule, next: NextPicture): readonly number[] {
   const wide: number[] = [];
+  const repeat = (id: number, count: number): void => {
+    for (let i = 0; i < count; i += 1) wide.push(id);
+  };
   for (let at = 0; at < ids.length; at += 1) {
     const id = ids[at] ?? 0;
-    const span = rule.rule === 'between-markers' ? betweenAt(ids, at, rule) : undefined;
-    if (rule.rule === 'image-token' && id === rule.tokenId) {
-      for (let count = 0; count < tokens; count += 1) wide.push(id);
-    } else {
-      wide.push(id);
-      if (rule.rule !== 'between-markers' || span === undefined) continue;
-      for (let count = 0; count < tokens; count += 1) wide.push(rule.padId);
-      at = span.first + span.count - 1;
+    if (rule.rule === 'image-token') {
+      const video = id === rule.videoTokenId;
+      repeat(id, video || id === rule.tokenId ? (next(video)?.tokens ?? 1) : 1);
+      continue;
     }
+    wide.push(id);
+    const between = lengthBetween(ids, at, rule);
+    if (between === undefined) continue;
+    repeat(rule.padId, next(false)?.tokens ?? 1);
+    at += between;
   }
   return wide;
 }

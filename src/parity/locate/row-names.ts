@@ -8,13 +8,14 @@ import type { RowNames } from './confine.ts';
 export function rowNames(
   component: string,
   call: number,
-  { recipe, image, sample, decodeSteps }: Pick<StreamRequest, 'recipe' | 'image' | 'sample' | 'decodeSteps'>,
+  { recipe, sample, decodeSteps }: Pick<StreamRequest, 'recipe' | 'sample' | 'decodeSteps'>,
 ): RowNames {
-  if (component === recipe.vision?.component && image !== undefined) {
+  const layout = sample.pictures[call]?.layout;
+  if (component === recipe.vision?.component && layout !== undefined) {
     const prefix = sample.pictures.length === 1 ? '' : `picture ${call}, `;
     return {
-      views: image.views.map((view) => `${prefix}${viewName(view)}`),
-      tokensPerView: image.tokensPerView,
+      views: layout.views.map((view) => `${prefix}${viewName(view)}`),
+      tokensPerView: layout.tokensPerView,
       row: (index, behindTower) => `${behindTower ? 'token' : 'row'} ${index}`,
     };
   }

@@ -1,5 +1,5 @@
 /** Where an element of a value inside a graph is, in words: which view and token, or which position of a prompt. */
-import type { ImageGeometry } from '../../architectures/architecture.ts';
+import type { PictureLayout } from '../../architectures/architecture.ts';
 import type { Value } from '../../graph/value.ts';
 import { constantNumbers } from '../../rewrite/constants.ts';
 import type { Prompt } from '../inputs/sample.ts';
@@ -9,15 +9,15 @@ import { featurePlace, positionPlace, viewName } from '../places.ts';
 export type ElementPlace = (shape: readonly number[], index: number, value: Value | undefined) => string;
 
 /** Values of a tower that runs one of `pictures` pictures: views along one of the first two axes, or not apart. */
-export function picturePlace(image: ImageGeometry, picture: number, pictures: number): ElementPlace {
+export function picturePlace(layout: PictureLayout, picture: number, pictures: number): ElementPlace {
   const prefix = pictures === 1 ? [] : [`picture ${picture}`];
-  const { views } = image;
+  const { views, tokens } = layout;
   return (shape, index, value) => {
     const at = coordinates(shape, index);
     const within = (from: number): readonly string[] =>
       value?.producer?.op === 'Conv' ? pixel(at.slice(from)) : rest(shape, at, from);
-    if (views.length > 1 && shape.length === 3 && shape[1] === image.tokens) {
-      return [featurePlace(image, picture, pictures)(at[1] ?? 0), ...channel(at)].join(', ');
+    if (views.length > 1 && shape.length === 3 && shape[1] === tokens) {
+      return [featurePlace(layout, picture, pictures)(at[1] ?? 0), ...channel(at)].join(', ');
     }
     const run = viewsOf(value, views.length);
     const axis = shape[0] === run.count && shape.length >= 3 ? 0 : shape[1] === run.count ? 1 : undefined;

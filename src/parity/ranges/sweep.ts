@@ -100,13 +100,13 @@ class SizeRun {
   }
 
   async #vision({ pictures }: Sample): Promise<Made> {
-    const { recipe, image } = this.#size;
+    const { recipe } = this.#size;
     if (recipe.vision === undefined) return { plain: [], converted: [] };
-    const { component, input, output: name } = recipe.vision;
-    const calls = pictureCalls(input, pictures).map(({ feeds }) => feeds);
+    const { component, output: name } = recipe.vision;
+    const calls = pictureCalls(pictures).map(({ feeds }) => feeds);
     return await this.#measure(component, name, {
       calls: { plain: calls, converted: calls },
-      place: (call) => picturePlace(image, call, pictures.length),
+      place: (call) => picturePlace(pictures[call]?.layout ?? this.#size.image, call, pictures.length),
     });
   }
 

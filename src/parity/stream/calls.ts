@@ -7,13 +7,13 @@
  */
 import type { GenerationRecipe } from '../../architectures/architecture.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../runtime/values.ts';
-import { cacheNames, embedNames, splice } from '../components.ts';
+import { embedNames, emptyCaches, slotFeeds, splice } from '../components.ts';
 import type { Prompt, SamplePicture } from '../inputs/sample.ts';
 import type { Call } from './lanes.ts';
 
 /** One call per picture. */
-export function pictureCalls(input: string, pictures: readonly SamplePicture[]): readonly Call[] {
-  return pictures.map(({ pixels }) => ({ feeds: new Map([[input, pixels]]) }));
+export function pictureCalls(pictures: readonly SamplePicture[]): readonly Call[] {
+  return pictures.map(({ feeds }) => ({ feeds }));
 }
 
 /** One call per prompt: its ids and the first `steps` of those that follow it. */
@@ -49,32 +49,24 @@ export interface DecoderInputs {
   readonly calls: readonly DecoderCall[];
   /** [1, S + steps, hidden] per prompt, of its ids and those that follow. */
   readonly embeds: readonly RunTensor[];
-  /** [1, tokens, hidden] per picture. */
+  /** [1, tokens, hidden] or [tokens, hidden] per picture. */
   readonly features: readonly RunTensor[];
 }
 
 /** Throws VC6102 when features do not fill their span. */
 export function decoderCalls({ recipe, prompts, calls, embeds, features }: DecoderInputs): readonly Call[] {
-  const { layers, kvHeads, headDim, scalars } = recipe.decoder;
-  const empty = float32Value([1, kvHeads, 0, headDim], new Float32Array(0));
   return calls.map(({ prompt: index, step }, at) => {
     const prompt = prompts[index];
     const own = embeds[index];
     if (prompt === undefined || own === undefined) throw new RangeError(`prompt ${index} has no embeddings`);
     const { length } = prompt.ids;
-    const feeds = new Map<string, RunTensor>();
-    feeds.set(
-      'inputs_embeds',
-      step === undefined
-        ? splice(rows(own, 0, length), prompt, features)
-        : rows(own, length + step, length + step + 1),
-    );
-    const total = step === undefined ? length : length + step + 1;
-    const ones = Array.from({ length: total }, () => 1);
-    feeds.set('attention_mask', int64Value([1, total], ones));
-    for (const name of scalars) feeds.set(name, int64Value([], [length]));
-    if (step !== undefined) return { feeds, after: at - 1 };
-    for (const [past] of cacheNames(layers)) feeds.set(past, empty);
+    const feeds = slotFeeds(recipe, prompt, step);
+    if (step !== undefined) {
+      feeds.set('inputs_embeds', rows(own, length + step, length + step + 1));
+      return { feeds, after: at - 1 };
+    }
+    feeds.set('inputs_embeds', splice(rows(own, 0, length), prompt, features));
+    for (const [name, empty] of emptyCaches(recipe)) feeds.set(name, empty);
     return { feeds };
   });
 }

@@ -46,7 +46,7 @@ export async function pickContinuations(
       for (const [index, prompt] of sample.prompts.entries()) {
         signal?.throwIfAborted();
         const start = splice(await embedIds(embed.session, prompt.ids), prompt, features);
-        const { picks } = await decode(decoder.session, recipe, start, decodeSteps, (pick) => {
+        const { picks } = await decode(decoder.session, recipe, prompt, start, decodeSteps, (pick) => {
           if (pick < 0) throw fail('VC6104', { where: `logits, prompt ${index}` });
           return embedIds(embed.session, [pick]);
         });

@@ -1,7 +1,7 @@
 /**
  * Comparisons of a component's outputs, fed as parts give them; places and metrics are those of the unstreamed check.
  */
-import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+import type { GenerationRecipe } from '../../architectures/architecture.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { type RunTensor, toFloat32 } from '../../runtime/values.ts';
 import { embedNames } from '../components.ts';
@@ -26,7 +26,6 @@ export interface Sink {
 /** What a comparison of features needs to know of its calls. */
 export interface FeatureSample {
   readonly recipe: GenerationRecipe;
-  readonly image: ImageGeometry;
   readonly sample: Sample;
   /** Indices of the calls that are compared, in their order. */
   readonly calls: readonly number[];
@@ -36,20 +35,22 @@ export interface FeatureSample {
 export function featureSink(
   component: string,
   names: readonly string[],
-  { recipe, image, sample, calls }: FeatureSample,
+  { recipe, sample, calls }: FeatureSample,
 ): Sink {
-  const { length } = sample.pictures;
+  const layouts = sample.pictures.map(({ layout }) => layout);
   const isFeatures = (name: string): boolean => name === recipe.vision?.output;
   const comparisons = names.map((name) => {
-    const tokens = isFeatures(name) ? featureGrids(image, length, calls) : [];
+    const tokens = isFeatures(name) ? featureGrids(layouts, calls) : [];
     return { name, comparison: new Comparison({ logits: false, tokens }) };
   });
   return {
     add: (call, reference, other) => {
       for (const { name, comparison } of comparisons) {
-        const place = isFeatures(name)
-          ? featurePlace(image, call, length)
-          : (row: number) => `picture ${call}, row ${row}`;
+        const layout = layouts[call];
+        const place =
+          isFeatures(name) && layout !== undefined
+            ? featurePlace(layout, call, layouts.length)
+            : (row: number) => `picture ${call}, row ${row}`;
         comparePresent(comparison, name, reference, other, place);
       }
     },

@@ -79,23 +79,24 @@ class StreamedCheck {
   async vision(): Promise<Both> {
     const { recipe, sample, image } = this.#request;
     if (recipe.vision === undefined) return { reference: [], converted: [] };
-    const { component, input, output: name } = recipe.vision;
+    const { component, output: name } = recipe.vision;
     if (image === undefined || sample.pictures.length === 0) throw fail('VC6103', { where: 'the picture' });
     const names = this.#outputNames(component);
     const features: { reference: RunTensor[]; converted: RunTensor[] } = { reference: [], converted: [] };
     await this.#run({
       component,
-      calls: pictureCalls(input, sample.pictures),
+      calls: pictureCalls(sample.pictures),
       probe: this.#picturesOfProbe(),
-      sink: (_feed, calls) => featureSink(component, names, { recipe, image, sample, calls }),
+      sink: (_feed, calls) => featureSink(component, names, { recipe, sample, calls }),
       cache: new Map(),
       trim: (_call, _name, value) => value,
       place: (call, _value, { shape }) => {
         const prefix = sample.pictures.length === 1 ? '' : `picture ${call}, `;
         const [, views, rows = 1] = shape;
-        if (shape.length !== 4 || views !== image.views.length) return (row) => `${prefix}row ${row}`;
+        const own = sample.pictures[call]?.layout.views ?? [];
+        if (shape.length !== 4 || views !== own.length) return (row) => `${prefix}row ${row}`;
         return (row) => {
-          const view = image.views[Math.floor(row / rows)];
+          const view = own[Math.floor(row / rows)];
           return `${prefix}${view === undefined ? '' : `${viewName(view)}, `}row ${row % rows}`;
         };
       },

@@ -41,7 +41,7 @@ beforeAll(async () => {
       const data = Float32Array.from({ length: rows * recipe.hiddenSize }, () => 2 * random.unit() - 1);
       return float32Value([1, rows, recipe.hiddenSize], data);
     };
-    const [vision] = pictureCalls('pixel_values', pictures);
+    const [vision] = pictureCalls(pictures);
     const [decoder] = decoderCalls({
       recipe,
       prompts: prompts.slice(0, 1),

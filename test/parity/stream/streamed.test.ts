@@ -19,7 +19,7 @@ import { int64Value, type RunTensor, toFloat32 } from '../../../src/runtime/valu
 import { codeOfDType } from '../../../src/tensor/dtype.ts';
 import { inlineTensor, readAll } from '../../../src/tensor/tensor.ts';
 import { goldenCase } from '../../support/golden-cases.ts';
-import { runRecipe } from '../../support/run-recipe.ts';
+import { get, runRecipe } from '../../support/run-recipe.ts';
 import { blocks, Opened, type StreamedCase, uncut, withStreamedCheck } from '../../support/streamed-check.ts';
 import { writeModel } from '../../support/write-models.ts';
 
@@ -80,7 +80,7 @@ async function errorsOfWhole(
       runRecipe({
         recipe,
         files: own,
-        pixels: picture.pixels,
+        pixels: get(picture.feeds, 'pixel_values'),
         inputIds: int64Value([1, ids.length], ids),
         attentionMask: int64Value(
           [1, ids.length],

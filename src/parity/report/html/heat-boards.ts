@@ -33,7 +33,12 @@ export function boards(
   picture: boolean,
 ): readonly Board[] {
   const views = image?.views ?? [];
-  if (image === undefined || views.length === 0 || tokens.length % views.length !== 0)
+  // Pictures of other sizes than the one that is known, as graphs for any size see them.
+  const alike = tokens.every(({ rows, columns }, index) => {
+    const own = tokens[index % views.length];
+    return rows === own?.rows && columns === own.columns;
+  });
+  if (image === undefined || views.length === 0 || tokens.length % views.length !== 0 || !alike)
     return tokens.map(plainBoard);
   const pictures = tokens.length / views.length;
   return Array.from({ length: pictures }, (_, index) => {

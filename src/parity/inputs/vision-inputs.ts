@@ -1,0 +1,72 @@
+/** What the vision component is fed with for one picture or video, as the recipe says, and what its features are. */
+import type {
+  ImageGeometry,
+  PictureLayout,
+  Size,
+  VisionFeed,
+  VisionRecipe,
+} from '../../architectures/architecture.ts';
+import { patchRowLayout } from '../../architectures/patch-rows.ts';
+import { smartResize } from '../../architectures/smart-resize.ts';
+import { pillowResize } from '../../kernels/pillow-resize.ts';
+import { float32Value, int64Value, type RunTensor } from '../../runtime/values.ts';
+import { patchRows } from './patch-rows.ts';
+import { normalise, type Picture } from './picture.ts';
+import { preprocess } from './preprocess.ts';
+
+export interface VisionInputs {
+  /** Inputs of the component, by name. */
+  readonly feeds: ReadonlyMap<string, RunTensor>;
+  readonly layout: PictureLayout;
+}
+
+/** Inputs of frames that have the component's size already: one picture, or the frames of a video. */
+export function visionInputs(
+  frames: readonly Picture[],
+  { input, feed }: VisionRecipe,
+  image: ImageGeometry,
+): VisionInputs {
+  const { mean, std } = image;
+  if (feed.form === 'patch-rows') {
+    const { grid, length, data } = patchRows(frames, feed, mean, std);
+    return {
+      feeds: patchRowFeeds(input, feed.grid, data, length, [grid.frames, grid.rows, grid.columns]),
+      layout: patchRowLayout(grid, feed),
+    };
+  }
+  const [only, ...more] = frames;
+  if (only === undefined || more.length > 0) throw new RangeError(`${frames.length} frames of one picture`);
+  const pixels = float32Value([1, 3, only.height, only.width], normalise(only, mean, std));
+  return { feeds: new Map([[input, pixels]]), layout: image };
+}
+
+/** Rows, and their grid where the component takes one. */
+export function patchRowFeeds(
+  input: string,
+  grid: string | undefined,
+  data: Float32Array,
+  length: number,
+  gridThw: readonly number[],
+): ReadonlyMap<string, RunTensor> {
+  const rows = float32Value([data.length / length, length], data);
+  return new Map([
+    [input, rows],
+    ...(grid === undefined ? [] : [[grid, int64Value([1, 3], gridThw)] as const]),
+  ]);
+}
+
+/** A picture at the size that the component takes it at, or why there is none. */
+export function fitPicture(picture: Picture, feed: VisionFeed, image: ImageGeometry): Picture | string {
+  if (feed.form === 'patch-rows' && feed.grid !== undefined) {
+    const to = smartResize(picture, { ...feed, unit: feed.patch * feed.merge });
+    return typeof to === 'string' ? to : resized(picture, to);
+  }
+  const { steps } = image;
+  return steps === undefined
+    ? "a way of resampling in the checkpoint's preprocessor settings that is not known"
+    : preprocess(picture, image, steps);
+}
+
+function resized(picture: Picture, to: Size): Picture {
+  return { ...to, rgb: pillowResize(picture.rgb, picture, to, 'bicubic') };
+}
