@@ -6,6 +6,7 @@ import type { GenerationRecipe } from '../../src/architectures/architecture.ts';
 import { architectures, findArchitecture } from '../../src/architectures/registry.ts';
 import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
 import { type ConvertOptions, type ConvertResult, convert } from '../../src/index.ts';
+import { suspects } from '../../src/parity/report/blame.ts';
 import { caseOptions, type GoldenCase, goldenCases } from '../support/golden-cases.ts';
 import type { ComponentFiles } from '../support/write-models.ts';
 
@@ -61,9 +62,11 @@ export async function withRecipe<T>(
   }
 }
 
-/** The gates that failed, as a test wants them: none. */
+/** The gates that failed, and blocks that a finding would blame if one had; as a test wants them: none. */
 export function failedGates({ parity }: ConvertResult): readonly unknown[] {
   if (parity === undefined) throw new Error('parity did not run');
   if (parity.gates.length === 0) throw new Error('no gate was looked at');
-  return parity.gates.filter((gate) => !gate.passed);
+  const allFailed = parity.gates.map((gate) => ({ ...gate, passed: false }));
+  const blamed = suspects({ ...parity, gates: allFailed }).filter(({ block }) => block !== undefined);
+  return [...parity.gates.filter((gate) => !gate.passed), ...parity.findings, ...blamed];
 }
