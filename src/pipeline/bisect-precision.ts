@@ -43,7 +43,7 @@ const mostKept = 8;
 /** Of the squared errors of all blocks: more is not asked for. */
 const enough = 0.5;
 
-/** Undefined where no pass rounds weights. `stages`: of this component, none of them at fault. */
+/** Undefined where no pass rounds weights, or none of them is another one then. `stages`: of this component, none of them at fault. */
 export async function precisionLoss(
   original: Model,
   stages: readonly TracedStage[],
@@ -58,6 +58,8 @@ export async function precisionLoss(
   const onPart = (what: string) => (block: string) => work.onStep(`${run.component}, ${what} of ${block}`);
   const shared = { run, cut, device, place, signal };
   const { blocks, weights } = await rankWeights({ stage, onPart: onPart('weights'), ...shared });
+  // Weights may be such that nothing was lost.
+  if (blocks.every((block) => block.relative === 0)) return undefined;
   const keep = choose(weights);
   const other = keep.length === 0 ? undefined : withKept(steps, stage, keep);
   const kept = other && (tracePasses(original, other).stages.at(-1)?.made ?? original);
