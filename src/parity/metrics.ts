@@ -15,7 +15,8 @@
  *   own next token, then the reference's picks
  */
 import { ErrorDistribution, type Histogram } from './distribution.ts';
-import { argMax, divergence, logSumExp, rankOf } from './softmax.ts';
+import { compareSoftmax, errorSums, squaresAround } from './row-sums.ts';
+import { rankOf } from './softmax.ts';
 
 export type { Histogram } from './distribution.ts';
 export { argMax, klDivergence } from './softmax.ts';
@@ -190,82 +191,43 @@ export class Comparison {
     next: number | undefined,
   ): void {
     const errors = this.#errorsOf(reference.length);
-    let dot = 0;
-    let squaresR = 0;
-    let squaresO = 0;
-    let squaresE = 0;
-    let sumR = 0;
-    let sumAbs = 0;
-    let maxAbs = -1;
-    let maxAt = 0;
-    let elements = 0;
-    for (let i = 0; i < reference.length; i += 1) {
-      const r = reference[i] as number;
-      const o = output[i] as number;
-      const error = o - r;
-      // Not finite where one of both is not: their difference cannot overflow a double.
-      if (!(error - error === 0)) {
-        if (!Number.isFinite(r)) {
-          this.#badReference ??= `${where()}, channel ${i}: ${r}`;
-          return;
-        }
-        this.#badFirst ??= `${where()}, channel ${i}: ${o}`;
-        continue;
-      }
-      const abs = Math.abs(error);
-      errors[elements] = error;
-      elements += 1;
-      sumR += r;
-      dot += r * o;
-      squaresR += r * r;
-      squaresO += o * o;
-      squaresE += error * error;
-      sumAbs += abs;
-      if (abs > atols[0]) this.#widenTolerances(abs, Math.abs(r));
-      if (abs > maxAbs) {
-        maxAbs = abs;
-        maxAt = i;
-      }
+    const sums = errorSums(reference, output, errors, atols, this.#rtols);
+    const { elements, squaresR, squaresO, squaresE, dot, maxAbs } = sums;
+    if (sums.badR >= 0) {
+      this.#badReference ??= `${where()}, channel ${sums.badR}: ${reference[sums.badR]}`;
+      return;
     }
+    if (sums.badO >= 0) this.#badFirst ??= `${where()}, channel ${sums.badO}: ${output[sums.badO]}`;
     const bad = reference.length - elements;
     this.#distribution.add(errors.subarray(0, elements));
-    this.#addMoments(reference, output, elements, sumR);
+    this.#addMoments(reference, output, elements, sums.sumR);
     if (this.#rows < this.#rowErrors.length) {
       const relative = ratio(Math.sqrt(squaresE), Math.sqrt(squaresR));
       this.#rowErrors[this.#rows] = bad > 0 ? Number.POSITIVE_INFINITY : relative;
     }
     this.#rows += 1;
     this.#badCount += bad;
-    this.#sumAbs += sumAbs;
+    this.#sumAbs += sums.sumAbs;
     this.#squaresE += squaresE;
     this.#dot += dot;
     this.#squaresR += squaresR;
     this.#squaresO += squaresO;
-    if (maxAbs > this.#maxAbs.value) this.#maxAbs = { value: maxAbs, where: `${where()}, channel ${maxAt}` };
+    if (maxAbs > this.#maxAbs.value)
+      this.#maxAbs = { value: maxAbs, where: `${where()}, channel ${sums.maxAt}` };
     const cosine = cosineOf(dot, squaresR, squaresO);
     if (cosine < this.#worstCosine.value) this.#worstCosine = { value: cosine, where: where() };
-    if (this.#logits) this.#addLogits(reference, output, bad > 0, where, next);
-  }
-
-  #addLogits(
-    reference: Float32Array,
-    output: Float32Array,
-    bad: boolean,
-    where: () => string,
-    next: number | undefined,
-  ): void {
-    const logR = logSumExp(reference);
-    const logO = bad ? Number.NaN : logSumExp(output);
-    const kl = bad ? Number.POSITIVE_INFINITY : divergence(reference, logR, output, logO);
-    this.#sumKl += kl;
-    if (kl > this.#klMax.value) this.#klMax = { value: kl, where: where() };
-    const rank = rankOf(output, argMax(reference));
+    if (!this.#logits) return;
+    const rank = rankOf(output, sums.pick);
     if (rank < 1) this.#agreed += 1;
     if (rank < 5) this.#agreed5 += 1;
+    const { kl, logR, logO } = compareSoftmax(reference, sums.mostR, output, sums.mostO);
+    const own = bad > 0 ? Number.POSITIVE_INFINITY : kl;
+    this.#sumKl += own;
+    if (own > this.#klMax.value) this.#klMax = { value: own, where: where() };
     if (next === undefined) return;
     this.#predicted += 1;
     this.#nllR += logR - (reference[next] ?? Number.NEGATIVE_INFINITY);
-    this.#nllO += bad ? Number.POSITIVE_INFINITY : logO - (output[next] ?? Number.NEGATIVE_INFINITY);
+    this.#nllO += bad > 0 ? Number.POSITIVE_INFINITY : logO - (output[next] ?? Number.NEGATIVE_INFINITY);
   }
 
   /** Room for the errors of a row, the same for all. */
@@ -281,26 +243,12 @@ export class Comparison {
   #addMoments(reference: Float32Array, output: Float32Array, elements: number, sum: number): void {
     if (elements === 0) return;
     const mean = sum / elements;
-    let m2 = 0;
-    for (let i = 0; i < reference.length; i += 1) {
-      const delta = (reference[i] as number) - mean;
-      if (elements === reference.length || Number.isFinite(output[i])) m2 += delta * delta;
-    }
+    const m2 = squaresAround(reference, output, mean);
     const all = this.#elements + elements;
     const apart = mean - this.#mean;
     this.#m2 += m2 + (apart * apart * this.#elements * elements) / all;
     this.#mean += (apart * elements) / all;
     this.#elements = all;
-  }
-
-  #widenTolerances(abs: number, reference: number): void {
-    for (let index = 0; index < atols.length; index += 1) {
-      const beyond = abs - (atols[index] as number);
-      if (beyond <= 0) return;
-      const rtol = this.#rtols[index] as number;
-      // Divides only where it grows.
-      if (beyond > rtol * reference) this.#rtols[index] = Math.max(rtol, beyond / reference);
-    }
   }
 
   /** What the reference gave that is not finite, with its place: no comparison means anything then. */

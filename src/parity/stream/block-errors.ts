@@ -7,6 +7,7 @@ import { fail } from '../../report/diagnostics.ts';
 import { type RunTensor, toFloat32 } from '../../runtime/values.ts';
 import type { Place } from '../metrics.ts';
 import type { BlockMetrics } from '../report/report.ts';
+import { blockSums, deviationOf } from '../row-sums.ts';
 
 export class BlockErrors {
   #elements = 0;
@@ -30,49 +31,18 @@ export class BlockErrors {
     const wanted = toFloat32(reference);
     const found = toFloat32(output);
     const at = (index: number): string => place(Math.floor(index / Math.max(1, reference.shape.at(-1) ?? 1)));
-    const { length } = wanted;
-    let [sum, squaresR, squaresO, squaresE, dot] = [0, 0, 0, 0, 0];
-    for (let i = 0; i < length; i += 1) {
-      const r = wanted[i] as number;
-      sum += r;
-      squaresR += r * r;
-    }
-    const mean = sum / Math.max(length, 1);
-    const std = Math.sqrt(Math.max(squaresR / Math.max(length, 1) - mean * mean, 0));
-    let [worst, worstAt] = [this.#max, -1];
-    let bad = 0;
-    for (let i = 0; i < length; i += 1) {
-      const r = wanted[i] as number;
-      const o = found[i] as number;
-      const error = o - r;
-      const square = error * error;
-      // One test for both: a difference is finite only where both are.
-      if (!(square < Number.POSITIVE_INFINITY)) {
-        if (!Number.isFinite(r)) throw fail('VC6104', { where: `${name}, ${at(i)}: ${r}` });
-        bad += 1;
-        squaresR -= r * r;
-        this.#firstBad ??= at(i);
-        continue;
-      }
-      squaresO += o * o;
-      squaresE += square;
-      dot += r * o;
-      const size = r < 0 ? -r : r;
-      const unit = size > std ? size : std;
-      const large = worst * unit;
-      if (square > large * large) {
-        worst = ratio(Math.abs(error), unit);
-        worstAt = i;
-      }
-    }
-    this.#elements += length - bad;
+    const sums = blockSums(wanted, found, deviationOf(wanted), this.#max);
+    const { badR, badAt, bad, worstAt } = sums;
+    if (badR >= 0) throw fail('VC6104', { where: `${name}, ${at(badR)}: ${wanted[badR]}` });
+    if (bad > 0) this.#firstBad ??= at(badAt);
+    this.#elements += wanted.length - bad;
     this.#nonFinite += bad;
-    this.#squaresR += squaresR;
-    this.#squaresO += squaresO;
-    this.#squaresE += squaresE;
-    this.#dot += dot;
+    this.#squaresR += sums.squaresR;
+    this.#squaresO += sums.squaresO;
+    this.#squaresE += sums.squaresE;
+    this.#dot += sums.dot;
     if (worstAt >= 0) {
-      this.#max = worst;
+      this.#max = sums.worst;
       this.#worst = at(worstAt);
     }
   }
