@@ -87,6 +87,6 @@ describe('the ranges of a sweep', () => {
       await table.getByRole('button', { name: 'Least headroom' }).click();
       await table.getByRole('button', { name: 'Least headroom' }).click();
       const first = await table.locator('tbody tr').first().innerText();
-      expect(first).toMatch(/^1344x896\s[\s\S]*vision\s[\s\S]*0\.7278/);
+      expect(first).toMatch(/^1344x896\s[\s\S]*vision\s[\s\S]*0\.728/);
     }));
 });

@@ -6,6 +6,7 @@ import { renderHtml } from '../../../src/parity/report/html/page.ts';
 import { renderJson } from '../../../src/parity/report/json.ts';
 import { renderJunit } from '../../../src/parity/report/junit.ts';
 import { renderMarkdown } from '../../../src/parity/report/markdown.ts';
+import { leastPerValue } from '../../../src/parity/report/ranges-text.ts';
 import { parityReportSchema } from '../../../src/parity/report/schema.ts';
 import { summaryLines } from '../../../src/parity/report/summary.ts';
 import { usedShare } from '../../../src/parity/report/text.ts';
@@ -136,6 +137,16 @@ describe('a report with a sweep', () => {
     );
     expect(text).toContain('| **0.728** block.7/MatMul_7 |');
     expect(renderMarkdown(fullReport())).not.toContain('Headroom');
+  });
+
+  it('lists each value once, at the size with the least room', () => {
+    expect(
+      leastPerValue(beyond, 'vision').map(({ node, size, max, fused }) => [node, size, max, fused]),
+    ).toEqual([
+      ['block.7/MatMul_7', '1344x896', 90_000, false],
+      ['block.6/MatMul_7', '1344x896', 45_000, false],
+      ['block.7/MatMul_3', '448x448', 120, true],
+    ]);
   });
 
   it('says it in JUnit, a case per size', () => {

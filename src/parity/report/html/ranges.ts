@@ -1,13 +1,13 @@
 /** Activations at the sizes of a sweep: the largest of each block against what float16 holds, and those nearest to it. */
 import { plural } from '../../../report/format.ts';
 import type { RangeReport, RangesAtSize } from '../range-report.ts';
-import { leastRange, rangeTitle } from '../ranges-text.ts';
+import { leastPerValue, leastRange, rangeTitle } from '../ranges-text.ts';
 import type { ParityReport } from '../report.ts';
 import { html, type Markup } from './markup.ts';
 import { middle, plot, unit, y } from './plot.ts';
 import { decades, everyNth } from './scale.ts';
 import type { Section } from './section.ts';
-import { table } from './table.ts';
+import { type Cell, table } from './table.ts';
 
 /** Lines that can be told apart; more sizes are in the table alone. */
 const mostLines = 6;
@@ -21,7 +21,7 @@ export function ranges({ ranges: report }: ParityReport): Section | undefined {
     short: 'Ranges',
     title: 'Ranges of activations',
     lead: `The largest |activation| of each block at each size, against the largest float16, ${report.limit}. Headroom is how many times larger it could be.`,
-    body: html`${ids.map((id, index) => component(report, id, index))}${sizes(report)}`,
+    body: html`${sizes(report)}${ids.map((id, index) => component(report, id, index))}`,
   };
 }
 
@@ -40,7 +40,7 @@ function component(report: RangeReport, id: string, index: number): Markup {
   return html`<figure class="curve">
 <figcaption><h3>${id}${own.some(({ float16 }) => float16) ? undefined : ', if it computed in float16'}</h3><p>${says}</p></figcaption>
 ${lines.some(({ blocks }) => blocks.length > 1) ? chart(report, id, index, lines, says) : undefined}
-${nearest(id, own)}</figure>
+${nearest(report, id)}</figure>
 `;
 }
 
@@ -69,34 +69,27 @@ ${plot({
 })}`;
 }
 
-function nearest(
-  id: string,
-  own: readonly (RangesAtSize['components'][number] & { readonly size: string })[],
-): Markup {
-  const rows = own.flatMap(({ size, nearest: counted, inside }) => [
-    ...counted.map((row) => ({ ...row, size, fused: false })),
-    ...inside.map((row) => ({ ...row, size, fused: true })),
-  ]);
+function nearest(report: RangeReport, id: string): Markup {
   return html`<details><summary>Values of ${id} nearest to the end of float16</summary>
 ${table({
-  caption: `Values of ${id} with the least headroom, per size`,
+  caption: `Values of ${id} with the least headroom over all sizes`,
   columns: [
-    { head: 'Size' },
     { head: 'Node', rowHead: true, code: true },
     { head: 'Operator', code: true },
     { head: 'Block', code: true },
     { head: 'Largest', numeric: true },
     { head: 'Headroom', numeric: true },
+    { head: 'At size' },
     { head: 'Where', wide: true },
     { head: 'Held by' },
   ],
-  rows: rows.map(({ size, node, operator, block, max, headroom, where, fused }) => [
-    size,
+  rows: leastPerValue(report, id).map(({ size, node, operator, block, max, headroom, where, fused }) => [
     node,
     operator,
     block,
     max,
-    headroom < 1 ? { show: rangeTitle(headroom), sort: headroom, tone: 'bad' } : headroom,
+    room(headroom),
+    size,
     where,
     fused ? 'fused attention' : 'the graph',
   ]),
@@ -104,12 +97,16 @@ ${table({
 `;
 }
 
+function room(headroom: number): Cell {
+  return headroom < 1 ? { show: rangeTitle(headroom), sort: headroom, tone: 'bad' } : headroom;
+}
+
 function sizes(report: RangeReport): Markup {
   return table({
     caption: 'Least headroom per size and component',
     columns: [
       { head: 'Size', rowHead: true },
-      { head: 'Picture' },
+      { head: 'Picture', wide: true },
       { head: 'Tokens', numeric: true },
       { head: 'Prompt', numeric: true },
       { head: 'Component' },
@@ -117,7 +114,7 @@ function sizes(report: RangeReport): Markup {
       { head: 'Least headroom', numeric: true },
       { head: 'Node', code: true },
       { head: 'Where', wide: true },
-      { head: 'Not finite', wide: true },
+      { head: 'First beyond float16', wide: true },
     ],
     rows: report.sizes.flatMap(({ size, summary, tokens, promptTokens, components }) =>
       components.map(({ component: id, values, nearest: [first], nonFinite }) => [
@@ -127,7 +124,7 @@ function sizes(report: RangeReport): Markup {
         promptTokens,
         id,
         values,
-        first?.headroom,
+        first === undefined ? undefined : room(first.headroom),
         first?.node,
         first?.where,
         nonFinite === undefined ? '' : { show: `${nonFinite.node}, ${nonFinite.where}`, tone: 'bad' },
