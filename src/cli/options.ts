@@ -260,10 +260,10 @@ export const optionTable = [
     group: 'Run',
     help:
       'the runtime that the folder is made for: onnx = any onnxruntime; transformers.js = its file names, config and ' +
-      'processor files',
-    type: { kind: 'choice', values: ['onnx', 'transformers.js'] },
+      'processor files; onnxruntime-genai = its genai_config.json, and the graphs in the forms that it drives',
+    type: { kind: 'choice', values: ['onnx', 'transformers.js', 'onnxruntime-genai'] },
     default: 'onnx',
-    expected: 'onnx or transformers.js',
+    expected: 'onnx, transformers.js or onnxruntime-genai',
     convertOnly: true,
   },
   {

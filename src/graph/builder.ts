@@ -26,8 +26,9 @@ export class GraphBuilder {
   readonly #constants = new Map<string, Value>();
   #scope = '';
 
-  constructor(name: string, infer: TypeInference) {
-    this.graph = new Graph(name);
+  /** Builds a new graph of this name, or goes on with one that is there. */
+  constructor(graph: string | Graph, infer: TypeInference) {
+    this.graph = typeof graph === 'string' ? new Graph(graph) : graph;
     this.#infer = infer;
   }
 

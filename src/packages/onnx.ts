@@ -6,5 +6,5 @@ export const onnx: PackageFormat = {
   id: 'onnx',
   targets,
   name: ({ built }) => built,
-  files: ({ sideFiles }) => ({ sideFiles, warnings: [] }),
+  files: ({ sideFiles }) => ({ sideFiles, graphs: [], warnings: [] }),
 };

@@ -6,6 +6,7 @@
 import type { BuiltModel, Component, SideFile } from '../architectures/architecture.ts';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import type { ModelLayout } from '../formats/onnx/layout.ts';
+import type { Model } from '../graph/model.ts';
 import type { DiagnosticRecord } from '../report/diagnostics.ts';
 import type { Target } from '../targets/target.ts';
 
@@ -24,10 +25,21 @@ export interface PackageRequest {
 export interface PackedComponent {
   readonly component: Component;
   readonly precision: string;
+  readonly model: Model;
+  readonly layout: ModelLayout;
+}
+
+/** A component in the form that a runtime wants beside the one that is checked; its weights are the component's. */
+export interface AdaptedGraph {
+  /** Without extension: it stands beside the component's file. */
+  readonly fileName: string;
+  readonly model: Model;
+  /** The component's, whose data files it reads. */
   readonly layout: ModelLayout;
 }
 
 export interface PackageFiles {
+  readonly graphs: readonly AdaptedGraph[];
   readonly sideFiles: readonly SideFile[];
   readonly warnings: readonly DiagnosticRecord[];
 }

@@ -76,7 +76,7 @@ export const transformersJs: PackageFormat = {
     };
     const kept = built.sideFiles.filter(({ name }) => !Object.hasOwn(written, name));
     const made = Object.entries(written).map(([name, value]): SideFile => ({ name, kind: 'json', value }));
-    return { sideFiles: [...made, ...kept], warnings: warnings(checkpoint, components) };
+    return { sideFiles: [...made, ...kept], graphs: [], warnings: warnings(checkpoint, components) };
   },
 };
 

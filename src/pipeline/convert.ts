@@ -107,7 +107,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
     );
     const sizes = compileSizes(opened, resolved);
     signal.throwIfAborted();
-    const { plan, components, links, sideFiles } = prepared;
+    const { plan, components, adapted, links, sideFiles } = prepared;
     const checkInputs = device === undefined ? undefined : await readCheckInputs(prepared, opened, resolved);
     await ahead.stop();
     let parity: ParityReport | undefined;
@@ -115,7 +115,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
       {
         plan,
         place,
-        models: components.map(({ model, layout }) => ({ folder: 'onnx', model, layout })),
+        models: [...components, ...adapted].map(({ model, layout }) => ({ folder: 'onnx', model, layout })),
         links,
         inputs: inputFiles(opened),
         options: resolved,

@@ -9,6 +9,7 @@ import { encodeModel } from '../formats/onnx/encode.ts';
 import { type ModelLayout, modelTensors } from '../formats/onnx/layout.ts';
 import { cloneModel } from '../graph/clone.ts';
 import type { Model } from '../graph/model.ts';
+import type { AdaptedGraph } from '../packages/package-format.ts';
 import { packageFormat } from '../packages/registry.ts';
 import { type CoverageRow, coverageRows } from '../parity/index.ts';
 import { type DiagnosticRecord, fail, type VlmError } from '../report/diagnostics.ts';
@@ -94,6 +95,8 @@ export interface Prepared {
   /** Undefined without a check. */
   readonly check?: CheckPlan;
   readonly links: readonly LinkedFile[];
+  /** Other forms of components, over the same weights. */
+  readonly adapted: readonly AdaptedGraph[];
   readonly sideFiles: readonly PlannedSideFile[];
 }
 
@@ -137,6 +140,12 @@ export async function prepare(
   for (const component of components) planned.push(await planComponent(component, 'onnx/'));
   const files = [
     ...planned.flatMap((component) => component.files),
+    ...(await Promise.all(
+      packed.graphs.map(async ({ model, layout }) => ({
+        path: `onnx/${layout.modelFile}`,
+        bytes: await protoBytes(model, layout),
+      })),
+    )),
     ...linked.map(({ path, source }): PlannedFile => ({ path, bytes: source.size, link: true })),
     ...sideFiles.map(({ path, bytes }) => ({ path, bytes })),
   ];
@@ -179,7 +188,15 @@ export async function prepare(
       ...components.flatMap(({ records }) => records.flatMap((record) => record.warnings)),
     ],
   };
-  return { plan, built, components, ...(check === undefined ? {} : { check }), links: linked, sideFiles };
+  return {
+    plan,
+    built,
+    components,
+    ...(check === undefined ? {} : { check }),
+    links: linked,
+    adapted: packed.graphs,
+    sideFiles,
+  };
 }
 
 /** VC4007 when there are warnings under `strict`. */

@@ -212,8 +212,11 @@ function storedLinks({ files }: Manifest, sources: ReturnType<typeof inputFiles>
 }
 
 /** The model files that this version would write have to be those that stand there. */
-async function checkGraphs({ components, plan }: Prepared, { files, version }: Manifest): Promise<void> {
-  for (const { model, layout } of components) {
+async function checkGraphs(
+  { components, adapted, plan }: Prepared,
+  { files, version }: Manifest,
+): Promise<void> {
+  for (const { model, layout } of [...components, ...adapted]) {
     const path = `onnx/${layout.modelFile}`;
     const listed = files.find((file) => file.path === path);
     if (listed?.sha256 === sha256(await encodeModel(model, layout))) continue;

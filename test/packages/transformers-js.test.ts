@@ -139,7 +139,7 @@ async function packed(data: readonly (readonly (string | number)[])[]) {
         linkedFiles: [],
         placement: new Map(),
       };
-      return { component, precision: 'int4', layout };
+      return { component, precision: 'int4', layout, model: component.model };
     });
     return { built, files: transformersJs.files(built, checkpoint, components) };
   } finally {

@@ -100,6 +100,11 @@ export function layoutModels(models: readonly Model[], options: LayoutOptions): 
   };
 }
 
+/** Another graph over the weights of a model: it reads the data files of that one, and has none of its own. */
+export function sharedLayout(fileName: string, { linkedFiles, placement }: ModelLayout): ModelLayout {
+  return { modelFile: `${fileName}.onnx`, dataFiles: [], entries: [], linkedFiles, placement };
+}
+
 /** Runtimes read elements where they stand, so they must not be split by what a processor loads at once. */
 function linkedEntry(tensor: Tensor, name: string, linked: LayoutOptions['linked']): LayoutEntry | undefined {
   const { origin, dtype, byteLength } = tensor;
