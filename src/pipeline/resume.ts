@@ -14,6 +14,7 @@ import {
   readJournal,
 } from './engine/journal.ts';
 import type { WritePlan } from './engine/write-plan.ts';
+import { checkOptionKeys } from './options.ts';
 import type { Plan } from './plan.ts';
 
 /** plan.json: what is written, with what it was made from. */
@@ -28,7 +29,7 @@ export interface PlanFile extends WritePlan {
 }
 
 /** Options that say what is checked, not what is written: a resumed run may have others. */
-const checkOptions = new Set(['parity', 'gate', 'strict']);
+const checkOptions: ReadonlySet<string> = new Set(['strict', ...checkOptionKeys]);
 
 export function planFile({ version, checkpoint, options }: Plan, writes: WritePlan): PlanFile {
   const kept = Object.entries(options as PlanFile['options']).filter(([key]) => !checkOptions.has(key));
