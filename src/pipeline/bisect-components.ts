@@ -85,7 +85,7 @@ export interface ComponentBisection {
   readonly idle: readonly string[];
   readonly fault?: PassFault;
   readonly reproduction?: Reproduction;
-  /** What rounding weights costs; where no pass is at fault. */
+  /** What rounding weights costs; where no pass of any component is at fault. */
   readonly loss?: PrecisionLoss;
 }
 
@@ -96,14 +96,25 @@ const mostTests = 200;
 export async function bisectComponents(work: BisectWork): Promise<readonly ComponentBisection[]> {
   const { built, sample } = work;
   const results: ComponentBisection[] = [];
+  const losses: (() => ReturnType<typeof precisionLoss>)[] = [];
   await eachComponent({ recipe: built.recipe, image: built.image, sample }, async (run) => {
     const component = built.components.find(({ id }) => id === run.component);
     if (component === undefined) throw new RangeError(`there is no component ${run.component}`);
-    const { result, outputs } = await bisectComponent(component, run, work);
-    if (work.component === undefined || work.component === run.component) results.push(result);
+    const { result, outputs, loss } = await bisectComponent(component, run, work);
+    if (work.component === undefined || work.component === run.component) {
+      results.push(result);
+      losses.push(loss);
+    }
     return outputs;
   });
-  return results;
+  // It takes a while, and says little about a conversion that is wrong.
+  if (results.some(({ fault }) => fault !== undefined)) return results;
+  const ranked: ComponentBisection[] = [];
+  for (const [index, result] of results.entries()) {
+    const loss = await losses[index]?.();
+    ranked.push(loss === undefined ? result : { ...result, loss });
+  }
+  return ranked;
 }
 
 async function bisectComponent(
@@ -113,6 +124,7 @@ async function bisectComponent(
 ): Promise<{
   readonly result: ComponentBisection;
   readonly outputs: readonly ReadonlyMap<string, RunTensor>[];
+  readonly loss: () => ReturnType<typeof precisionLoss>;
 }> {
   const { id, model } = component;
   const wanted = work.component === undefined || work.component === id;
@@ -133,15 +145,13 @@ async function bisectComponent(
     faulty?.broken === undefined
       ? trace.refusal && (await refusedPass(id, trace.refusal, work))
       : await brokenPass(id, faulty, faulty.broken, work);
-  const loss = found === undefined ? await precisionLoss(model, trace.stages, steps, run, work) : undefined;
   const result: ComponentBisection = {
     component: id,
     passes: stages.slice(0, faulty === undefined ? undefined : stages.indexOf(faulty) + 1).map(passError),
     idle: trace.idle,
     ...found,
-    ...(loss === undefined ? {} : { loss }),
   };
-  return { result, outputs };
+  return { result, outputs, loss: () => precisionLoss(model, trace.stages, steps, run, work) };
 }
 
 function passError({ stage, own, accumulated, broken }: StageResult): PassError {
