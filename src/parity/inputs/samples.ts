@@ -10,9 +10,8 @@ import { fail } from '../../report/diagnostics.ts';
 import { plural } from '../../report/format.ts';
 import { systemReason } from '../../report/show.ts';
 import { decodePicture, pictureExtensions } from './decode-picture.ts';
-import { promptOf } from './recorded.ts';
+import { encodePrompt } from './prompt.ts';
 import { type Prompt, type Sample, type SamplePicture, samplePicture } from './sample.ts';
-import { findSpans, type NextPicture, widenSpans } from './spans.ts';
 import { openTokenizer, type Tokenizer } from './tokenizer.ts';
 import { fitPicture } from './vision-inputs.ts';
 
@@ -57,7 +56,7 @@ export async function readSamples(request: SamplesRequest): Promise<Sample> {
   const pictures: SamplePicture[] = [];
   for (const name of files) pictures.push(await readPicture(join(folder, name), recipe, image));
   const tokenizer = await openTokenizer(request.checkpoint.path, request.checkpoint.files);
-  const prompts = texts.map((text) => encodePrompt(text, tokenizer, recipe, pictures));
+  const prompts = texts.map((text) => readPrompt(text, tokenizer, recipe, pictures));
   return { seed, source: 'samples', pictures, prompts };
 }
 
@@ -144,45 +143,30 @@ async function readPicture(
   return samplePicture('image', [picture], recipe.vision, image, name);
 }
 
-/**
- * A text that marks the pictures' places itself is taken as it stands, and may be about the pictures that follow its
- * own, too; any other is put into the family's form.
- */
-function encodePrompt(
+/** The prompt may be about the pictures that follow its own, too. */
+function readPrompt(
   { text, picture, where }: PlannedPrompt,
   tokenizer: Tokenizer,
   recipe: GenerationRecipe,
   pictures: readonly SamplePicture[],
 ): Prompt {
-  const { prompt, splice } = recipe;
-  const form = (picture === undefined ? prompt?.textOnly : prompt?.withPicture) ?? '{text}';
-  const marker = prompt?.picture ?? '';
-  const [opening = ''] = marker.split('></');
-  const placed = marker !== '' && text.includes(opening);
-  const full = placed ? text : form.replace('{picture}', () => marker).replace('{text}', () => text);
-  const ids = tokenizer.encode(full);
-  // The prompt's own and those after it; there are no videos.
-  const following = (): NextPicture => {
-    let index = (picture ?? 0) - 1;
-    return (video) => {
-      if (!video) index += 1;
-      const tokens = pictures[index]?.layout.tokens;
-      return video || tokens === undefined ? undefined : { index, tokens };
-    };
-  };
-  const wide = splice === undefined ? ids : widenSpans(ids, splice, following());
-  const spans = splice === undefined ? 0 : findSpans(wide, splice, following()).length;
-  const fits = picture === undefined ? spans === 0 : spans > 0 && picture + spans <= pictures.length;
-  if (!fits) {
-    throw fail('VC6109', {
-      where,
-      found: `places for ${plural(spans, 'picture')}`,
-      expected:
-        picture === undefined
-          ? 'none: there is no picture of this name'
-          : `1 to ${pictures.length - picture}: the picture of this name and those after it`,
-      ...(marker === '' ? {} : { hint: `${marker} is where a picture goes` }),
-    });
-  }
-  return promptOf(wide, recipe, pictures, where, following());
+  const shown = picture === undefined ? 0 : 1;
+  const { places, prompt } = encodePrompt(
+    { text, first: picture ?? 0, shown, where },
+    tokenizer,
+    recipe,
+    pictures,
+  );
+  const fits = picture === undefined ? places === 0 : places > 0 && picture + places <= pictures.length;
+  if (fits) return prompt();
+  const marker = recipe.prompt?.picture ?? '';
+  throw fail('VC6109', {
+    where,
+    found: `places for ${plural(places, 'picture')}`,
+    expected:
+      picture === undefined
+        ? 'none: there is no picture of this name'
+        : `1 to ${pictures.length - picture}: the picture of this name and those after it`,
+    ...(marker === '' ? {} : { hint: `${marker} is where a picture goes` }),
+  });
 }

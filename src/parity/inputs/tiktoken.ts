@@ -46,6 +46,7 @@ export function tiktokenTokenizer(text: string, name: string): Tokenizer {
     }
     ranks.set(Buffer.from(token, 'base64').toString('latin1'), Number(rank));
   }
+  const tokens = new Map([...ranks].map(([key, rank]) => [rank, Buffer.from(key, 'latin1')]));
   const special = new Map(specials.map((token, index) => [token, ranks.size + index]));
   const pattern = new RegExp(`(${specials.map((token) => token.replaceAll('|', '\\|')).join('|')})`);
   return {
@@ -57,6 +58,7 @@ export function tiktokenTokenizer(text: string, name: string): Tokenizer {
           const id = special.get(piece);
           return id === undefined ? encodeText(piece, ranks, name) : [id];
         }),
+    decode: (ids) => Buffer.concat(ids.flatMap((id) => tokens.get(id) ?? [])).toString('utf8'),
   };
 }
 

@@ -1,4 +1,4 @@
-/** The checkpoint's own tokenizer: `tokenizer.json`, or the tiktoken file of Qwen v1. */
+/** The tokenizer of a checkpoint, or of what became of it: `tokenizer.json`, or the tiktoken file of Qwen v1. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail } from '../../report/diagnostics.ts';
@@ -7,6 +7,8 @@ import { tiktokenTokenizer } from './tiktoken.ts';
 export interface Tokenizer {
   /** Ids of a text in which special tokens may stand by their names; with what the tokenizer itself puts around. */
   encode(text: string): readonly number[];
+  /** The text of ids, without special tokens. Bytes that are no character yet are U+FFFD. */
+  decode(ids: readonly number[]): string;
 }
 
 /** The largest published one, of 256 000 tokens, has 35 MB. */
@@ -23,7 +25,10 @@ export async function openTokenizer(folder: string, files: readonly string[]): P
     const library = await import('@huggingface/tokenizers');
     try {
       const tokenizer = new library.Tokenizer(model, config);
-      return { encode: (text) => tokenizer.encode(text).ids };
+      return {
+        encode: (text) => tokenizer.encode(text).ids,
+        decode: (ids) => tokenizer.decode([...ids], { skip_special_tokens: true }),
+      };
     } catch (cause) {
       throw fail('VC6109', { where: name, found: (cause as Error).message, cause });
     }

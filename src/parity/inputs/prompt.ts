@@ -1,0 +1,60 @@
+/** A user's text as a prompt: in the family's form, as ids, with a place for each feature of the pictures it shows. */
+import type { GenerationRecipe } from '../../architectures/architecture.ts';
+import { promptOf } from './recorded.ts';
+import type { Prompt, SamplePicture } from './sample.ts';
+import { findSpans, type NextPicture, widenSpans } from './spans.ts';
+import type { Tokenizer } from './tokenizer.ts';
+
+export interface PromptText {
+  readonly text: string;
+  /** Of the first picture that it is about. */
+  readonly first: number;
+  /** How many it is about, where it does not mark their places itself. */
+  readonly shown: number;
+  /** For messages. */
+  readonly where: string;
+}
+
+export interface EncodedPrompt {
+  /** How many pictures the text shows. */
+  readonly places: number;
+  /** Throws VC6109 where there are not as many pictures, or the ids are not the model's. */
+  readonly prompt: () => Prompt;
+}
+
+/**
+ * A text that marks the places of pictures itself is taken as it stands, and shows as many as it marks, one after the
+ * other; any other is put into the family's form.
+ */
+export function encodePrompt(
+  { text, first, shown, where }: PromptText,
+  tokenizer: Tokenizer,
+  recipe: GenerationRecipe,
+  pictures: readonly SamplePicture[],
+): EncodedPrompt {
+  const { splice } = recipe;
+  const ids = tokenizer.encode(formText(text, shown, recipe));
+  // There are no videos.
+  const following = (): NextPicture => {
+    let index = first - 1;
+    return (video) => {
+      if (!video) index += 1;
+      const tokens = pictures[index]?.layout.tokens;
+      return video || tokens === undefined ? undefined : { index, tokens };
+    };
+  };
+  const wide = splice === undefined ? ids : widenSpans(ids, splice, following());
+  const spans = splice === undefined ? [] : findSpans(wide, splice, following());
+  return {
+    places: new Set(spans.map(({ first: at, picture }) => picture?.index ?? `at ${at}`)).size,
+    prompt: () => promptOf(wide, recipe, pictures, where, following()),
+  };
+}
+
+function formText(text: string, shown: number, { prompt }: GenerationRecipe): string {
+  const marker = prompt?.picture ?? '';
+  const [opening = ''] = marker.split('></');
+  if (marker !== '' && text.includes(opening)) return text;
+  const form = (shown === 0 ? prompt?.textOnly : prompt?.withPicture) ?? '{text}';
+  return form.replace('{picture}', () => marker.repeat(shown)).replace('{text}', () => text);
+}
