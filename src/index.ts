@@ -1,6 +1,12 @@
 /** vlm-convert as a library. The command line uses nothing else. */
 
-export { type ParityReport, renderJunit, renderMarkdown, summaryLines } from './parity/index.ts';
+export {
+  type ParityReport,
+  renderJunit,
+  renderJunitError,
+  renderMarkdown,
+  summaryLines,
+} from './parity/index.ts';
 export {
   type BisectedComponent,
   type BisectOptions,

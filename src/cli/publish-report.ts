@@ -2,16 +2,29 @@
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ParityReport } from '../index.ts';
-import { diagnostic, fail, formatDiagnostic } from '../report/diagnostics.ts';
+import { diagnostic, fail, formatDiagnostic, VlmError } from '../report/diagnostics.ts';
 import { systemReason } from '../report/show.ts';
 import type { Io } from './io.ts';
 
-/** Makes the folder of `--junit`, so that a path that cannot be is met before the work. Throws VC5120. */
-export async function prepareJunit(path: string): Promise<void> {
+/**
+ * Runs what ends in a report. `junit` (absolute): where the report is to go, so that a path that cannot be is met before
+ * the work (VC5120); when the work fails the file says so, for an earlier one would seem to be this run's.
+ */
+export async function withJunit<T>(junit: string | undefined, work: () => Promise<T>): Promise<T> {
+  if (junit === undefined) return work();
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await mkdir(dirname(junit), { recursive: true });
   } catch (cause) {
-    throw fail('VC5120', { where: path, found: systemReason(cause), cause });
+    throw fail('VC5120', { where: junit, found: systemReason(cause), cause });
+  }
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof VlmError)) throw error;
+    const { renderJunitError } = await import('../index.ts');
+    // What went wrong first is what the user is told.
+    await writeFile(junit, renderJunitError('vlm-convert', error.record)).catch(() => {});
+    throw error;
   }
 }
 

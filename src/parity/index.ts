@@ -32,7 +32,7 @@ export { maxLogitElements } from './places.ts';
 export { type SweepSize, sweepRanges } from './ranges/sweep.ts';
 export { type CoverageRow, coverageRows } from './report/coverage.ts';
 export { reportFiles } from './report/files.ts';
-export { renderJunit } from './report/junit.ts';
+export { renderJunit, renderJunitError } from './report/junit.ts';
 export { renderMarkdown } from './report/markdown.ts';
 export type { RangeReport } from './report/range-report.ts';
 export type { ParityReport, PassSummary, Subject } from './report/report.ts';

@@ -55,7 +55,9 @@ it('publishes the report of a check that failed', async () => {
   const argv = [monkey, join(root, 'out'), '--gate', 'logits.kl=0', '--precision', 'int4', '--junit', junit];
   const ran = await runMain(argv, { stepSummary });
   expect(ran.code).toBe(2);
-  expect(ran.out).toMatch(/gates FAILED\n {2}FAIL {2}fidelity\.logits\.kl \(local\)/);
+  expect(ran.out).toMatch(
+    /gates FAILED\n {2}BLAME decoder, at fidelity: more is lost by rounding .*\n {2}FAIL {2}fidelity\.logits\.kl /,
+  );
   expect(readFileSync(stepSummary, 'utf8')).toContain('**FAILED**');
   expect(readFileSync(junit, 'utf8')).toMatch(/<failure type="gate" message="0\.\d+, limit ≤ 0 \(set\)">/);
 });
@@ -79,4 +81,17 @@ it('goes on when the summary of the step cannot be written', async () => {
   const ran = await runMain([monkey, join(root, 'out'), '--precision', 'int4'], { stepSummary: folder });
   expect(ran.err).toContain('warning VC5121');
   expect(ran.code).toBe(0);
+});
+
+it('writes to JUnit that a check could not run, over what an earlier one left', async () => {
+  const junit = join(root, 'parity.xml');
+  writeFileSync(junit, '<testsuites/>');
+  const inputs = join(root, 'none.safetensors');
+  const ran = await runMain([monkey, join(root, 'out'), '--inputs', inputs, '--junit', junit]);
+  const code = /VC\d{4}/.exec(ran.err)?.[0] ?? 'none';
+  expect(ran.code).toBeGreaterThan(2);
+  const xml = readFileSync(junit, 'utf8');
+  expect(xml).toContain('<testsuite name="check" tests="1" failures="0" errors="1"');
+  expect(xml).toContain(`<error type="${code}" message="`);
+  expect(xml).toContain('none.safetensors');
 });

@@ -7,7 +7,7 @@ import { readConfigFile } from '../config-file.ts';
 import type { Io } from '../io.ts';
 import { pathKeys } from '../options.ts';
 import type { Request } from '../program.ts';
-import { prepareJunit, publishReport } from '../publish-report.ts';
+import { publishReport, withJunit } from '../publish-report.ts';
 import { renderResult } from '../render/result.ts';
 import { flagName, type RunOptions, runJob, splitOptions } from '../run-job.ts';
 import { parseOptionValues } from '../schema.ts';
@@ -28,12 +28,12 @@ export async function runConvert(request: ConvertRequest, io: Io): Promise<numbe
   return runJob(
     {
       plan: () => planConversion(options, { cwd: io.cwd }),
-      work: async (context) => {
-        if (junit !== undefined) await prepareJunit(junit);
-        const result = await convert(options, context);
-        if (result.parity !== undefined) await publishReport(result.parity, junit, io);
-        return result;
-      },
+      work: (context) =>
+        withJunit(junit, async () => {
+          const result = await convert(options, context);
+          if (result.parity !== undefined) await publishReport(result.parity, junit, io);
+          return result;
+        }),
       render: (result, shown) =>
         renderResult(result, shown, result.parity === undefined ? [] : summaryLines(result.parity)),
     },

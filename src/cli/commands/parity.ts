@@ -6,7 +6,7 @@ import { fail } from '../../report/diagnostics.ts';
 import { parityOptions } from '../check-options.ts';
 import type { Io } from '../io.ts';
 import type { Request } from '../program.ts';
-import { prepareJunit, publishReport } from '../publish-report.ts';
+import { publishReport, withJunit } from '../publish-report.ts';
 import { flagName, runJob, splitOptions } from '../run-job.ts';
 import { parseValues } from '../schema.ts';
 
@@ -30,12 +30,12 @@ export async function runParityCommand({ output, raw }: ParityRequest, io: Io): 
   const { recheck, summaryLines } = await import('../../index.ts');
   return runJob(
     {
-      work: async (context) => {
-        if (junit !== undefined) await prepareJunit(junit);
-        const result = await recheck(options, context);
-        await publishReport(result.parity, junit, io);
-        return result;
-      },
+      work: (context) =>
+        withJunit(junit, async () => {
+          const result = await recheck(options, context);
+          await publishReport(result.parity, junit, io);
+          return result;
+        }),
       render: ({ parity }, shown) =>
         [...summaryLines(parity), `Report: ${shown}/parity-report.html, .md and .json`, ''].join('\n'),
     },

@@ -2,6 +2,7 @@
  * The gates as JUnit XML, for the test view of a CI system: a suite per level, a case per gate. The dialect is what
  * all readers share: testsuites, testsuite, testcase, failure.
  */
+import { type DiagnosticRecord, formatDiagnostic } from '../../report/diagnostics.ts';
 import type { GateLevel, GateVerdict } from '../gates.ts';
 import type { ParityReport } from './report.ts';
 import { formatNumber, gateKey, gateLimit, modelText, precisionText } from './text.ts';
@@ -28,6 +29,22 @@ export function renderJunit(report: ParityReport): string {
     '</testsuites>',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** A check that did not come to any gate: one test case, in error. */
+export function renderJunitError(tool: string, record: DiagnosticRecord): string {
+  const numbers = 'tests="1" failures="0" errors="1" skipped="0" time="0"';
+  const said = [record.message, ...(record.where === undefined ? [] : [record.where])].join(', ');
+  return `${[
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    `<testsuites name="${attribute(`${tool} parity`)}" ${numbers}>`,
+    `  <testsuite name="check" ${numbers}>`,
+    '    <testcase classname="parity.check" name="the check runs" time="0">',
+    `      <error type="${attribute(record.code)}" message="${attribute(said)}">${text(formatDiagnostic(record))}</error>`,
+    '    </testcase>',
+    '  </testsuite>',
+    '</testsuites>',
+  ].join('\n')}\n`;
 }
 
 /** How long a gate took is not known; readers want a number. */
