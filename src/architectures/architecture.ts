@@ -59,7 +59,9 @@ export type PictureStep =
   /** The shorter side to `side`, the other in proportion, rounded down. */
   | { readonly step: 'shortest-side'; readonly side: number; readonly filter: PillowFilter }
   /** The middle; what the picture does not fill is black. */
-  | { readonly step: 'center-crop'; readonly to: Size };
+  | { readonly step: 'center-crop'; readonly to: Size }
+  /** Into the middle of a square of its longer side, of a colour in bytes. */
+  | { readonly step: 'pad-square'; readonly color: readonly number[] };
 
 /** What the features of one picture, or video, are. */
 export interface PictureLayout {
@@ -96,6 +98,8 @@ export type SpliceRule =
       readonly startId: number;
       readonly endId: number;
       readonly padId: number;
+      /** Where each view of a picture has such a span: the ids before and after those of its slices. */
+      readonly slices?: { readonly startId: number; readonly endId: number };
     }
   /** They replace the embeddings of one id, which stands once per feature; those of a video, of an id of its own. */
   | { readonly rule: 'image-token'; readonly tokenId: number; readonly videoTokenId?: number };
@@ -106,6 +110,19 @@ export interface PromptTemplate {
   readonly picture: string;
   readonly withPicture: string;
   readonly textOnly: string;
+  /** What the tokenizer is given in place of `picture`, where that depends on the picture's views. */
+  readonly views?: ViewTemplate;
+}
+
+/** A picture in a prompt, written view by view: the whole, and, where it is cut, its slices in rows. */
+export interface ViewTemplate {
+  /** Of one view; `{features}` stands for one `feature` per feature. */
+  readonly view: string;
+  readonly feature: string;
+  /** Around the slices, which stand for `{rows}`. */
+  readonly slices: string;
+  /** Between two rows of slices. */
+  readonly rowBreak: string;
 }
 
 /** What the vision component is fed with, as data. */

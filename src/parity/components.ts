@@ -6,7 +6,7 @@
  * int64 scalar (slots of the prefill) where the decoder takes them; past_key_values.N.key|value [1, heads, past, head_dim]; logits [1, S, vocab].
  */
 import type { GenerationRecipe } from '../architectures/architecture.ts';
-import { fail } from '../report/diagnostics.ts';
+import { fail, type VlmError } from '../report/diagnostics.ts';
 import type { Session } from '../runtime/session.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../runtime/values.ts';
 import type { Prompt } from './inputs/sample.ts';
@@ -20,25 +20,39 @@ export async function embedIds(session: Session, ids: readonly number[]): Promis
 }
 
 /**
- * Puts image features [1, tokens, hidden] or [tokens, hidden], one tensor per picture, over the embeddings of the prompt's spans; without
- * spans the embeddings stay as they are. Throws VC6102 when features do not fill their span.
+ * Puts image features, one tensor [..., hidden] per picture with a row per token, over the embeddings of the prompt's
+ * spans; without spans the embeddings stay as they are. Throws VC6102 when features do not fill their spans.
  */
 export function splice(embeds: RunTensor, prompt: Prompt, features: readonly RunTensor[]): RunTensor {
   if (prompt.spans.length === 0) return embeds;
   const hidden = embeds.shape[2] ?? 0;
   const data = Float32Array.from(toFloat32(embeds));
+  const taken = new Map<number, number>();
   for (const { first, count, picture } of prompt.spans) {
     const own = features[picture];
-    if (own === undefined || own.shape.at(-2) !== count || own.shape.at(-1) !== hidden) {
-      throw fail('VC6102', {
-        where: `image features of picture ${picture}`,
-        found: own === undefined ? 'none' : `[${own.shape}]`,
-        expected: `[1,${count},${hidden}]`,
-      });
+    const rows = own === undefined ? 0 : own.data.length / hidden;
+    // A picture of several spans fills them one after the other; one that is shown again begins anew.
+    const from = (taken.get(picture) ?? 0) % rows;
+    if (own === undefined || own.shape.at(-1) !== hidden || from + count > rows) {
+      throw unfilled(picture, own, `[1,${count},${hidden}]`);
     }
-    data.set(toFloat32(own), first * hidden);
+    data.set(toFloat32(own).subarray(from * hidden, (from + count) * hidden), first * hidden);
+    taken.set(picture, from + count);
+  }
+  for (const [picture, count] of taken) {
+    const own = features[picture];
+    if ((count * hidden) % (own?.data.length ?? 0) !== 0)
+      throw unfilled(picture, own, `[1,${count},${hidden}]`);
   }
   return float32Value(embeds.shape, data);
+}
+
+function unfilled(picture: number, own: RunTensor | undefined, expected: string): VlmError {
+  return fail('VC6102', {
+    where: `image features of picture ${picture}`,
+    found: own === undefined ? 'none' : `[${own.shape}]`,
+    expected,
+  });
 }
 
 export interface DecoderStep {

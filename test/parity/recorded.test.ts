@@ -122,8 +122,8 @@ describe('spans', () => {
 
   it('lie between markers, whatever stands there, and need both', () => {
     expect(findSpans([1, 90, 5, 6, 91, 2, 90, 92, 91, 90, 3], between, pictures(2, 2))).toEqual([
-      { first: 2, count: 2, picture: { index: 0, tokens: 2 } },
-      { first: 7, count: 1, picture: { index: 1, tokens: 2 } },
+      { first: 2, count: 2, picture: { index: 0, tokens: 2 }, wanted: 2 },
+      { first: 7, count: 1, picture: { index: 1, tokens: 2 }, wanted: 2 },
     ]);
     expect(widenSpans([1, 90, 7, 91, 2, 90, 91], between, pictures(3, 1))).toEqual([
       1, 90, 92, 92, 92, 91, 2, 90, 92, 91,
@@ -132,9 +132,9 @@ describe('spans', () => {
 
   it('are so many neighbours of one token', () => {
     expect(findSpans([90, 90, 90, 90, 1, 90], token, pictures(2, 2, 2))).toEqual([
-      { first: 0, count: 2, picture: { index: 0, tokens: 2 } },
-      { first: 2, count: 2, picture: { index: 1, tokens: 2 } },
-      { first: 5, count: 1, picture: { index: 2, tokens: 2 } },
+      { first: 0, count: 2, picture: { index: 0, tokens: 2 }, wanted: 2 },
+      { first: 2, count: 2, picture: { index: 1, tokens: 2 }, wanted: 2 },
+      { first: 5, count: 1, picture: { index: 2, tokens: 2 }, wanted: 2 },
     ]);
     expect(widenSpans([1, 90, 2], token, pictures(3))).toEqual([1, 90, 90, 90, 2]);
   });
@@ -142,11 +142,31 @@ describe('spans', () => {
   it('are of the size of their picture, and of a video where its token stands', () => {
     const rule = { ...token, videoTokenId: 80 };
     expect(findSpans([90, 90, 90, 90, 80, 80, 90], rule, pictures(3, 1))).toEqual([
-      { first: 0, count: 3, picture: { index: 0, tokens: 3 } },
-      { first: 3, count: 1, picture: { index: 1, tokens: 1 } },
-      { first: 4, count: 2, picture: { index: 9, tokens: 2 } },
-      { first: 6, count: 1, picture: undefined },
+      { first: 0, count: 3, picture: { index: 0, tokens: 3 }, wanted: 3 },
+      { first: 3, count: 1, picture: { index: 1, tokens: 1 }, wanted: 1 },
+      { first: 4, count: 2, picture: { index: 9, tokens: 2 }, wanted: 2 },
+      { first: 6, count: 1, picture: undefined, wanted: 0 },
     ]);
     expect(widenSpans([90, 80, 90], rule, pictures(3, 1))).toEqual([90, 90, 90, 80, 80, 90]);
+  });
+
+  it('are of one view each where views have spans of their own', () => {
+    const rule = { ...between, slices: { startId: 80, endId: 81 } };
+    const shown = [
+      { index: 0, tokens: 4, tokensPerView: 2 },
+      { index: 1, tokens: 2, tokensPerView: 2 },
+    ];
+    const inTurn = () => {
+      const left = [...shown];
+      return () => left.shift();
+    };
+    const ids = [90, 92, 92, 91, 80, 90, 92, 92, 91, 81, 5, 90, 92, 92, 91];
+    expect(findSpans(ids, rule, inTurn())).toEqual([
+      { first: 1, count: 2, picture: shown[0], wanted: 2 },
+      { first: 6, count: 2, picture: shown[0], wanted: 2 },
+      { first: 12, count: 2, picture: shown[1], wanted: 2 },
+    ]);
+    const narrow = [90, 91, 80, 90, 92, 91, 81, 5, 90, 91];
+    expect(widenSpans(narrow, rule, inTurn())).toEqual(ids);
   });
 });

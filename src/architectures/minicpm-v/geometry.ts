@@ -2,10 +2,10 @@
  * Picture sizes of MiniCPM-Llama3-V 2.5. Without a resolution the graph takes views of any sizes; with one it is compiled
  * for the views that a picture of that size is cut into.
  */
-import type { ImageGeometry, Size, SliceRule, Slicing, View } from '../architecture.ts';
+import type { ImageGeometry, Size, SliceRule, Slicing } from '../architecture.ts';
 import { checkCount, checkSize, formatSize } from '../resolution.ts';
 import type { MiniCpmPreprocessing } from './config.ts';
-import { patchGrid, slicePicture, viewSizes } from './slicing.ts';
+import { patchGrid, slicedLayout, slicePicture, viewSizes } from './slicing.ts';
 
 /** Attention over more patches takes 16 GiB per head for its scores alone. */
 const maxPatches = 65536;
@@ -49,7 +49,7 @@ function describe(
   { rule, mean, std }: MiniCpmPreprocessing,
   queries: number,
 ): ImageGeometry {
-  const views = viewsOf(slicing);
+  const layout = slicedLayout(requested, slicing, queries);
   const { source, slices } = slicing;
   const shown = (size: Size): string => `${formatSize(size)} (${formatGrid(size, rule)} patches)`;
   const cut =
@@ -57,30 +57,16 @@ function describe(
       ? ''
       : ` and ${slices.grid.columns}x${slices.grid.rows} slices of ${shown(slices.size)}`;
   return {
+    ...layout,
     requested,
-    input: requested,
-    views,
-    tokensPerView: queries,
-    tokens: views.length * queries,
     steps: [],
     mean,
     std,
-    summary: `${formatSize(requested)} → ${shown(source)}${cut}, ${views.length * queries} tokens`,
+    summary: `${formatSize(requested)} → ${shown(source)}${cut}, ${layout.tokens} tokens`,
   };
 }
 
 function formatGrid(size: Size, { patch }: SliceRule): string {
   const { rows, columns } = patchGrid(size, patch);
   return `${columns}x${rows}`;
-}
-
-/** The whole picture, then the slices row by row. */
-function viewsOf({ slices }: Slicing): readonly View[] {
-  if (slices === undefined) return [{ kind: 'global' }];
-  const { rows, columns } = slices.grid;
-  const tiles = Array.from(
-    { length: rows * columns },
-    (_, index): View => ({ kind: 'tile', row: Math.floor(index / columns), column: index % columns }),
-  );
-  return [{ kind: 'global' }, ...tiles];
 }

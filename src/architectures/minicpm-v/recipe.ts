@@ -24,18 +24,25 @@ export function miniCpmRecipe(
     },
     splice: {
       rule: 'between-markers',
-      startId: tokens.imageStart,
-      endId: tokens.imageEnd,
-      padId: tokens.unknown,
+      startId: tokens.imageStart.id,
+      endId: tokens.imageEnd.id,
+      padId: tokens.unknown.id,
+      slices: { startId: tokens.sliceStart.id, endId: tokens.sliceEnd.id },
     },
     prompt: {
       picture: '(<image>./</image>)',
       withPicture: chat('{picture}\n{text}'),
       textOnly: chat('{text}'),
+      views: {
+        view: `${tokens.imageStart.text}{features}${tokens.imageEnd.text}`,
+        feature: tokens.unknown.text,
+        slices: `${tokens.sliceStart.text}{rows}${tokens.sliceEnd.text}`,
+        rowBreak: '\n',
+      },
     },
     vocabSize: text.vocab,
     hiddenSize: text.hidden,
-    textIds: tokens.first,
+    textIds: tokens.firstId,
     ...(text.endOfTextId === undefined ? {} : { endOfTextId: text.endOfTextId }),
   };
 }

@@ -5,7 +5,7 @@
  * Source of the rule: image_processing_minicpmv.py of the release. Sizes hang on Python's rounding and logarithm.
  */
 import { naturalLog, roundHalfEven } from '../../kernels/python-math.ts';
-import type { Size, SliceRule, Slicing } from '../architecture.ts';
+import type { PictureLayout, Size, SliceRule, Slicing, View } from '../architecture.ts';
 import type { Grid } from '../blocks/resize.ts';
 
 export interface ViewGroup {
@@ -82,4 +82,19 @@ export function viewGroups({ source, slices }: Slicing, patch: number): readonly
   if (slices === undefined) return [whole];
   const { rows, columns } = slices.grid;
   return [whole, { views: rows * columns, grid: patchGrid(slices.size, patch) }];
+}
+
+/** What the features of a picture are that is cut so, `tokensPerView` of each view. */
+export function slicedLayout(picture: Size, { slices }: Slicing, tokensPerView: number): PictureLayout {
+  const { rows, columns } = slices?.grid ?? { rows: 0, columns: 0 };
+  const tiles = Array.from(
+    { length: rows * columns },
+    (_, index): View => ({ kind: 'tile', row: Math.floor(index / columns), column: index % columns }),
+  );
+  return {
+    input: picture,
+    views: [{ kind: 'global' }, ...tiles],
+    tokensPerView,
+    tokens: (tiles.length + 1) * tokensPerView,
+  };
 }

@@ -1,66 +1,67 @@
-/** The ids of the tokens that stand around and for pictures, from the tokenizer's own list of added tokens. */
+/** The tokens that stand around and for pictures: their texts and, from the tokenizer's list of added tokens, their ids. */
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../../formats/json.ts';
 import { fail } from '../../report/diagnostics.ts';
 
-export interface SpecialTokens {
-  /** `<image>` and `</image>`, around the features of a view. */
-  readonly imageStart: number;
-  readonly imageEnd: number;
-  /** `<slice>` and `</slice>`, around all slices of a picture. */
-  readonly sliceStart: number;
-  readonly sliceEnd: number;
-  /** `<unk>`, once per feature. */
-  readonly unknown: number;
-  /** The first of all added tokens: ids below it are ordinary text. */
-  readonly first: number;
+interface Token {
+  readonly id: number;
+  /** As the tokenizer spells it. */
+  readonly text: string;
 }
 
-/** Their contents, by the keys under which preprocessor_config.json may name others. */
-const contents = {
-  imageStart: ['im_start', '<image>'],
-  imageEnd: ['im_end', '</image>'],
-  sliceStart: ['slice_start', '<slice>'],
-  sliceEnd: ['slice_end', '</slice>'],
-  unknown: ['unk', '<unk>'],
-} as const;
+export interface SpecialTokens {
+  /** Before and after the features of a view. */
+  readonly imageStart: Token;
+  readonly imageEnd: Token;
+  /** Before and after all slices of a picture. */
+  readonly sliceStart: Token;
+  readonly sliceEnd: Token;
+  /** Once per feature. */
+  readonly unknown: Token;
+  /** The first id of all added tokens: those below it are ordinary text. */
+  readonly firstId: number;
+}
 
-const file = 'tokenizer_config.json';
+const tokenizerFile = 'tokenizer_config.json';
 
-/** @throws VlmError VC1201 where the tokenizer has no such token, VC1203 where its id is outside the vocabulary */
+/**
+ * Named by preprocessor_config.json, else as released.
+ *
+ * @throws VlmError VC1201 where the tokenizer has no such token, VC1203 where its id is outside the vocabulary
+ */
 export function readSpecialTokens({ json }: Checkpoint, vocab: number): SpecialTokens {
-  const tokenizer = json.get(file);
+  const tokenizer = json.get(tokenizerFile);
   const added = isJsonObject(tokenizer) ? tokenizer.added_tokens_decoder : undefined;
   const ids = new Map<unknown, number>();
   for (const [id, token] of Object.entries(isJsonObject(added) ? added : {})) {
-    if (isJsonObject(token)) ids.set(token.content, Number(id));
+    if (isJsonObject(token) && Number.isSafeInteger(Number(id))) ids.set(token.content, Number(id));
   }
   const settings = json.get('preprocessor_config.json');
-  const idOf = (key: keyof typeof contents): number => {
-    const [name, released] = contents[key];
-    const content = (isJsonObject(settings) ? settings[name] : undefined) ?? released;
-    const id = ids.get(content);
-    const where = `${file}: added_tokens_decoder`;
+  const where = `${tokenizerFile}: added_tokens_decoder`;
+  const find = (key: string, released: string): Token => {
+    const named = isJsonObject(settings) ? settings[key] : undefined;
+    const text = typeof named === 'string' ? named : released;
+    const id = ids.get(text);
     if (id === undefined) {
       throw fail('VC1201', {
         where,
-        found: `no ${JSON.stringify(content)}`,
+        found: `no ${JSON.stringify(text)}`,
         expected: 'the tokens around pictures',
       });
     }
-    if (Number.isSafeInteger(id) && id >= 0 && id < vocab) return id;
+    if (id >= 0 && id < vocab) return { id, text };
     throw fail('VC1203', {
       where,
-      found: `${id} for ${JSON.stringify(content)}`,
+      found: `${id} for ${JSON.stringify(text)}`,
       expected: `an id below ${vocab}`,
     });
   };
   return {
-    imageStart: idOf('imageStart'),
-    imageEnd: idOf('imageEnd'),
-    sliceStart: idOf('sliceStart'),
-    sliceEnd: idOf('sliceEnd'),
-    unknown: idOf('unknown'),
-    first: Math.min(...ids.values()),
+    imageStart: find('im_start', '<image>'),
+    imageEnd: find('im_end', '</image>'),
+    sliceStart: find('slice_start', '<slice>'),
+    sliceEnd: find('slice_end', '</slice>'),
+    unknown: find('unk', '<unk>'),
+    firstId: Math.min(...ids.values()),
   };
 }

@@ -2,8 +2,9 @@
 import type { GenerationRecipe } from '../../architectures/architecture.ts';
 import { promptOf } from './recorded.ts';
 import type { Prompt, SamplePicture } from './sample.ts';
-import { findSpans, type NextPicture, widenSpans } from './spans.ts';
+import { findSpans, type NextPicture, shownPicture, widenSpans } from './spans.ts';
 import type { Tokenizer } from './tokenizer.ts';
+import { showViews } from './view-text.ts';
 
 export interface PromptText {
   readonly text: string;
@@ -33,16 +34,17 @@ export function encodePrompt(
   pictures: readonly SamplePicture[],
 ): EncodedPrompt {
   const { splice } = recipe;
-  const ids = tokenizer.encode(formText(text, shown, recipe));
   // There are no videos.
   const following = (): NextPicture => {
     let index = first - 1;
     return (video) => {
       if (!video) index += 1;
-      const tokens = pictures[index]?.layout.tokens;
-      return video || tokens === undefined ? undefined : { index, tokens };
+      const layout = pictures[index]?.layout;
+      return video || layout === undefined ? undefined : shownPicture(index, layout);
     };
   };
+  const written = showViews(formText(text, shown, recipe), recipe.prompt, following(), pictures);
+  const ids = tokenizer.encode(written);
   const wide = splice === undefined ? ids : widenSpans(ids, splice, following());
   const spans = splice === undefined ? [] : findSpans(wide, splice, following());
   return {

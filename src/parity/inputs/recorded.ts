@@ -11,7 +11,7 @@ import type { RunTensor } from '../../runtime/values.ts';
 import { recordedPictures } from './recorded-pictures.ts';
 import { integers } from './recorded-values.ts';
 import { drawSample, type Prompt, placePrompt, type Sample, type SamplePicture } from './sample.ts';
-import { findSpans, type NextPicture } from './spans.ts';
+import { findSpans, type NextPicture, type ShownPicture, shownPicture } from './spans.ts';
 
 /** Throws VC6109 when the tensors do not fit the model or each other; `name` is their file's. */
 export function recordedSample(
@@ -34,11 +34,11 @@ export function recordedSample(
   if (ids === undefined) return { ...drawn, source: 'recorded' };
   const next = recorded === undefined ? standIns(pictures) : inOrder(pictures);
   const prompts = readPrompts(ids, values.get('attention_mask'), recipe, pictures, name, next);
-  const used = prompts.flatMap(({ spans }) => spans);
-  if (recorded !== undefined && used.length !== pictures.length) {
+  const used = new Set(prompts.flatMap(({ spans }) => spans.map(({ picture }) => picture)));
+  if (recorded !== undefined && used.size !== pictures.length) {
     throw fail('VC6109', {
       where: name,
-      found: `${pictures.length} pictures in pixel_values, ${used.length} in input_ids`,
+      found: `${pictures.length} pictures in pixel_values, ${used.size} in input_ids`,
       expected: 'as many',
     });
   }
@@ -49,8 +49,8 @@ export function recordedSample(
 function standIns(pictures: readonly SamplePicture[]): NextPicture {
   return (video) => {
     const index = pictures.findIndex(({ kind }) => (kind === 'video') === video);
-    const tokens = pictures[index]?.layout.tokens;
-    return tokens === undefined ? undefined : { index, tokens };
+    const layout = pictures[index]?.layout;
+    return layout && shownPicture(index, layout);
   };
 }
 
@@ -60,7 +60,7 @@ function inOrder(pictures: readonly SamplePicture[]): NextPicture {
   return (video) => {
     const at = left.findIndex(([, { kind }]) => (kind === 'video') === video);
     const [own] = at === -1 ? [] : left.splice(at, 1);
-    return own === undefined ? undefined : { index: own[0], tokens: own[1].layout.tokens };
+    return own && shownPicture(own[0], own[1].layout);
   };
 }
 
@@ -105,8 +105,12 @@ export function promptOf(
   if (ids.length === 0) throw fail('VC6109', { where, found: 'no token' });
   const { splice, vocabSize, vision } = recipe;
   const found = splice === undefined || vision === undefined ? [] : findSpans(ids, splice, next);
-  const spans = found.map(({ first, count, picture }) => {
-    if (picture?.tokens === count) return { first, count, picture: picture.index };
+  const left = new Map<ShownPicture, number>();
+  const spans = found.map(({ first, count, picture, wanted }) => {
+    if (picture !== undefined && wanted === count) {
+      left.set(picture, (left.get(picture) ?? picture.tokens) - count);
+      return { first, count, picture: picture.index };
+    }
     const size = picture === undefined ? undefined : pictures[picture.index]?.layout.input;
     throw fail('VC6109', {
       where: `${where}, token ${first}`,
@@ -114,9 +118,18 @@ export function promptOf(
       expected:
         picture === undefined || size === undefined
           ? 'no more pictures than there are'
-          : `${picture.tokens}, as many as the graphs give at ${size.width}x${size.height}`,
+          : `${wanted}, as many as the graphs give at ${size.width}x${size.height}`,
     });
   });
+  const [short] = [...left].filter(([, tokens]) => tokens !== 0);
+  if (short !== undefined) {
+    const [{ tokens }, rest] = short;
+    throw fail('VC6109', {
+      where,
+      found: `places for ${tokens - rest} of the ${tokens} features of a picture`,
+      expected: 'one for each of its views',
+    });
+  }
   const inside = (at: number): boolean => spans.some(({ first, count }) => at >= first && at < first + count);
   // What stands between markers is overwritten, and some tokenizers write ids there that are no tokens.
   const kept =

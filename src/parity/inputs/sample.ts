@@ -106,11 +106,19 @@ export function drawSample(
   return { seed, source: 'drawn', pictures, prompts };
 }
 
-/** A picture of the geometry's size; for graphs that take any, a video of another one, too. */
+/** A picture of the geometry's size; for graphs that take any, a picture or a video of another one, too. */
 function drawPictures(vision: VisionRecipe, image: ImageGeometry, seed: number): readonly SamplePicture[] {
   const { width, height } = image.input;
   const { feed } = vision;
   const picture = samplePicture('image', [drawPicture(width, height, seed)], vision, image);
+  if (feed.form === 'slices' && feed.known === undefined) {
+    // Of one view, where the first is cut.
+    const small = { width: Math.ceil(feed.scale / 2), height: Math.ceil(feed.scale / 3) };
+    return [
+      picture,
+      samplePicture('image', [drawPicture(small.width, small.height, seed + 1)], vision, image),
+    ];
+  }
   if (feed.form !== 'patch-rows' || feed.grid === undefined) return [picture];
   const { groups, rows, columns } = drawnVideo;
   const unit = feed.patch * feed.merge;
@@ -165,29 +173,39 @@ function drawPrompt(
   if (shown === undefined || splice === undefined) {
     return placePrompt([...before, ...after], [], recipe, layouts);
   }
-  const span = pictureIds(splice, shown.picture);
-  const { tokens } = shown.picture.layout;
+  const picture = pictureIds(splice, shown.picture);
   return placePrompt(
-    [...before, ...span.ids, ...after],
-    [{ first: before.length + span.first, count: tokens, picture: shown.index }],
+    [...before, ...picture.ids, ...after],
+    picture.spans.map(({ first, count }) => ({
+      first: before.length + first,
+      count,
+      picture: shown.index,
+    })),
     recipe,
     layouts,
   );
 }
 
-/** What stands for a picture in a prompt, and where in it the features begin. */
+/** What stands for a picture in a prompt, and where in it the features go. */
 function pictureIds(
   splice: SpliceRule,
   { kind, layout }: SamplePicture,
-): { readonly ids: readonly number[]; readonly first: number } {
-  const repeat = (id: number): number[] => Array.from({ length: layout.tokens }, () => id);
-  switch (splice.rule) {
-    case 'between-markers':
-      return { ids: [splice.startId, ...repeat(splice.padId), splice.endId], first: 1 };
-    case 'image-token':
-      return {
-        ids: repeat((kind === 'video' ? splice.videoTokenId : undefined) ?? splice.tokenId),
-        first: 0,
-      };
+): { readonly ids: readonly number[]; readonly spans: readonly Pick<Span, 'first' | 'count'>[] } {
+  const { tokens, tokensPerView } = layout;
+  const repeat = (id: number, count: number): number[] => Array.from({ length: count }, () => id);
+  if (splice.rule === 'image-token') {
+    const id = (kind === 'video' ? splice.videoTokenId : undefined) ?? splice.tokenId;
+    return { ids: repeat(id, tokens), spans: [{ first: 0, count: tokens }] };
   }
+  const { startId, endId, padId, slices } = splice;
+  const count = slices === undefined ? tokens : tokensPerView;
+  const ids: number[] = [];
+  const spans: Pick<Span, 'first' | 'count'>[] = [];
+  for (let done = 0; done < tokens; done += count) {
+    if (slices !== undefined && done === count) ids.push(slices.startId);
+    spans.push({ first: ids.length + 1, count });
+    ids.push(startId, ...repeat(padId, count), endId);
+  }
+  if (slices !== undefined && spans.length > 1) ids.push(slices.endId);
+  return { ids, spans };
 }

@@ -3,8 +3,8 @@
  * slices and cut. A view's patches lie side by side, row by row: [3, patch, patch · patches], with 0 behind them up to the
  * longest view of the picture.
  */
-import type { SliceFeed, Slicing } from '../../architectures/architecture.ts';
-import { patchGrid, slicePicture } from '../../architectures/minicpm-v/slicing.ts';
+import type { Slicing } from '../../architectures/architecture.ts';
+import { patchGrid } from '../../architectures/minicpm-v/slicing.ts';
 import { pillowResize } from '../../kernels/pillow-resize.ts';
 import { float32Value, int64Value, type RunTensor } from '../../runtime/values.ts';
 import { normalise, type Picture } from './picture.ts';
@@ -16,14 +16,14 @@ export interface SlicedPicture {
   readonly sizes: RunTensor;
 }
 
-/** The source view first, then the slices row by row. A graph that is compiled for its views gets those. */
+/** The source view first, then the slices row by row. Mean and standard deviation per channel. */
 export function slicedPicture(
   picture: Picture,
-  feed: SliceFeed,
+  slicing: Slicing,
+  patch: number,
   { mean, std }: { readonly mean: readonly number[]; readonly std: readonly number[] },
 ): SlicedPicture {
-  const { patch } = feed;
-  const views = viewsOf(picture, feed.known ?? slicePicture(picture, feed));
+  const views = viewsOf(picture, slicing);
   const grids = views.map((view) => patchGrid(view, patch));
   const most = Math.max(...grids.map(({ rows, columns }) => rows * columns));
   const each = 3 * patch * patch * most;

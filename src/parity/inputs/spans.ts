@@ -1,11 +1,13 @@
 /** Where pictures stand in a prompt's ids, by the model's splice rule. */
-import type { SpliceRule } from '../../architectures/architecture.ts';
+import type { PictureLayout, SpliceRule } from '../../architectures/architecture.ts';
 
 export interface FoundSpan {
   readonly first: number;
   readonly count: number;
   /** Of what it shows; undefined: there is none left. */
   readonly picture: ShownPicture | undefined;
+  /** Features of the picture that belong here. */
+  readonly wanted: number;
 }
 
 export interface ShownPicture {
@@ -13,6 +15,12 @@ export interface ShownPicture {
   readonly index: number;
   /** Features that it becomes. */
   readonly tokens: number;
+  /** Features of each of its views: those of a span, where views have spans of their own. */
+  readonly tokensPerView?: number;
+}
+
+export function shownPicture(index: number, { tokens, tokensPerView }: PictureLayout): ShownPicture {
+  return { index, tokens, tokensPerView };
 }
 
 /** Gives the pictures of a kind, one after the other, in the order in which prompts show them. */
@@ -25,10 +33,11 @@ export type NextPicture = (video: boolean) => ShownPicture | undefined;
  */
 export function findSpans(ids: readonly number[], rule: SpliceRule, next: NextPicture): readonly FoundSpan[] {
   const spans: FoundSpan[] = [];
+  const nextSpan = spanBySpan(rule, next);
   let at = 0;
   while (at < ids.length) {
     const span =
-      rule.rule === 'between-markers' ? betweenAt(ids, at, rule, next) : runAt(ids, at, rule, next);
+      rule.rule === 'between-markers' ? betweenAt(ids, at, rule, nextSpan) : runAt(ids, at, rule, next);
     if (span !== undefined) spans.push(span);
     at = span === undefined ? at + 1 : span.first + span.count;
   }
@@ -38,14 +47,32 @@ export function findSpans(ids: readonly number[], rule: SpliceRule, next: NextPi
 type Between = Extract<SpliceRule, { rule: 'between-markers' }>;
 type ByToken = Extract<SpliceRule, { rule: 'image-token' }>;
 
+type NextSpan = () => Pick<FoundSpan, 'picture' | 'wanted'>;
+
+/** What each span shows: a picture, or a view of one until all of its views have been shown. */
+function spanBySpan(rule: SpliceRule, next: NextPicture): NextSpan {
+  const byView = rule.rule === 'between-markers' && rule.slices !== undefined;
+  let picture: ShownPicture | undefined;
+  let shown = 0;
+  return () => {
+    if (picture === undefined || shown >= picture.tokens) {
+      picture = next(false);
+      shown = 0;
+    }
+    const wanted = (byView ? picture?.tokensPerView : picture?.tokens) ?? 0;
+    shown += wanted;
+    return { picture, wanted };
+  };
+}
+
 function betweenAt(
   ids: readonly number[],
   at: number,
   rule: Between,
-  next: NextPicture,
+  nextSpan: NextSpan,
 ): FoundSpan | undefined {
   const count = lengthBetween(ids, at, rule);
-  return count === undefined || count === 0 ? undefined : { first: at + 1, count, picture: next(false) };
+  return count === undefined || count === 0 ? undefined : { first: at + 1, count, ...nextSpan() };
 }
 
 /** How many ids stand between the marker at `at` and the one that closes it; undefined where none opens there. */
@@ -62,12 +89,13 @@ function runAt(ids: readonly number[], at: number, rule: ByToken, next: NextPict
   const picture = next(video);
   let count = 1;
   while (count < (picture?.tokens ?? 0) && ids[at + count] === id) count += 1;
-  return { first: at, count, picture };
+  return { first: at, count, picture, wanted: picture?.tokens ?? 0 };
 }
 
 /** Ids in which each picture's place, whatever the tokenizer wrote there, has one id per feature. */
 export function widenSpans(ids: readonly number[], rule: SpliceRule, next: NextPicture): readonly number[] {
   const wide: number[] = [];
+  const nextSpan = spanBySpan(rule, next);
   const repeat = (id: number, count: number): void => {
     for (let i = 0; i < count; i += 1) wide.push(id);
   };
@@ -81,7 +109,7 @@ export function widenSpans(ids: readonly number[], rule: SpliceRule, next: NextP
     wide.push(id);
     const between = lengthBetween(ids, at, rule);
     if (between === undefined) continue;
-    repeat(rule.padId, next(false)?.tokens ?? 1);
+    repeat(rule.padId, nextSpan().wanted || 1);
     at += between;
   }
   return wide;

@@ -6,6 +6,7 @@ import type {
   VisionFeed,
   VisionRecipe,
 } from '../../architectures/architecture.ts';
+import { slicedLayout, slicePicture } from '../../architectures/minicpm-v/slicing.ts';
 import { patchRowLayout } from '../../architectures/patch-rows.ts';
 import { smartResize } from '../../architectures/smart-resize.ts';
 import { pillowResize } from '../../kernels/pillow-resize.ts';
@@ -13,6 +14,7 @@ import { float32Value, int64Value, type RunTensor } from '../../runtime/values.t
 import { patchRows } from './patch-rows.ts';
 import { normalise, type Picture } from './picture.ts';
 import { preprocess } from './preprocess.ts';
+import { slicedPicture } from './sliced-picture.ts';
 
 export interface VisionInputs {
   /** Inputs of the component, by name. */
@@ -36,6 +38,14 @@ export function visionInputs(
   }
   const [only, ...more] = frames;
   if (only === undefined || more.length > 0) throw new RangeError(`${frames.length} frames of one picture`);
+  if (feed.form === 'slices') {
+    const slicing = feed.known ?? slicePicture(only, feed);
+    const { pixels, sizes } = slicedPicture(only, slicing, feed.patch, image);
+    return {
+      feeds: sliceFeeds(input, feed.sizes, pixels, sizes),
+      layout: slicedLayout(only, slicing, image.tokensPerView),
+    };
+  }
   const pixels = float32Value([1, 3, only.height, only.width], normalise(only, mean, std));
   return { feeds: new Map([[input, pixels]]), layout: image };
 }
@@ -55,8 +65,20 @@ export function patchRowFeeds(
   ]);
 }
 
+/** Views, and their sizes where the component takes them. */
+export function sliceFeeds(
+  input: string,
+  sizesInput: string | undefined,
+  pixels: RunTensor,
+  sizes: RunTensor,
+): ReadonlyMap<string, RunTensor> {
+  return new Map([[input, pixels], ...(sizesInput === undefined ? [] : [[sizesInput, sizes] as const])]);
+}
+
 /** A picture at the size that the component takes it at, or why there is none. */
 export function fitPicture(picture: Picture, feed: VisionFeed, image: ImageGeometry): Picture | string {
+  // Cutting a picture resizes it: once, from what it is.
+  if (feed.form === 'slices') return picture;
   if (feed.form === 'patch-rows' && feed.grid !== undefined) {
     const to = smartResize(picture, { ...feed, unit: feed.patch * feed.merge });
     return typeof to === 'string' ? to : resized(picture, to);
