@@ -67,6 +67,8 @@ export interface PassFault {
   readonly end?: {
     readonly value: string;
     readonly run: string;
+    /** The run that the node was looked for in, and that the small model is fed with the values of. */
+    readonly recorded: string;
     readonly max: number;
     readonly relative: number;
     readonly nonFinite: number;
@@ -185,14 +187,14 @@ async function brokenPass(
     mostTests,
     signal,
   });
-  const { value, call, error, nonFinite } = broken;
+  const { value, call, recorded, error, nonFinite } = broken;
   const fault: PassFault = {
     component,
     pass,
     kind: refusal === undefined ? 'values' : 'runtime',
     block: broken.block,
     ...(refusal === undefined
-      ? { end: { value, run: call, ...error, nonFinite } }
+      ? { end: { value, run: call, recorded, ...error, nonFinite } }
       : { thrown: refusal.record }),
     limit,
     ...(node === undefined ? {} : { node }),

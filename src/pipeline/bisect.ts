@@ -5,7 +5,6 @@
  */
 import { resolve } from 'node:path';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
-import { openCheckpoint } from '../formats/checkpoint/open.ts';
 import { encodeModel } from '../formats/onnx/encode.ts';
 import { layoutModel, modelTensors } from '../formats/onnx/layout.ts';
 import type { Model } from '../graph/model.ts';
@@ -31,6 +30,7 @@ import type { ConvertContext } from './convert.ts';
 import { structureSha256 } from './digest.ts';
 import { orInterrupted } from './make-output.ts';
 import { isOurs, type Manifest, type ManifestFile, manifestName } from './manifest.ts';
+import { openSource } from './open-source.ts';
 import { type ConvertOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { besideFolder, checkRoom, chooseOutput, writeFileSynced } from './output-folder.ts';
 import { build, optionsJson } from './plan.ts';
@@ -114,7 +114,7 @@ export async function bisect(options: BisectOptions, context: ConvertContext = {
     const opened = await runStage(
       reporter,
       'open',
-      () => openCheckpoint(resolved.checkpoint),
+      () => openSource(resolved),
       ({ name, tensors }) => `${name}, ${plural(tensors.size, 'tensor')}`,
     );
     checkpoint = opened;
@@ -127,7 +127,7 @@ export async function bisect(options: BisectOptions, context: ConvertContext = {
     const sample = await readSample(built, opened, resolved);
     const place = await chooseOutput(
       besideFolder(options.reproducer, `${opened.name}-bisect`, cwd),
-      opened.path,
+      opened.folders,
       false,
     );
     const folder = await openWorkFolder(place);
@@ -154,8 +154,17 @@ export async function bisect(options: BisectOptions, context: ConvertContext = {
         signal,
       }),
     );
-    const files = await runStage(reporter, 'seal', () =>
-      writeReproducers(found, folder, { write, signal }, manifestHead(opened, built.architecture, resolved)),
+    const files = await runStage(
+      reporter,
+      'seal',
+      () =>
+        writeReproducers(
+          found,
+          folder,
+          { write, signal },
+          manifestHead(opened, built.architecture, resolved),
+        ),
+      (written) => (written.length === 0 ? 'none' : plural(written.length, 'file')),
     );
     return {
       checkpoint: opened.name,

@@ -12,6 +12,7 @@ export interface StageSpec {
 
 export interface Progress {
   readonly done: number;
+  /** Of steps 0 where their number is not known. */
   readonly total: number;
   readonly unit: 'bytes' | 'steps';
   /** What is being worked on now. */

@@ -57,6 +57,7 @@ export function plainReporter(out: (text: string) => void, err: (text: string) =
 /** `40 % (1.2 GiB of 3.0 GiB)`, `3 of 8 decode`. */
 export function formatProgress(progress: Progress): string {
   const text = progress.text === undefined ? '' : ` ${progress.text}`;
+  if (progress.unit === 'steps' && progress.total === 0) return progress.text ?? '';
   if (progress.unit === 'steps') return `${progress.done} of ${progress.total}${text}`;
   const percent = progress.total === 0 ? 100 : Math.floor((progress.done / progress.total) * 100);
   return `${percent} % (${formatBytes(progress.done)} of ${formatBytes(progress.total)})${text}`;

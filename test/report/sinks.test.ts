@@ -99,6 +99,7 @@ describe('plain lines', () => {
 
   it('count steps, and nothing of no bytes', () => {
     expect(formatProgress({ done: 3, total: 8, unit: 'steps', text: 'decode' })).toBe('3 of 8 decode');
+    expect(formatProgress({ done: 0, total: 0, unit: 'steps', text: 'vision' })).toBe('vision');
     expect(formatProgress({ done: 0, total: 0, unit: 'bytes' })).toBe('100 % (0 B of 0 B)');
   });
 

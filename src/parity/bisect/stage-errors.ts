@@ -45,8 +45,10 @@ export interface BrokenPart {
   /** The value that is furthest off. */
   readonly value: string;
   readonly nonFinite: number;
-  /** The call that is fed with the least of those that are beyond the limit, and what the part is fed with in it. */
+  /** The call that is furthest off. */
   readonly call: string;
+  /** Of the calls that are beyond the limit the one that is fed with the least, and what it is fed with. */
+  readonly recorded: string;
   readonly feeds: ReadonlyMap<string, RunTensor>;
   /** What the runtime said, where it refused the graph or failed. */
   readonly refusal?: VlmError;
@@ -285,7 +287,8 @@ class StageRun {
       error: errorOf(worst),
       value: worst.value,
       nonFinite: worst.nonFinite,
-      call: this.#request.run.label(call),
+      call: this.#request.run.label(furthest(worst.calls)),
+      recorded: this.#request.run.label(call),
       feeds,
       before: modelAt(cutModel(stage.before, this.#cuts)),
       fair: modelAt(this.#partsOf(stage.fair)),
@@ -310,6 +313,10 @@ function worse(known: Worst = none, wanted: PartOutputs, found: PartOutputs, cal
     if (size > worst.max) worst = { ...worst, max: size, relative, value: name, nonFinite };
   }
   return { ...worst, calls: new Map(known.calls).set(call, largest) };
+}
+
+function furthest(calls: ReadonlyMap<number, number>): number {
+  return [...calls].toSorted(([, a], [, b]) => b - a)[0]?.[0] ?? 0;
 }
 
 /** Of these calls the one that is fed with the least. */
