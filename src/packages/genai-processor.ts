@@ -14,6 +14,9 @@ export function genaiProcessor(
   const operation = (name: string, type: string, attrs?: JsonObject): JsonObject => ({
     operation: { name, type, ...(attrs === undefined ? {} : { attrs }) },
   });
+  // A graph for one size takes pictures of its area; this keeps those of its shape as they are.
+  const area = image.input.width * image.input.height;
+  const [least, most] = feed.grid === undefined ? [area, area] : [feed.minPixels, feed.maxPixels];
   const sides = { patch_size: feed.patch, merge_size: feed.merge };
   return {
     processor: {
@@ -25,8 +28,8 @@ export function genaiProcessor(
           width: 0,
           height: 0,
           smart_resize: 1,
-          min_pixels: feed.minPixels,
-          max_pixels: feed.maxPixels,
+          min_pixels: least,
+          max_pixels: most,
           ...sides,
         }),
         operation('rescale', 'Rescale', { rescale_factor: 1 / 255 }),

@@ -21,6 +21,14 @@ const nestedText = (modelType: string): ClientFamily['text'] => ({
   }),
 });
 
+/** Beside the rest of the config, where newer releases no longer have them. */
+const flatText: ClientFamily['text'] = {
+  write: ({ text_config: text, ...config }, sizes) => {
+    const { model_type: _, ...settings } = objectOf(text);
+    return { ...settings, ...config, ...sizes };
+  },
+};
+
 export const clientFamilies: ReadonlyMap<string, ClientFamily> = new Map<string, ClientFamily>([
   [
     'llava',
@@ -39,6 +47,7 @@ export const clientFamilies: ReadonlyMap<string, ClientFamily> = new Map<string,
       },
     },
   ],
+  ['qwen2-vl', { processor: 'Qwen2VLProcessor', imageProcessor: 'Qwen2VLImageProcessor', text: flatText }],
 ]);
 
 function objectOf(value: JsonObject[string] | undefined): JsonObject {

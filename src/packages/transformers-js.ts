@@ -28,6 +28,17 @@ const dataTypes: Readonly<Record<string, DataType>> = {
   int4: { dtype: 'q4', suffix: '_q4' },
 };
 
+/** What Python's image processors do unless a file says otherwise; these do nothing that a file does not say. */
+const imageDefaults: JsonObject = {
+  do_convert_rgb: true,
+  do_resize: true,
+  // PIL's code of bicubic resampling.
+  resample: 3,
+  do_rescale: true,
+  rescale_factor: 1 / 255,
+  do_normalize: true,
+};
+
 /** What a browser's ArrayBuffer holds, in bytes: V8 and JavaScriptCore allow more, WebAssembly's loader does not. */
 const largestBuffer = 2 ** 31 - 1;
 
@@ -59,6 +70,7 @@ export const transformersJs: PackageFormat = {
         'transformers.js_config': loading(components),
       },
       'preprocessor_config.json': {
+        ...imageDefaults,
         ...json('preprocessor_config.json'),
         processor_class: processor,
         image_processor_type: imageProcessor,

@@ -3,7 +3,7 @@
  * generates. In fp32 the tokens are those of the original implementation; in other precisions those that the same
  * files give without transformers.js.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -17,7 +17,7 @@ import { type GoldenCase, goldenCase } from '../support/golden-cases.ts';
 import { type Recorded, readIo } from '../support/read-io.ts';
 import { recordedBytes } from '../support/recorded-picture.ts';
 import { runRecipe } from '../support/run-recipe.ts';
-import { generate, openClient } from '../support/transformers-js.ts';
+import { generate, openClient, readPicture } from '../support/transformers-js.ts';
 
 const golden = goldenCase('llava/hf-tiny');
 const clip = { mean: [0.48145466, 0.4578275, 0.40821073], std: [0.26862954, 0.26130258, 0.27577711] };
@@ -105,6 +105,58 @@ describe('LLaVA in transformers.js', () => {
     expect(answer.inputIds.filter((id) => id === imageToken)).toHaveLength((70 / 14) * (42 / 14));
     expect(answer.pixels).toHaveLength(3 * 70 * 42);
     expect(answer.ids).toHaveLength(1);
+  });
+});
+
+describe('Qwen2-VL in transformers.js', () => {
+  const digits = goldenCase('qwen2-vl/trained-digits');
+
+  async function convertDigits(precision: Precision): Promise<string> {
+    const output = join(folder, `digits-${precision}`);
+    const { checkpoint } = digits;
+    await convert({ checkpoint, output, format: 'transformers.js', precision, parity: false });
+    return output;
+  }
+
+  /** Pictures of the trained model, and what the original answers. */
+  async function questions(): Promise<readonly (readonly [string, string])[]> {
+    const file = await readFile(join(digits.folder, 'eval/answers.json'), 'utf8');
+    const answers = JSON.parse(file) as Record<string, { readonly reference: string }>;
+    return Object.entries(answers).map(([name, { reference }]) => [
+      join(digits.folder, 'eval', name),
+      reference,
+    ]);
+  }
+
+  it('reads every picture as the original does, from PNG to text', async () => {
+    const client = await openClient(await convertDigits('fp32'));
+    const found: string[] = [];
+    const expected: string[] = [];
+    for (const [path, reference] of await questions()) {
+      const picture = await readPicture(path);
+      const { text } = await generate(client, picture, promptOf(digits), { order: 'text first', steps: 14 });
+      found.push(`${path}: ${text}`);
+      expected.push(`${path}: ${reference}`);
+    }
+    expect(found.length).toBeGreaterThanOrEqual(20);
+    expect(found).toEqual(expected);
+  });
+
+  it.each([
+    ['fp16', 'fp16'],
+    ['int8', 'q8'],
+    ['int4', 'q4'],
+  ] as const)('reads pictures from %s files, as dtype %s', async (precision, dtype) => {
+    const client = await openClient(await convertDigits(precision), dtype);
+    const asked = (await questions()).slice(0, 20);
+    let right = 0;
+    for (const [path, reference] of asked) {
+      const picture = await readPicture(path);
+      const { text } = await generate(client, picture, promptOf(digits), { order: 'text first', steps: 14 });
+      if (text === reference) right += 1;
+    }
+    // Models of this size lose more by 4 bits than large ones do.
+    expect(right).toBeGreaterThanOrEqual(precision === 'int4' ? 12 : 19);
   });
 });
 

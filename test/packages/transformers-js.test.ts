@@ -34,10 +34,13 @@ const json = async (path: string, name: string): Promise<Json> =>
   JSON.parse(await readFile(join(path, name), 'utf8')) as Json;
 
 /** A copy of the checkpoint with some of its JSON files changed. */
-async function changed(edits: Readonly<Record<string, (value: Json) => unknown>>): Promise<string> {
+async function changed(
+  edits: Readonly<Record<string, (value: Json) => unknown>>,
+  of: string = llava,
+): Promise<string> {
   count += 1;
   const path = join(folder, `checkpoint-${count}`);
-  await cp(llava, path, { recursive: true });
+  await cp(of, path, { recursive: true });
   for (const [name, edit] of Object.entries(edits)) {
     const value = await json(path, name).catch(() => ({}));
     await writeFile(join(path, name), JSON.stringify(edit(value)));
@@ -231,6 +234,53 @@ describe('the config', () => {
       num_key_value_heads: 3,
       head_dim: 32,
     });
+  });
+});
+
+describe('Qwen2-VL', () => {
+  const digits = join(fixtures, 'qwen2-vl/trained-digits/checkpoint');
+
+  it('has its sizes beside the rest of the config, also where a newer release nests them', async () => {
+    const released = await json(digits, 'config.json');
+    const { vision_config, model_type, image_token_id, video_token_id, ...text } = released;
+    const { vision_start_token_id, architectures, ...text_config } = text;
+    const nested = {
+      architectures,
+      model_type,
+      vision_config,
+      image_token_id,
+      video_token_id,
+      vision_start_token_id,
+      text_config: { ...text_config, model_type: 'qwen2_vl_text' },
+    };
+    const checkpoint = await changed({ 'config.json': () => nested }, digits);
+    for (const path of [await output({ checkpoint: digits }), await output({ checkpoint })]) {
+      const config = await json(path, 'config.json');
+      expect(config).toMatchObject({
+        model_type: 'qwen2_vl',
+        hidden_size: 128,
+        num_hidden_layers: 3,
+        num_attention_heads: 4,
+        num_key_value_heads: 2,
+        image_token_id: 127,
+      });
+      expect(config).not.toHaveProperty('text_config');
+    }
+  });
+
+  it('is told to do what Python does without being told', async () => {
+    expect(await json(digits, 'preprocessor_config.json')).not.toHaveProperty('do_rescale');
+    const settings = await json(await output({ checkpoint: digits }), 'preprocessor_config.json');
+    expect(settings).toMatchObject({
+      do_convert_rgb: true,
+      do_resize: true,
+      do_rescale: true,
+      do_normalize: true,
+      resample: 3,
+      image_processor_type: 'Qwen2VLImageProcessor',
+      processor_class: 'Qwen2VLProcessor',
+    });
+    expect(settings.rescale_factor).toBeCloseTo(1 / 255, 12);
   });
 });
 

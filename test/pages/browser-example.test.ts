@@ -14,10 +14,13 @@ import { recordedBytes } from '../support/recorded-picture.ts';
 
 const golden = goldenCase('llava/hf-tiny');
 const prompt = 'USER: <image>\nWhat is in the picture? ASSISTANT:';
+/** A model that was really trained, to read digits and to say in which cell they are. */
+const digits = goldenCase('qwen2-vl/trained-digits');
 
 let folder = '';
 let io: Recorded;
 let browser: Browser | undefined;
+let asked = 0;
 
 beforeAll(async () => {
   if (noBrowser !== undefined) return;
@@ -39,16 +42,27 @@ afterAll(async () => {
 
 beforeEach((context) => context.skip(noBrowser !== undefined, noBrowser));
 
+interface Question {
+  readonly picture: string;
+  readonly text: string;
+  readonly limit: number;
+}
+
 interface Shown {
+  readonly answer: string;
   readonly facts: string;
   readonly isolated: boolean;
   /** Requests that went elsewhere or failed, console errors and exceptions. */
   readonly faults: readonly string[];
 }
 
-async function ask(options: Partial<ConvertOptions>, limit: number): Promise<Shown> {
+async function ask(
+  options: Partial<ConvertOptions>,
+  { picture = join(folder, 'picture.png'), text = prompt, limit }: Partial<Question> & { limit: number },
+): Promise<Shown> {
   if (browser === undefined) throw new Error('no browser');
-  const output = join(folder, `out-${JSON.stringify(options).replaceAll(/\W/g, '')}`);
+  asked += 1;
+  const output = join(folder, `out-${asked}`);
   await convert({
     checkpoint: golden.checkpoint,
     output,
@@ -71,13 +85,14 @@ async function ask(options: Partial<ConvertOptions>, limit: number): Promise<Sho
     const status = page.locator('#status');
     await status.filter({ hasNotText: 'Loading the model' }).waitFor();
     expect(await status.textContent()).toBe('Ready');
-    await page.locator('#picture').setInputFiles(join(folder, 'picture.png'));
-    await page.locator('#question').fill(prompt);
+    await page.locator('#picture').setInputFiles(picture);
+    await page.locator('#question').fill(text);
     await page.locator('#limit').fill(String(limit));
     await page.locator('#ask').click();
     await status.filter({ hasNotText: /Ready|Thinking/ }).waitFor();
     expect(await status.textContent()).toBe('Done');
     return {
+      answer: (await page.locator('#answer').textContent()) ?? '',
       facts: (await page.locator('#facts').textContent()) ?? '',
       isolated: await page.evaluate(() => crossOriginIsolated),
       faults,
@@ -91,18 +106,29 @@ async function ask(options: Partial<ConvertOptions>, limit: number): Promise<Sho
 describe('the page of examples/browser', () => {
   it("generates the original's tokens on WebAssembly, and asks nobody else for anything", async () => {
     const ids = io.ints('out.decode_ids');
-    const { facts, isolated, faults } = await ask({}, ids.length);
+    const { facts, isolated, faults } = await ask({}, { limit: ids.length });
     expect(faults).toEqual([]);
     expect(isolated).toBe(true);
-    const asked = io.ints('in.input_ids').length;
-    expect(facts).toBe(`${asked} tokens in, ${ids.length} out: ${ids.join(' ')}`);
+    const prompted = io.ints('in.input_ids').length;
+    expect(facts).toBe(`${prompted} tokens in, ${ids.length} out: ${ids.join(' ')}`);
   });
 
   it('runs int4 files, with the embedding table quantized too', async () => {
     // 96 columns are an even number of blocks of 16: the table is quantized.
-    const { facts, faults } = await ask({ precision: 'int4', blockSize: 16 }, 3);
+    const { facts, faults } = await ask({ precision: 'int4', blockSize: 16 }, { limit: 3 });
     expect(faults).toEqual([]);
     expect(facts).toMatch(/ 3 out: \d+ \d+ \d+$/);
+  });
+});
+
+describe('a trained model on the page', () => {
+  it('reads a picture, asked through its own chat template', async () => {
+    const { answer, faults } = await ask(
+      { checkpoint: digits.checkpoint, precision: 'int8' },
+      { picture: join(digits.folder, 'eval/002.png'), text: 'read', limit: 14 },
+    );
+    expect(faults).toEqual([]);
+    expect(answer).toBe('0105@5,4');
   });
 });
 

@@ -38,6 +38,14 @@ export interface Answer {
   readonly pixels: Float32Array;
   /** The ids that were generated. */
   readonly ids: readonly number[];
+  /** Without special tokens. */
+  readonly text: string;
+}
+
+/** A file as the library itself reads it. */
+export async function readPicture(path: string): Promise<Picture> {
+  const { width, height, data } = (await RawImage.read(path)).rgb();
+  return { width, height, rgb: new Uint8Array(data) };
 }
 
 /** What a processor takes first depends on its class. */
@@ -63,6 +71,7 @@ export async function generate(
     inputIds,
     pixels: inputs.pixel_values.data as Float32Array,
     ids: integers(output).slice(inputIds.length),
+    text: processor.decode(integers(output).slice(inputIds.length), { skip_special_tokens: true }),
   };
 }
 
