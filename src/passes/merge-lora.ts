@@ -60,6 +60,14 @@ const branch = op('Mul', [
 
 const product = op('MatMul', [any('x'), constant('weight')], { as: 'product' });
 
+/** True where a graph runs an adapter beside a weight. */
+export function hasBranches(model: Model): boolean {
+  for (const node of allNodes(model.graph)) {
+    if (node.op === 'Mul' && !isFailure(matchPattern(branch, node))) return true;
+  }
+  return false;
+}
+
 /** One factor of the adapters of all views. */
 function isStack(value: Value): string | undefined {
   const tensor = constantTensor(value);

@@ -4,7 +4,6 @@
  */
 import { join } from 'node:path';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
-import { openCheckpoint } from '../formats/checkpoint/open.ts';
 import { type ParityReport, parityFailure, parseGates, reportFiles } from '../parity/index.ts';
 import type { DiagnosticRecord } from '../report/diagnostics.ts';
 import { formatBytes, plural } from '../report/format.ts';
@@ -18,6 +17,7 @@ import { type ReadAhead, readAhead } from './engine/read-ahead.ts';
 import { inputFiles } from './inputs.ts';
 import { chooseLinks, noLinks } from './links.ts';
 import { type MadeOutput, makeOutput, orInterrupted, outputStages } from './make-output.ts';
+import { openSource } from './open-source.ts';
 import { type ConvertOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { chooseOutput, outputPath } from './output-folder.ts';
 import { build, type Plan, prepare } from './plan.ts';
@@ -82,13 +82,13 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
     const opened = await runStage(
       reporter,
       'open',
-      () => openCheckpoint(resolved.checkpoint),
+      () => openSource(resolved),
       ({ name, tensors }) => `${name}, ${plural(tensors.size, 'tensor')}`,
     );
     checkpoint = opened;
     ahead = await readAhead(inputFiles(opened));
     const path = outputPath(options.output, opened.name, context.cwd ?? process.cwd());
-    const place = await chooseOutput(path, opened.path, resolved.force);
+    const place = await chooseOutput(path, opened.folders, resolved.force);
     const built = await runStage(
       reporter,
       'build',

@@ -12,12 +12,19 @@ export function inputFiles(checkpoint: Checkpoint): readonly ByteSource[] {
   return sourceFiles([...checkpoint.tensors.values()].map(({ tensor }) => tensor));
 }
 
-/** The files that tensors lie in, by name. */
+/** The files that tensors lie in or are computed from, by name. */
 export function sourceFiles(tensors: readonly Tensor[]): readonly ByteSource[] {
   const sources = new Map<string, ByteSource>();
-  for (const { origin } of tensors) {
-    if (origin.kind === 'source') sources.set(origin.source.name, origin.source);
-  }
+  const seen = new Set<Tensor>();
+  const visit = (tensor: Tensor): void => {
+    if (seen.has(tensor)) return;
+    seen.add(tensor);
+    const { origin } = tensor;
+    if (origin.kind === 'source' && origin.source.file !== undefined) {
+      sources.set(origin.source.name, origin.source);
+    } else if (origin.kind === 'derived') origin.derivation.inputs.forEach(visit);
+  };
+  tensors.forEach(visit);
   return [...sources.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 

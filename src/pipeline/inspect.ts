@@ -5,7 +5,6 @@ import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { type architectures, findArchitecture } from '../architectures/registry.ts';
 import type { JsonObject } from '../formats/checkpoint/checkpoint.ts';
-import { openCheckpoint } from '../formats/checkpoint/open.ts';
 import { modelTensors } from '../formats/onnx/layout.ts';
 import { openModel } from '../formats/onnx/open.ts';
 import { openSafetensors, safetensorsSource } from '../formats/safetensors/read.ts';
@@ -14,6 +13,9 @@ import { problemsOf } from '../graph/verify.ts';
 import { type DiagnosticRecord, fail, VlmError } from '../report/diagnostics.ts';
 import { systemReason } from '../report/show.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+import { openSource } from './open-source.ts';
+import { resolveOptions } from './options.ts';
 
 export interface InspectedTensor {
   readonly name: string;
@@ -96,7 +98,7 @@ export async function inspect(path: string): Promise<Inspection> {
 }
 
 async function inspectCheckpoint(path: string): Promise<InspectedCheckpoint> {
-  const checkpoint = await openCheckpoint(path);
+  const checkpoint = await openSource(resolveOptions({ checkpoint: path }));
   try {
     const tensors = [...checkpoint.tensors].map(([name, { tensor, file }]) => ({
       ...tensorRow(name, tensor),

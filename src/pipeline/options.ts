@@ -12,9 +12,23 @@ export type { Precision } from '../parity/index.ts';
  */
 export type ParityMode = 'auto' | 'streamed' | 'whole';
 
+/** An adapter of the PEFT library. */
+export interface AdapterChoice {
+  /** Its folder. */
+  readonly path: string;
+  /** What its scale is multiplied by; 1: as it was trained. */
+  readonly share: number;
+}
+
 export interface ConvertOptions {
-  /** Folder of the checkpoint. */
+  /** Folder of the checkpoint, or of an adapter whose base is known. */
   readonly checkpoint: string;
+  /** In the order in which they are applied. */
+  readonly adapters?: readonly AdapterChoice[] | undefined;
+  /** The base, where `checkpoint` is an adapter; default: what its config names, beside its folder. */
+  readonly base?: string | undefined;
+  /** The vision tower, where the checkpoint names one of another folder; default: in or beside its folder. */
+  readonly visionTower?: string | undefined;
   /** Folder to write; default `<checkpoint name>-onnx` beside the current folder. */
   readonly output?: string | undefined;
   /** The runtime that the folder is made for; default onnx: any onnxruntime. */
@@ -79,9 +93,15 @@ export const checkOptionKeys = [
 
 export type CheckOptionKey = (typeof checkOptionKeys)[number];
 
+/** Folders that a model is read from besides its checkpoint's; none of them is in a manifest. */
+export type SourceOptionKey = 'adapters' | 'base' | 'visionTower';
+
 /** Every option with its value; what the plan and the manifest record. */
 export interface ResolvedOptions {
   readonly checkpoint: string;
+  readonly adapters: readonly AdapterChoice[];
+  readonly base: string | undefined;
+  readonly visionTower: string | undefined;
   readonly format: FormatId;
   readonly resolution: Size | undefined;
   readonly tiling: Tiling;
@@ -116,6 +136,9 @@ const defaultMemory = 2 ** 30;
 export function resolveOptions(options: ConvertOptions): ResolvedOptions {
   return {
     checkpoint: options.checkpoint,
+    adapters: options.adapters ?? [],
+    base: options.base,
+    visionTower: options.visionTower,
     format: options.format ?? 'onnx',
     resolution: options.resolution,
     tiling: options.tiling ?? 'fit',

@@ -26,15 +26,21 @@ export function besideFolder(output: string | undefined, name: string, cwd: stri
   return output === undefined ? join(dirname(cwd), name) : resolve(cwd, output);
 }
 
-/** Checks that the output of `input` (a checkpoint, a model file) may be written there. Throws VC5101, VC5102, VC5103 or VC5106. */
-export async function chooseOutput(path: string, input: string, force: boolean): Promise<OutputPlace> {
+/** Checks that the output of `inputs` (folders, a model file) may be written there. Throws VC5101, VC5102, VC5103 or VC5106. */
+export async function chooseOutput(
+  path: string,
+  inputs: readonly string[],
+  force: boolean,
+): Promise<OutputPlace> {
   const parent = dirname(path);
   const name = basename(path);
   if (name === '') throw fail('VC5103', { where: path, found: 'the root of the file system' });
   const real = join(await realAncestor(parent), name);
-  const source = await realpath(input);
-  if (contains(real, source) || contains(source, real)) {
-    throw fail('VC5102', { where: path, found: `the input ${source}` });
+  for (const input of inputs) {
+    const source = await realpath(input);
+    if (contains(real, source) || contains(source, real)) {
+      throw fail('VC5102', { where: path, found: `the input ${source}` });
+    }
   }
   const standing = await lstat(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return undefined;

@@ -1,8 +1,8 @@
 /** The plan of a conversion that is not run: `--dry-run`. */
-import { openCheckpoint } from '../formats/checkpoint/open.ts';
 import { parseGates } from '../parity/index.ts';
 import { inputFiles } from './inputs.ts';
 import { chooseLinks, noLinks } from './links.ts';
+import { openSource } from './open-source.ts';
 import { type ConvertOptions, resolveOptions } from './options.ts';
 import { chooseOutput, outputPath } from './output-folder.ts';
 import { build, type PlannedConversion, prepare, strictRefusal } from './plan.ts';
@@ -18,10 +18,10 @@ export async function planConversion(
 ): Promise<PlannedConversion> {
   const resolved = resolveOptions(options);
   parseGates(resolved.gate);
-  const checkpoint = await openCheckpoint(resolved.checkpoint);
+  const checkpoint = await openSource(resolved);
   try {
     const output = outputPath(options.output, checkpoint.name, context.cwd ?? process.cwd());
-    const place = await chooseOutput(output, checkpoint.path, resolved.force);
+    const place = await chooseOutput(output, checkpoint.folders, resolved.force);
     const built = build(checkpoint, resolved);
     compileSizes(checkpoint, resolved);
     const links = resolved.linkWeights ? await chooseLinks(inputFiles(checkpoint), place) : noLinks;

@@ -209,6 +209,9 @@ export function strictRefusal(plan: Plan, strict: boolean): VlmError | undefined
 /** Options that leave no trace in the output's bytes: places and resources of this machine. */
 const ownOptions: ReadonlySet<string> = new Set<keyof ResolvedOptions>([
   'checkpoint',
+  'adapters',
+  'base',
+  'visionTower',
   'inputs',
   'samples',
   'baseline',

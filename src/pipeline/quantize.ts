@@ -177,7 +177,7 @@ async function planJob(
   const defaultName = `${name}-${precision}`;
   const place = await chooseOutput(
     besideFolder(output, defaultName, context.cwd ?? process.cwd()),
-    path,
+    [path],
     options.force,
   );
   const corrected = inferCorrectedModel(model);

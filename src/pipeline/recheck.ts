@@ -7,7 +7,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { openCheckpoint } from '../formats/checkpoint/open.ts';
 import { encodeModel } from '../formats/onnx/encode.ts';
 import { type ParityReport, parityFailure, parseGates, reportFiles } from '../parity/index.ts';
 import { type DiagnosticRecord, fail } from '../report/diagnostics.ts';
@@ -25,7 +24,8 @@ import { digestInputs, inputFiles } from './inputs.ts';
 import { type Links, linkName } from './links.ts';
 import { orInterrupted } from './make-output.ts';
 import { type Manifest, type ManifestFile, manifestName, readManifest } from './manifest.ts';
-import { type CheckOptionKey, type ConvertOptions, resolveOptions } from './options.ts';
+import { openSource } from './open-source.ts';
+import { type CheckOptionKey, type ConvertOptions, resolveOptions, type SourceOptionKey } from './options.ts';
 import { checkRoom } from './output-folder.ts';
 import { build, type Prepared, prepare } from './plan.ts';
 import { storedOptions } from './stored-options.ts';
@@ -33,7 +33,8 @@ import { compileSizes } from './sweep.ts';
 import { verifyFiles } from './verify-output.ts';
 import { toolVersion } from './version.ts';
 
-export interface RecheckOptions extends Pick<ConvertOptions, CheckOptionKey | 'memory' | 'jobs'> {
+export interface RecheckOptions
+  extends Pick<ConvertOptions, CheckOptionKey | SourceOptionKey | 'memory' | 'jobs'> {
   /** Folder of an earlier output. */
   readonly output: string;
   /** Folder of the checkpoint that it was made from. */
@@ -88,7 +89,7 @@ export async function recheck(options: RecheckOptions, context: ConvertContext =
     ([id]) => resolved.sweepResolutions !== undefined || id !== 'sweep',
   );
   reporter.stages(listed.map(([id, title]) => ({ id, title })));
-  const checkpoint = await runStage(reporter, 'open', () => openCheckpoint(resolved.checkpoint));
+  const checkpoint = await runStage(reporter, 'open', () => openSource(resolved));
   let scratch: string | undefined;
   try {
     checkStructure(manifest, structureSha256(checkpoint), checkpoint.path);

@@ -1,6 +1,7 @@
 /** Which passes a component goes through: those that the options choose, or those that are given as text. */
 import type { BuiltModel, Component } from '../architectures/architecture.ts';
 import { packageFormat } from '../packages/registry.ts';
+import { hasBranches } from '../passes/merge-lora.ts';
 import { fail } from '../report/diagnostics.ts';
 import { didYouMean } from '../report/nearest.ts';
 import { quote } from '../report/show.ts';
@@ -69,9 +70,11 @@ function defaultSteps(
   const steps: PipelineStep[] = [];
   if (component.modality === 'image' && built.image !== undefined) {
     const { width, height } = built.image.input;
-    steps.push(step('retarget-resolution', { resolution: `${width}x${height}` }));
-    if (options.lora === 'merge' && usesAdapters(built)) steps.push(step('merge-lora'));
+    // Rows of patches have no size that the pass could hold against the one asked for.
+    const pixels = built.recipe.vision?.feed.form === 'pixels';
+    steps.push(step('retarget-resolution', pixels ? { resolution: `${width}x${height}` } : {}));
   }
+  if (options.lora === 'merge' && hasBranches(component.model)) steps.push(step('merge-lora'));
   steps.push(step('fold-constants'), step('dead-code'), step('fuse-attention'));
   steps.push(...precisionSteps(precision, options), step('dead-code'));
   return steps;
@@ -101,9 +104,9 @@ function hasGather({ format }: ResolvedOptions): boolean {
   return unsupported(targets, 'com.microsoft::GatherBlockQuantized', () => undefined) === undefined;
 }
 
-/** True when a tile runs an adapter. */
-export function usesAdapters(built: BuiltModel): boolean {
-  return built.image?.views.some((view) => typeof view.adapter === 'number') ?? false;
+/** True when a graph runs adapters beside its weights. */
+export function usesAdapters({ components }: BuiltModel): boolean {
+  return components.some(({ model }) => hasBranches(model));
 }
 
 function precisionOf(options: ResolvedOptions, id: string): Precision {

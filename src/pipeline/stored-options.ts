@@ -12,6 +12,7 @@ import {
   type ConvertOptions,
   checkOptionKeys,
   type ResolvedOptions,
+  type SourceOptionKey,
 } from './options.ts';
 
 type Check = (value: unknown) => boolean;
@@ -38,7 +39,15 @@ const either =
 const isPrecision = oneOf(...precisions);
 
 /** Options of one run: places, resources, and what it refuses. */
-type RunOptionKey = 'checkpoint' | 'force' | 'strict' | 'resume' | 'verifyInputs' | 'memory' | 'jobs';
+type RunOptionKey =
+  | 'checkpoint'
+  | SourceOptionKey
+  | 'force'
+  | 'strict'
+  | 'resume'
+  | 'verifyInputs'
+  | 'memory'
+  | 'jobs';
 
 /** All others bear on the graphs. */
 const graphOptions: Readonly<Record<Exclude<keyof ResolvedOptions, CheckOptionKey | RunOptionKey>, Check>> = {

@@ -2,7 +2,7 @@
  * The catalogue of diagnostic codes. A code is never reused or renumbered.
  *
  * VC10xx safetensors files · VC11xx checkpoint folders and indexes · VC12xx config.json and tensors against it
- * VC13xx PEFT adapters
+ * VC13xx PEFT adapters, and parts in folders of their own
  * VC2xxx ONNX files · VC3xxx graphs and passes · VC4xxx options, resolution, adapters
  * VC5xxx output · VC6xxx runtimes and parity · VC9xxx internal
  */
@@ -128,7 +128,7 @@ export const catalogue = {
   VC1231: error('input', 'the model_type of config.json is not known'),
   VC1232: error('input', 'this variant of a known model family is not supported yet'),
 
-  // --- VC13xx PEFT adapters, and the parts of a model that stand in folders of their own
+  // --- VC13xx PEFT adapters, and parts of a model in folders of their own
   VC1301: error(
     'input',
     'the folder holds no PEFT adapter',
@@ -178,6 +178,12 @@ export const catalogue = {
     'input',
     'modules that the adapter should hold are missing in it',
     'download the whole adapter again',
+  ),
+  VC1315: error('input', 'the vision tower of the checkpoint is not there'),
+  VC1316: error(
+    'input',
+    'the vision tower is none that is known',
+    'LLaVA-1.5 reads pictures by a CLIP model',
   ),
   VC1320: warning(
     'rounding leaves little of what the adapter changes',

@@ -1,6 +1,6 @@
 /** What Qwen-VL and Monkey refuse: each with its code, naming the place, before any weight is read. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findArchitecture } from '../../src/architectures/registry.ts';
+import { architectures, findArchitecture } from '../../src/architectures/registry.ts';
 import type { Checkpoint } from '../../src/formats/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
 import { VlmError } from '../../src/report/diagnostics.ts';
@@ -218,7 +218,7 @@ describe('findArchitecture', () => {
     expect(refused({ config: { model_type: 'monkeys' } })).toMatchObject({
       code: 'VC1231',
       found: '"monkeys"',
-      expected: 'one of "qwen", "monkey", "llava"',
+      expected: `one of ${architectures.flatMap(({ modelTypes }) => modelTypes.map((type) => `"${type}"`)).join(', ')}`,
       hint: 'did you mean "monkey"?',
     });
   });

@@ -18,6 +18,7 @@ const areas: readonly (readonly [string, string])[] = [
   ['VC10', 'safetensors files'],
   ['VC11', 'Checkpoint folders and indexes'],
   ['VC12', 'config.json, and tensors against it'],
+  ['VC13', 'PEFT adapters, and parts in folders of their own'],
   ['VC2', 'ONNX files'],
   ['VC3', 'Graphs and passes'],
   ['VC4', 'Options, resolution, adapters'],

@@ -80,7 +80,7 @@ describe('where an output may stand', () => {
   });
 
   it('takes a name that is free', async () => {
-    const place = await chooseOutput(join(root, 'out'), checkpoint, false);
+    const place = await chooseOutput(join(root, 'out'), [checkpoint], false);
     expect(place.replaces).toBe(false);
     expect(readdirSync(root)).toEqual(['model']);
   });
@@ -88,43 +88,43 @@ describe('where an output may stand', () => {
   it('refuses what is not an earlier output, unless forced', async () => {
     const out = join(root, 'out');
     mkdirSync(out);
-    expect(await codeOf(chooseOutput(out, checkpoint, false))).toBe('VC5101');
+    expect(await codeOf(chooseOutput(out, [checkpoint], false))).toBe('VC5101');
     writeFileSync(join(out, 'vlm-convert.json'), '{"tool":"another"}');
-    expect(await codeOf(chooseOutput(out, checkpoint, false))).toBe('VC5101');
-    expect((await chooseOutput(out, checkpoint, true)).replaces).toBe(true);
+    expect(await codeOf(chooseOutput(out, [checkpoint], false))).toBe('VC5101');
+    expect((await chooseOutput(out, [checkpoint], true)).replaces).toBe(true);
   });
 
   it('refuses a file and a link, unless forced', async () => {
     writeFileSync(join(root, 'file'), '');
     symlinkSync(checkpoint, join(root, 'link'));
-    expect(await codeOf(chooseOutput(join(root, 'file'), checkpoint, false))).toBe('VC5101');
-    expect(await codeOf(chooseOutput(join(root, 'link'), checkpoint, false))).toBe('VC5101');
+    expect(await codeOf(chooseOutput(join(root, 'file'), [checkpoint], false))).toBe('VC5101');
+    expect(await codeOf(chooseOutput(join(root, 'link'), [checkpoint], false))).toBe('VC5101');
   });
 
   it('takes an earlier output, but not with files of the user in it', async () => {
     const out = join(root, 'out');
     earlierOutput(out, ['onnx/a.onnx', 'config.json']);
-    expect((await chooseOutput(out, checkpoint, false)).replaces).toBe(true);
+    expect((await chooseOutput(out, [checkpoint], false)).replaces).toBe(true);
     writeFileSync(join(out, 'onnx/notes.txt'), '');
-    expect(await codeOf(chooseOutput(out, checkpoint, false))).toBe('VC5106');
-    expect((await chooseOutput(out, checkpoint, true)).replaces).toBe(true);
+    expect(await codeOf(chooseOutput(out, [checkpoint], false))).toBe('VC5106');
+    expect((await chooseOutput(out, [checkpoint], true)).replaces).toBe(true);
   });
 
   it.each([false, true])('never lies in the checkpoint or around it (force %s)', async (force) => {
-    expect(await codeOf(chooseOutput(checkpoint, checkpoint, force))).toBe('VC5102');
-    expect(await codeOf(chooseOutput(join(checkpoint, 'a/b'), checkpoint, force))).toBe('VC5102');
-    expect(await codeOf(chooseOutput(root, checkpoint, force))).toBe('VC5102');
+    expect(await codeOf(chooseOutput(checkpoint, [checkpoint], force))).toBe('VC5102');
+    expect(await codeOf(chooseOutput(join(checkpoint, 'a/b'), [checkpoint], force))).toBe('VC5102');
+    expect(await codeOf(chooseOutput(root, [checkpoint], force))).toBe('VC5102');
     symlinkSync(checkpoint, join(root, 'alias'));
-    expect(await codeOf(chooseOutput(join(root, 'alias/out'), checkpoint, force))).toBe('VC5102');
+    expect(await codeOf(chooseOutput(join(root, 'alias/out'), [checkpoint], force))).toBe('VC5102');
   });
 
   it('is not the folder that one stands in', async () => {
-    expect(await codeOf(chooseOutput(process.cwd(), checkpoint, true))).toBe('VC5102');
+    expect(await codeOf(chooseOutput(process.cwd(), [checkpoint], true))).toBe('VC5102');
   });
 
   it('is not below a file', async () => {
     writeFileSync(join(root, 'file'), '');
-    expect(await codeOf(chooseOutput(join(root, 'file/out'), checkpoint, false))).toBe('VC5103');
+    expect(await codeOf(chooseOutput(join(root, 'file/out'), [checkpoint], false))).toBe('VC5103');
   });
 
   it('is never a device, a pipe or a socket, --force or not', async () => {
@@ -132,7 +132,7 @@ describe('where an output may stand', () => {
     try {
       await once(server, 'listening');
       for (const force of [false, true]) {
-        expect(await codeOf(chooseOutput(join(root, 'socket'), checkpoint, force))).toBe('VC5103');
+        expect(await codeOf(chooseOutput(join(root, 'socket'), [checkpoint], force))).toBe('VC5103');
       }
     } finally {
       server.close();
@@ -148,7 +148,7 @@ describe('where an output may stand', () => {
 describe('the work folder', () => {
   it('shows the output only when it is sealed, and leaves nothing else', async () => {
     const out = join(root, 'out');
-    const work = await openWorkFolder(await chooseOutput(out, checkpoint, false));
+    const work = await openWorkFolder(await chooseOutput(out, [checkpoint], false));
     writeFileSync(join(work.output, 'a'), 'new');
     writeFileSync(join(work.scratch, 'b'), 'scratch');
     expect(existsSync(out)).toBe(false);
@@ -161,7 +161,7 @@ describe('the work folder', () => {
   it('replaces an earlier output whole', async () => {
     const out = join(root, 'out');
     earlierOutput(out, ['onnx/a.onnx']);
-    const work = await openWorkFolder(await chooseOutput(out, checkpoint, false));
+    const work = await openWorkFolder(await chooseOutput(out, [checkpoint], false));
     writeFileSync(join(work.output, 'b'), '');
     await work.seal();
     await work.leave('keep');
@@ -172,7 +172,7 @@ describe('the work folder', () => {
   it('leaves the earlier output as it was when the new one cannot take its name', async () => {
     const out = join(root, 'out');
     earlierOutput(out, ['onnx/a.onnx']);
-    const work = await openWorkFolder(await chooseOutput(out, checkpoint, false));
+    const work = await openWorkFolder(await chooseOutput(out, [checkpoint], false));
     failing.from = work.output;
     expect(await codeOf(work.seal())).toBe('VC5103');
     expect(failing.met).toBe(1);
@@ -184,7 +184,7 @@ describe('the work folder', () => {
   it('ends with a reason where a folder exists in which nothing can be made', async () => {
     refusing.below = join(root, 'a');
     try {
-      const place = await chooseOutput(join(root, 'a/b/out'), checkpoint, false);
+      const place = await chooseOutput(join(root, 'a/b/out'), [checkpoint], false);
       await expect(openWorkFolder(place)).rejects.toMatchObject({
         code: 'VC5103',
         record: { found: 'it does not exist (ENOENT)' },
@@ -197,7 +197,7 @@ describe('the work folder', () => {
   });
 
   it('removes the parents that it made when there is no output in the end', async () => {
-    const work = await openWorkFolder(await chooseOutput(join(root, 'a/b/out'), checkpoint, false));
+    const work = await openWorkFolder(await chooseOutput(join(root, 'a/b/out'), [checkpoint], false));
     expect(existsSync(join(root, 'a/b'))).toBe(true);
     await work.leave('remove');
     expect(readdirSync(root)).toEqual(['model']);

@@ -1,10 +1,9 @@
 /**
- * What a LLaVA checkpoint in the Hugging Face layout says in config.json, validated. Absent keys mean the
- * defaults of transformers' LlavaConfig.
+ * What a LLaVA checkpoint says in config.json, validated: that of the Hugging Face layout, or what original.ts makes of
+ * the original one. Absent keys mean the defaults of transformers' LlavaConfig.
  */
 import type { JsonObject } from '../../formats/checkpoint/checkpoint.ts';
 import { ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
-import { fail } from '../../report/diagnostics.ts';
 import { type Activation, readActivation } from '../blocks/activation.ts';
 import { type ClipVisionConfig, readClipVisionConfig } from '../clip/config.ts';
 import { type LlamaConfig, readLlamaConfig } from '../llama/config.ts';
@@ -18,23 +17,22 @@ export interface LlavaConfig {
   readonly keepsClassToken: boolean;
   readonly projectorActivation: Activation;
   readonly projectorBias: boolean;
-  /** Id of `<image>`, repeated once per feature. */
+  /** Id of `<image>`, repeated once per feature. It may be the first one behind the vocabulary. */
   readonly imageTokenId: number;
 }
 
 /** @throws VlmError VC12xx naming the key, what was found and what was expected */
 export function readLlavaConfig(config: JsonObject): LlavaConfig {
-  refuseOriginalLayout(config);
   const root = new ConfigReader(config);
   const vision = readClipVisionConfig(root.object('vision_config'));
   const text = readLlamaConfig(root.object('text_config'));
   const idKey = root.has('image_token_id') ? 'image_token_id' : 'image_token_index';
   const imageTokenId = root.int(idKey, { min: 1, max: configLimits.vocab, default: 32000 });
-  if (imageTokenId >= text.vocab) {
+  if (imageTokenId > text.vocab) {
     throw root.conflict(
       [idKey, 'text_config.vocab_size'],
       `${imageTokenId} and ${text.vocab}`,
-      'an id inside the vocabulary',
+      'an id of the vocabulary, or the first behind it',
     );
   }
   return {
@@ -58,21 +56,4 @@ function readFeatureStates(root: ConfigReader, layers: number): readonly number[
     ? root.ints(key, range)
     : [root.int(key, { ...range, default: -2 })];
   return chosen.map((index) => (index < 0 ? layers + 1 + index : index));
-}
-
-/** The original code's layout has the same model_type, a flat config, and the tower in another checkpoint. */
-function refuseOriginalLayout(config: JsonObject): void {
-  const { architectures } = config;
-  const names = Array.isArray(architectures) ? architectures : [];
-  const marks = [
-    ...names.filter((name) => name === 'LlavaLlamaForCausalLM').map((name) => `architectures: ["${name}"]`),
-    ...['mm_vision_tower', 'mm_projector_type'].filter((key) => config[key] !== undefined),
-  ];
-  if (marks.length === 0) return;
-  throw fail('VC1232', {
-    where: 'config.json',
-    found: `${marks.join(', ')}: LLaVA in the layout of its original code`,
-    expected: 'the Hugging Face layout: LlavaForConditionalGeneration with vision_config and text_config',
-    hint: 'use the llava-hf release of the model, or convert it with convert_llava_weights_to_hf.py of transformers',
-  });
 }

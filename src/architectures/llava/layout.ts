@@ -1,6 +1,6 @@
 /**
- * Where a LLaVA checkpoint keeps its modules. Every version of transformers saved them under other prefixes;
- * the tensors inside a module are named alike in all of them.
+ * Where a LLaVA checkpoint keeps its modules. Every version of transformers saved them under other prefixes, and the
+ * original code under its own; the tensors inside a module are named alike in all of them.
  */
 import type { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
 import type { WeightReader } from '../blocks/weights.ts';
@@ -9,8 +9,9 @@ import { findModules, type ModuleNames } from '../module-names.ts';
 export interface LlavaWeights {
   /** CLIP's vision model: `embeddings`, `pre_layrnorm`, `encoder`. */
   readonly tower: WeightReader;
-  /** `linear_1`, `linear_2` */
-  readonly projector: WeightReader;
+  /** The two layers of the projector: `weight`, `bias`. */
+  readonly projectorIn: WeightReader;
+  readonly projectorOut: WeightReader;
   /** Llama's `embed_tokens`, `layers`, `norm`. */
   readonly text: WeightReader;
   /** The language model's head: `weight`. */
@@ -27,9 +28,21 @@ const modules: Readonly<Record<keyof LlavaWeights, ModuleNames>> = {
     ],
     contents: ['embeddings.', 'encoder.'],
   },
-  projector: {
-    prefixes: ['multi_modal_projector', 'model.multi_modal_projector'],
-    contents: ['linear_1.', 'linear_2.'],
+  projectorIn: {
+    prefixes: [
+      'multi_modal_projector.linear_1',
+      'model.multi_modal_projector.linear_1',
+      'model.mm_projector.0',
+    ],
+    contents: ['weight'],
+  },
+  projectorOut: {
+    prefixes: [
+      'multi_modal_projector.linear_2',
+      'model.multi_modal_projector.linear_2',
+      'model.mm_projector.2',
+    ],
+    contents: ['weight'],
   },
   text: {
     prefixes: [
@@ -37,6 +50,7 @@ const modules: Readonly<Record<keyof LlavaWeights, ModuleNames>> = {
       'model.language_model',
       'model.language_model.model',
       'language_model',
+      'model',
     ],
     contents: ['layers.', 'embed_tokens.'],
   },

@@ -1,5 +1,5 @@
 /**
- * LLaVA-1.5 in the Hugging Face layout: CLIP's vision tower over one view, a two-layer projector, Llama as
+ * LLaVA-1.5, in the Hugging Face layouts or the original one (original.ts): CLIP's vision tower over one view, a two-layer projector, Llama as
  * language model. At another size than the checkpoint's own, the tower's positions are resized to the patch
  * grid, and every patch is a token.
  */
@@ -7,11 +7,14 @@ import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
+import { zeros } from '../../tensor/derived/fill.ts';
+import { concat } from '../../tensor/derived/join.ts';
 import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../architecture.ts';
 import { activate } from '../blocks/activation.ts';
 import { fitPicture } from '../blocks/image-views.ts';
 import { linear, readLinear } from '../blocks/linear.ts';
 import type { Grid } from '../blocks/resize.ts';
+import type { Weight } from '../blocks/weights.ts';
 import { clipTower } from '../clip/tower.ts';
 import { embeddingModel, visionLanguageComponents, visionModel } from '../components.ts';
 import { spanWarning } from '../image-span.ts';
@@ -51,7 +54,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
       const covered = fitPicture(b, pixels, picture.input, picture.covered);
       return imageFeatures(b, covered, weights, config, picture.grid);
     }),
-    embed: embeddingModel(weights.text.at('embed_tokens').take('weight', [text.vocab, text.hidden])),
+    embed: embeddingModel(embeddingTable(weights, config)),
     decoder: buildLlamaDecoder({ model: weights.text, head: weights.head }, text),
   });
   return {
@@ -59,17 +62,24 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     components,
     image: geometry,
     recipe: llavaRecipe(config),
-    sideFiles: llavaSideFiles(checkpoint, geometry, picture.tiling),
+    sideFiles: llavaSideFiles(checkpoint, geometry, picture.tiling, config),
     warnings: spanWarning(tokens, 'max_position_embeddings', text.maxPositions),
     unusedTensors: table.unused(),
   };
+}
+
+/** With a row for `<image>`, which features replace, where the vocabulary has none. */
+function embeddingTable({ text: weights }: LlavaWeights, { text, imageTokenId }: LlavaConfig): Weight {
+  const { name, tensor } = weights.at('embed_tokens').take('weight', [text.vocab, text.hidden]);
+  if (imageTokenId < text.vocab) return { name, tensor };
+  return { name, tensor: concat([tensor, zeros(tensor.dtype, [1, text.hidden])]) };
 }
 
 /** pixels [N, 3, H, W] → [N, tokens, hidden] */
 function imageFeatures(
   b: GraphBuilder,
   pixels: Value,
-  { tower, projector }: LlavaWeights,
+  { tower, projectorIn, projectorOut }: LlavaWeights,
   config: LlavaConfig,
   grid: Grid,
 ): Value {
@@ -84,17 +94,16 @@ function imageFeatures(
       : b.op('Slice', [joined, b.int64([1]), b.int64([all]), b.int64([1])]);
     const { hidden } = config.text;
     const width = vision.width * states.length;
-    const up = linear(b, selected, readLinear(projector.at('linear_1'), width, hidden, { bias }));
+    const up = linear(b, selected, readLinear(projectorIn, width, hidden, { bias }));
     const bent = activate(b, up, config.projectorActivation);
-    return linear(b, bent, readLinear(projector.at('linear_2'), hidden, hidden, { bias }));
+    return linear(b, bent, readLinear(projectorOut, hidden, hidden, { bias }));
   });
 }
 
 export const llava: Architecture = {
   id: 'llava',
-  title: 'LLaVA-1.5 (Hugging Face layout)',
+  title: 'LLaVA-1.5',
   modelTypes: ['llava'],
-  // The original code's checkpoints are taken, too, to be refused with a hint at what would work.
   recognises: ({ model_type }) => model_type === 'llava' || model_type === 'llava_llama',
   build,
 };

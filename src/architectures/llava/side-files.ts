@@ -11,6 +11,7 @@ import type { ImageGeometry, PictureStep, SideFile, Size, Tiling } from '../arch
 import { clipMean, clipStd } from '../clip/pixels.ts';
 import { findSettings, objectOf } from '../processor-settings.ts';
 import { copiedFiles } from '../side-files.ts';
+import type { LlavaConfig } from './config.ts';
 
 /** PIL's codes of resampling. */
 const filters: ReadonlyMap<unknown, PillowFilter> = new Map([
@@ -30,23 +31,33 @@ export function readPreprocessing(
   const { file, path, settings } = findSettings(checkpoint);
   const reader = new ConfigReader(settings, file, path);
   const filter = filters.get(settings.resample ?? 3);
+  const mean = reader.numbers('image_mean', { length: 3, default: clipMean });
+  const square = input.width === input.height;
   const resize: PictureStep | undefined =
     filter === undefined
       ? undefined
-      : input.width === input.height
+      : square
         ? { step: 'shortest-side', side: input.width, filter }
         : { step: 'resize', to: input, filter };
+  const pad: readonly PictureStep[] =
+    square && settings.do_pad === true ? [{ step: 'pad-square', color: meanColor(mean) }] : [];
   return {
-    ...(resize === undefined ? {} : { steps: [resize, { step: 'center-crop', to: input }] }),
-    mean: reader.numbers('image_mean', { length: 3, default: clipMean }),
+    ...(resize === undefined ? {} : { steps: [...pad, resize, { step: 'center-crop', to: input }] }),
+    mean,
     std: reader.numbers('image_std', { length: 3, above: 0, default: clipStd }),
   };
+}
+
+/** In bytes, cut to whole ones as the original code does. */
+function meanColor(mean: readonly number[]): readonly number[] {
+  return mean.map((channel) => Math.trunc(channel * 255));
 }
 
 export function llavaSideFiles(
   checkpoint: Checkpoint,
   geometry: ImageGeometry,
   tiling: Tiling,
+  config: LlavaConfig,
 ): readonly SideFile[] {
   const settings = processorSettings(findSettings(checkpoint).settings, geometry, tiling);
   const processor = objectOf(checkpoint.json.get('processor_config.json'));
@@ -57,15 +68,50 @@ export function llavaSideFiles(
     ...(isJsonObject(processor.image_processor)
       ? { 'processor_config.json': { ...processor, image_processor: settings } }
       : {}),
+    ...(config.imageTokenId < config.text.vocab ? {} : imageTokenFiles(checkpoint, config.imageTokenId)),
   };
-  const kept = ['processor_config.json', 'tokenizer_config.json'].filter(
-    (name) => checkpoint.files.includes(name) && written[name] === undefined,
+  const kept = ['processor_config.json', 'tokenizer_config.json'].filter((name) =>
+    checkpoint.files.includes(name),
   );
-  return [
-    ...Object.entries(written).map(([name, value]): SideFile => ({ name, kind: 'json', value })),
+  const copies: readonly SideFile[] = [
     ...kept.map((name): SideFile => ({ name, kind: 'copy', from: name })),
     ...copiedFiles(checkpoint.files),
   ];
+  return [
+    ...Object.entries(written).map(([name, value]): SideFile => ({ name, kind: 'json', value })),
+    ...copies.filter(({ name }) => written[name] === undefined),
+  ];
+}
+
+/** Tokenizer files of a language model that has no pictures, with `<image>` added. */
+function imageTokenFiles({ json }: Checkpoint, id: number): Readonly<Record<string, JsonValue>> {
+  const content = '<image>';
+  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+  const tokenizer = json.get('tokenizer.json');
+  const settings = json.get('tokenizer_config.json');
+  const decoder = objectOf(objectOf(settings).added_tokens_decoder);
+  return {
+    'added_tokens.json': { ...objectOf(json.get('added_tokens.json')), [content]: id },
+    ...(isJsonObject(settings)
+      ? {
+          'tokenizer_config.json': {
+            ...settings,
+            added_tokens_decoder: { ...decoder, [id]: { content, ...flags } },
+          },
+        }
+      : {}),
+    ...(isJsonObject(tokenizer)
+      ? {
+          'tokenizer.json': {
+            ...tokenizer,
+            added_tokens: [
+              ...(Array.isArray(tokenizer.added_tokens) ? tokenizer.added_tokens : []),
+              { id, content, ...flags },
+            ],
+          },
+        }
+      : {}),
+  };
 }
 
 function modelConfig(config: JsonObject, { input: { width, height }, tokens }: ImageGeometry): JsonValue {
@@ -96,6 +142,7 @@ function processorSettings(settings: JsonObject, geometry: ImageGeometry, tiling
     rescale_factor: 1 / 255,
     do_normalize: true,
     ...settings,
+    ...(square || settings.do_pad === undefined ? {} : { do_pad: false }),
     size: square ? { shortest_edge: width } : { height, width },
     crop_size: { height, width },
     image_mean: geometry.mean,

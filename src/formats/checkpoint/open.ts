@@ -14,14 +14,15 @@ const templateFile = 'chat_template.jinja';
 /**
  * Opens a folder; the caller closes the checkpoint when nobody reads its tensors any more.
  *
+ * @param label stands before the names of weight files, where files of several folders are read
  * @throws VlmError VC10xx for a broken weight file, VC11xx for the folder and what it lacks
  */
-export async function openCheckpoint(path: string): Promise<Checkpoint> {
+export async function openCheckpoint(path: string, label?: string): Promise<Checkpoint> {
   const folder = await openFolder(path);
   const problems: DiagnosticRecord[] = [];
   const warn = (record: DiagnosticRecord) => problems.push(record);
   const config = await readConfig(folder, warn);
-  const weights = await openWeights(folder, warn);
+  const weights = await openWeights(folder, warn, label);
   const files = fileNames(folder);
   const json = new Map<string, JsonValue>([['config.json', config]]);
   for (const name of files) {

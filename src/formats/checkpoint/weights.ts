@@ -29,11 +29,13 @@ const indexSuffix = '.safetensors.index.json';
 
 /**
  * @param warn gets VC1126
+ * @param label stands before the names of files, as `Checkpoint` has them
  * @throws VlmError VC10xx for a broken file; VC1120 to VC1131 for what does not fit together
  */
 export async function openWeights(
   folder: Folder,
   warn: (record: DiagnosticRecord) => void,
+  label?: string,
 ): Promise<Weights> {
   const { files, index } = await findWeights(folder);
   const sources: ByteSource[] = [];
@@ -42,17 +44,18 @@ export async function openWeights(
     for (const file of files) {
       const path = fileIn(folder, file);
       if (path === undefined) throw new RangeError(`${file} was found and is not there`);
-      const source = await safetensorsSource(path, file);
+      const name = label === undefined ? file : `${label}/${file}`;
+      const source = await safetensorsSource(path, name);
       sources.push(source);
-      for (const [name, tensor] of (await openSafetensors(source)).tensors) {
-        const other = tensors.get(name);
+      for (const [tensorName, tensor] of (await openSafetensors(source)).tensors) {
+        const other = tensors.get(tensorName);
         if (other !== undefined) {
-          throw fail('VC1125', { where: quote(name), found: `in ${other.file} and in ${file}` });
+          throw fail('VC1125', { where: quote(tensorName), found: `in ${other.file} and in ${name}` });
         }
-        tensors.set(name, { tensor, file });
+        tensors.set(tensorName, { tensor, file: name });
       }
     }
-    if (index !== undefined) checkIndex(index.name, index.weightMap, tensors, warn);
+    if (index !== undefined) checkIndex(index.name, index.weightMap, tensors, warn, label);
   } catch (cause) {
     await Promise.all(sources.map((source) => source.close()));
     throw cause;
@@ -143,8 +146,10 @@ function checkIndex(
   weightMap: WeightMap,
   tensors: ReadonlyMap<string, CheckpointTensor>,
   warn: (record: DiagnosticRecord) => void,
+  label: string | undefined,
 ): void {
-  for (const [name, file] of weightMap) {
+  for (const [name, listed] of weightMap) {
+    const file = label === undefined ? listed : `${label}/${listed}`;
     const held = tensors.get(name);
     if (held?.file === file) continue;
     throw fail('VC1124', {

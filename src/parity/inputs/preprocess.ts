@@ -28,6 +28,8 @@ function runStep(picture: Picture, step: PictureStep): Picture {
       return resize(picture, shortestSide(picture, step.side), step.filter);
     case 'center-crop':
       return centerCrop(picture, step.to);
+    case 'pad-square':
+      return padSquare(picture, step.color);
   }
 }
 
@@ -55,4 +57,19 @@ function centerCrop(picture: Picture, to: Size): Picture {
     rgb.set(picture.rgb.subarray(source, source + (end - begin) * 3), target);
   }
   return { ...to, rgb };
+}
+
+/** As the original code of LLaVA pads: what does not split evenly goes to the right and below. */
+function padSquare(picture: Picture, color: readonly number[]): Picture {
+  const side = Math.max(picture.width, picture.height);
+  const x = Math.floor((side - picture.width) / 2);
+  const y = Math.floor((side - picture.height) / 2);
+  const line = Uint8Array.from({ length: side * 3 }, (_, index) => color[index % 3] ?? 0);
+  const rgb = new Uint8Array(side * side * 3);
+  for (let row = 0; row < side; row += 1) rgb.set(line, row * side * 3);
+  for (let row = 0; row < picture.height; row += 1) {
+    const source = row * picture.width * 3;
+    rgb.set(picture.rgb.subarray(source, source + picture.width * 3), ((row + y) * side + x) * 3);
+  }
+  return { width: side, height: side, rgb };
 }

@@ -94,9 +94,9 @@ class Application {
     const { keys, file } = adapter;
     this.#problems.push(...adapter.problems);
     checkFactors(adapter);
+    const changes = this.#takeWhole(adapter, share);
     this.#untieFor(adapter);
     this.#checkMatches(adapter);
-    const changes: AdaptedTensor[] = [];
     const factors: { name: string; tensor: Tensor }[] = [];
     for (const [module, parts] of keys.modules) {
       checkExplained(adapter, module, parts, this.#modules);
@@ -111,7 +111,25 @@ class Application {
         if (part !== 'weight' && part !== 'baseWeight') factors.push({ name: `${where}.${part}`, tensor });
       }
     }
-    return { name: adapter.name, share, tensors: keys.tensors, changes, factors };
+    return { name: adapter.name, share, tensors: keys.tensors + adapter.whole.size, changes, factors };
+  }
+
+  /** Weights that stand whole beside the adapter come first: the adapter was trained with them. */
+  #takeWhole({ whole, wholeFile }: Adapter, share: number): AdaptedTensor[] {
+    if (whole.size === 0) return [];
+    if (share !== 1) throw fail('VC1312', { where: wholeFile, found: show(share), expected: '1' });
+    const named = [...whole].map(([key, tensor]) => [key.replace(/^base_model\./, ''), tensor] as const);
+    // LLaVA's loader takes one wrapper off all of them where any has two.
+    const doubled = named.some(([name]) => name.startsWith('model.model.'));
+    const changes = named.flatMap(([key, tensor]): AdaptedTensor[] => {
+      const name = doubled ? key.replace(/^model\./, '') : key;
+      const before = this.#tensors.get(name)?.tensor;
+      const after = before === undefined ? tensor : replaced(before, tensor, `${wholeFile}: ${key}`);
+      this.#tensors.set(name, { tensor: after, file: wholeFile });
+      return before === undefined ? [] : [{ name, module: name, kind: 'whole', before, after }];
+    });
+    this.#modules = new BaseModules(this.#tensors);
+    return changes;
   }
 
   #applyModule(

@@ -1,0 +1,133 @@
+/**
+ * Everything that a model is read from: its checkpoint, adapters, and the folders of parts that stand elsewhere. What
+ * comes out is one checkpoint, whose tensors may be computed from those of several folders.
+ *
+ * Folders that the user names are read, and what stands in or beside them under a name that they give; a path in a
+ * config is never followed.
+ */
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { separateTower, withTower } from '../architectures/llava/original.ts';
+import {
+  type AppliedAdapter,
+  applyAdapters,
+  type WeightedAdapter,
+} from '../formats/checkpoint/adapters/apply.ts';
+import { type Adapter, isAdapterFolder, openAdapter } from '../formats/checkpoint/adapters/open-adapter.ts';
+import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
+import { openFolder } from '../formats/checkpoint/folder.ts';
+import { openCheckpoint } from '../formats/checkpoint/open.ts';
+import { fail } from '../report/diagnostics.ts';
+import { quote } from '../report/show.ts';
+import type { ResolvedOptions, SourceOptionKey } from './options.ts';
+
+export type SourceOptions = Pick<ResolvedOptions, 'checkpoint' | SourceOptionKey>;
+
+/** What is converted, as one checkpoint; closing it closes all that was opened. */
+export interface Source extends Checkpoint {
+  readonly adapters: readonly AppliedAdapter[];
+  /** Every folder that is read. */
+  readonly folders: readonly string[];
+}
+
+/**
+ * @throws VlmError VC1xxx for folders and their files, VC13xx for adapters, VC4002 for options that fit nothing
+ */
+export async function openSource(options: SourceOptions): Promise<Source> {
+  const opened: { close(): Promise<void> }[] = [];
+  const folders: string[] = [];
+  const keep = <T extends { readonly path: string; close(): Promise<void> }>(one: T): T => {
+    opened.push(one);
+    folders.push(one.path);
+    return one;
+  };
+  const labels = new Set<string>();
+  const close = async () => {
+    await Promise.all(opened.map((one) => one.close()));
+  };
+  try {
+    const folder = await openFolder(options.checkpoint);
+    const adapters: WeightedAdapter[] = [];
+    let main: Checkpoint;
+    if (isAdapterFolder(folder)) {
+      const own = keep(await openAdapter(options.checkpoint, labelOf(folder.name, labels)));
+      const base = keep(await openCheckpoint(await findBase(own, options.base)));
+      main = { ...base, name: folder.name, ...(own.model === undefined ? {} : { config: own.model }) };
+      adapters.push({ adapter: own, share: 1 });
+    } else {
+      if (options.base !== undefined) {
+        const expected = 'the folder of an adapter as the checkpoint';
+        throw fail('VC4002', { where: '--base', found: options.base, expected });
+      }
+      main = keep(await openCheckpoint(options.checkpoint));
+    }
+    for (const { path, share } of options.adapters) {
+      adapters.push({ adapter: keep(await openAdapter(path, labelOf(basename(path), labels))), share });
+    }
+    const applied = applyAdapters(main, adapters);
+    const towerName = separateTower(applied.checkpoint);
+    if (towerName === undefined) {
+      if (options.visionTower !== undefined) {
+        const expected = 'a checkpoint whose vision tower stands in a folder of its own';
+        throw fail('VC4002', { where: '--vision-tower', found: options.visionTower, expected });
+      }
+      return { ...applied.checkpoint, adapters: applied.adapters, folders, close };
+    }
+    const path = options.visionTower ?? (await findTower(towerName, [options.checkpoint, main.path]));
+    const tower = keep(await openCheckpoint(path, labelOf(basename(path), labels)));
+    return { ...withTower(applied.checkpoint, tower), adapters: applied.adapters, folders, close };
+  } catch (cause) {
+    await close();
+    throw cause;
+  }
+}
+
+/** A name for a folder's files that no other folder has. */
+function labelOf(name: string, taken: Set<string>): string {
+  let label = name;
+  for (let count = 2; taken.has(label); count++) label = `${name}-${count}`;
+  taken.add(label);
+  return label;
+}
+
+async function findBase(adapter: Adapter, named: string | undefined): Promise<string> {
+  if (named !== undefined) return named;
+  const { baseModel } = adapter.config;
+  const candidate = baseModel === undefined ? undefined : lastPart(baseModel);
+  const path = candidate === undefined ? undefined : join(dirname(adapter.path), candidate);
+  if (path !== undefined && (await isFolder(path))) return path;
+  throw fail('VC1313', {
+    where: adapter.configFile,
+    found:
+      baseModel === undefined ? 'no base_model_name_or_path' : `base_model_name_or_path ${quote(baseModel)}`,
+    ...(path === undefined ? {} : { expected: `a folder ${path}` }),
+  });
+}
+
+/** In one of the folders, or beside it. */
+async function findTower(name: string, folders: readonly string[]): Promise<string> {
+  const last = lastPart(name);
+  const places =
+    last === undefined ? [] : folders.flatMap((path) => [join(path, last), join(dirname(path), last)]);
+  const candidates = [...new Set(places)];
+  for (const path of candidates) if (await isFolder(path)) return path;
+  throw fail('VC1315', {
+    where: 'config.json: mm_vision_tower',
+    found: quote(name),
+    ...(candidates.length === 0 ? {} : { expected: candidates.join(' or ') }),
+    hint: `download ${quote(name)} into one of these folders, or name another: --vision-tower <folder>`,
+  });
+}
+
+/** `clip-vit-large-patch14-336` of `openai/clip-vit-large-patch14-336`; undefined where it is no name. */
+function lastPart(path: string): string | undefined {
+  const last = path.split(/[\\/]/).findLast((part) => part !== '');
+  return last === undefined || last === '.' || last === '..' || last.includes('\0') ? undefined : last;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
