@@ -19,6 +19,7 @@ import { confinedTo, exchangedViews, hasRows } from './confine.ts';
 import { constantsOf } from './constants.ts';
 import { exchangedInputs } from './exchanged-inputs.ts';
 import { type DeviationRequest, firstDeviation } from './first-deviation.ts';
+import { lostIn } from './lost.ts';
 import { type DifferentRun, firstDifferent, openPart, type Place, replay, type Side } from './replay.ts';
 import { rowNames } from './row-names.ts';
 import { type TensorFault, tensorFaults } from './weights.ts';
@@ -54,11 +55,20 @@ async function findingOf(suspect: Suspect, request: LocateRequest): Promise<Find
   const calls = request.calls.get(component);
   const sides = builds && sidesOf(suspect, builds, request);
   if (level === 'device') return { ...base, kind: 'device' };
-  if (sides === undefined || block === undefined || builds === undefined || calls === undefined) {
-    return { ...base, kind: level === 'fidelity' ? 'rounding' : 'unknown' };
-  }
-  const parts = cutBuilds(builds, request.cut);
   const place: Place = (models) => request.place(component, models as ReadonlyMap<BuildName, Model>);
+  const parts = builds && cutBuilds(builds, request.cut);
+  /** Nothing is off by itself: what is not finite comes about on the output's own way only. */
+  const alone = async (kind: FindingKind): Promise<Finding> => {
+    const own = parts?.get('converted');
+    const lost =
+      suspect.gate.metric === 'finite' && own !== undefined
+        ? await lostIn(component, own, place, request)
+        : undefined;
+    return { ...base, ...(lost ?? { kind }) };
+  };
+  if (sides === undefined || block === undefined || parts === undefined || calls === undefined) {
+    return await alone(level === 'fidelity' ? 'rounding' : 'unknown');
+  }
   const [before, after] = sides.map(({ build, device }): Side => {
     const model = parts.get(build)?.[block.index]?.model;
     if (model === undefined) throw new RangeError(`${component} has no part ${block.index} of ${build}`);
@@ -77,7 +87,7 @@ async function findingOf(suspect: Suspect, request: LocateRequest): Promise<Find
   });
   const run = await firstDifferent(before, after, runs, place, suspect.limits);
   // What differs when it is fed with the output's own values only.
-  if (run === undefined) return { ...base, kind: 'unknown' };
+  if (run === undefined) return await alone('unknown');
   return { ...base, ...(await causeOf(suspect, { before, after, run, place, request })) };
 }
 

@@ -6,6 +6,7 @@
 import type { Model } from '../../graph/model.ts';
 import type { Device } from '../../runtime/devices.ts';
 import type { RunTensor } from '../../runtime/values.ts';
+import { openPart } from '../locate/replay.ts';
 import { blockName } from '../stream/curve.ts';
 import { type CutOptions, findCuts } from '../stream/cuts.ts';
 import type { PlacedPart } from '../stream/lanes.ts';
@@ -167,24 +168,10 @@ class Measurement {
 
   #pin(block: number, names: readonly string[], feeds: Feeds): Promise<NonFinite | undefined> {
     const { place, devices } = this.#request;
-    return pinNonFinite(this.#part('converted', block).model, names, feeds, async (model) => {
-      const placed = await place(new Map([['converted', model]]));
-      const session = await placed
-        .open('converted', devices.converted, false)
-        .catch(async (error: unknown) => {
-          await placed.release();
-          throw error;
-        });
-      return {
-        ...session,
-        placement: undefined,
-        run: (...args) => session.run(...args),
-        release: async () => {
-          await session.release();
-          await placed.release();
-        },
-      };
-    });
+    const { model } = this.#part('converted', block);
+    return pinNonFinite(model, names, feeds, (one) =>
+      openPart(place, { build: 'converted', device: devices.converted, model }, one),
+    );
   }
 
   #part(build: RangeBuild, block: number): ModelPart {
