@@ -16,6 +16,13 @@ export {
 export { type CompareOptions, type CompareResult, compare } from './pipeline/compare.ts';
 export { type ConvertContext, type ConvertResult, convert } from './pipeline/convert.ts';
 export {
+  type GenerateContext,
+  type Generated,
+  type GenerateOptions,
+  generate,
+} from './pipeline/generate.ts';
+export type { Generation } from './pipeline/generation.ts';
+export {
   type InspectedCheckpoint,
   type InspectedComponent,
   type InspectedOnnx,

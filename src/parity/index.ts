@@ -14,6 +14,7 @@ export {
 } from './compare/compare-models.ts';
 export type { ValueComparison } from './compare/compare-values.ts';
 export { applies, type ComparisonVerdict, judgeComparison, parseComparisonGates } from './compare/gates.ts';
+export { embedIds, output, runDecoder, splice } from './components.ts';
 export {
   type GateOverride,
   type GateVerdict,
@@ -24,10 +25,15 @@ export {
 } from './gates.ts';
 export { type Baseline, checkBaseline, parseBaseline } from './gates-baseline.ts';
 export { withRanges } from './gates-ranges.ts';
+export { decodePicture } from './inputs/decode-picture.ts';
+export { encodePrompt } from './inputs/prompt.ts';
 export { recordedSample } from './inputs/recorded.ts';
-export { drawSample, type Sample } from './inputs/sample.ts';
+export { drawSample, type Prompt, type Sample, type SamplePicture, samplePicture } from './inputs/sample.ts';
 export { readSamples } from './inputs/samples.ts';
 export { summariseSample } from './inputs/summary.ts';
+export { openTokenizer, type Tokenizer } from './inputs/tokenizer.ts';
+export { fitPicture } from './inputs/vision-inputs.ts';
+export { argMax } from './metrics.ts';
 export { maxLogitElements } from './places.ts';
 export { type SweepSize, sweepRanges } from './ranges/sweep.ts';
 export { type CoverageRow, coverageRows } from './report/coverage.ts';

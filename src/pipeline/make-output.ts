@@ -189,6 +189,7 @@ function manifestOf(
     },
     passes: Object.fromEntries(plan.components.map(({ id, passes }) => [id, passes])),
     parity,
+    ...(plan.generation === undefined ? {} : { generation: plan.generation }),
     files,
   };
 }

@@ -5,6 +5,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JsonValue } from '../tensor/tensor.ts';
+import type { Generation } from './generation.ts';
 
 export const manifestName = 'vlm-convert.json';
 
@@ -37,6 +38,8 @@ export interface Manifest {
   /** Pipeline text per component. */
   readonly passes: Readonly<Record<string, string>>;
   readonly parity: 'passed' | 'failed' | 'not run';
+  /** How the graphs are run; not of an output of `quantize`. */
+  readonly generation?: Generation;
   readonly files: readonly ManifestFile[];
 }
 

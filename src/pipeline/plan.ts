@@ -18,6 +18,7 @@ import { inlineTensor, type JsonValue } from '../tensor/tensor.ts';
 import { type CheckPlan, planCheck } from './check-plan.ts';
 import { type CompiledComponent, compile, type OnBroken } from './compile.ts';
 import { structureSha256 } from './digest.ts';
+import { type Generation, generationOf } from './generation.ts';
 import { type LinkedFile, type Links, linkedFiles, noLinks } from './links.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { PassRecord } from './pass-manager.ts';
@@ -65,13 +66,15 @@ export interface Plan {
   readonly options: JsonValue;
   readonly image?: ImageGeometry;
   readonly components: readonly PlannedComponent[];
+  /** How the graphs are run; of conversions. */
+  readonly generation?: Generation;
   /** Every file of the output but the report and the manifest. */
   readonly files: readonly PlannedFile[];
   readonly bytes: {
     readonly output: number;
     /** Reference graphs for the check, removed afterwards. */
     readonly scratch: number;
-    /** Of the output's graphs with merged and with factored adapters; only where tiles run adapters. */
+    /** Of the output's graphs with merged and with factored adapters; only where there are adapters. */
     readonly lora?: { readonly merge: number; readonly factored: number };
   };
   /** About what the process will hold at most, in bytes, while writing and while checking. */
@@ -168,6 +171,7 @@ export async function prepare(
     options: optionsJson(options),
     ...(built.image === undefined ? {} : { image: built.image }),
     components: planned,
+    generation: generationOf(built, planned, checkpoint),
     files,
     bytes: {
       output: total(files),
@@ -209,7 +213,7 @@ export function strictRefusal(plan: Plan, strict: boolean): VlmError | undefined
 /** Options that leave no trace in the output's bytes: places and resources of this machine. */
 const ownOptions: ReadonlySet<string> = new Set<keyof ResolvedOptions>([
   'checkpoint',
-  'adapters',
+  'adapter',
   'base',
   'visionTower',
   'inputs',

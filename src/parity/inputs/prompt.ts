@@ -1,5 +1,5 @@
 /** A user's text as a prompt: in the family's form, as ids, with a place for each feature of the pictures it shows. */
-import type { GenerationRecipe } from '../../architectures/architecture.ts';
+import type { GenerationRecipe, SpliceRule } from '../../architectures/architecture.ts';
 import { promptOf } from './recorded.ts';
 import type { Prompt, SamplePicture } from './sample.ts';
 import { findSpans, type NextPicture, shownPicture, widenSpans } from './spans.ts';
@@ -43,7 +43,7 @@ export function encodePrompt(
       return video || layout === undefined ? undefined : shownPicture(index, layout);
     };
   };
-  const written = showViews(formText(text, shown, recipe), recipe.prompt, following(), pictures);
+  const written = showViews(formText(text, shown, recipe, tokenizer), recipe.prompt, following(), pictures);
   const ids = tokenizer.encode(written);
   const wide = splice === undefined ? ids : widenSpans(ids, splice, following());
   const spans = splice === undefined ? [] : findSpans(wide, splice, following());
@@ -53,10 +53,21 @@ export function encodePrompt(
   };
 }
 
-function formText(text: string, shown: number, { prompt }: GenerationRecipe): string {
+function formText(
+  text: string,
+  shown: number,
+  { prompt, splice }: GenerationRecipe,
+  tokenizer: Tokenizer,
+): string {
+  if (splice !== undefined && tokenizer.encode(text).some((id) => isMark(id, splice))) return text;
   const marker = prompt?.picture ?? '';
-  const [opening = ''] = marker.split('></');
-  if (marker !== '' && text.includes(opening)) return text;
   const form = (shown === 0 ? prompt?.textOnly : prompt?.withPicture) ?? '{text}';
   return form.replace('{picture}', () => marker.repeat(shown)).replace('{text}', () => text);
+}
+
+/** Whether the id stands where a picture is shown. */
+function isMark(id: number, splice: SpliceRule): boolean {
+  return splice.rule === 'between-markers'
+    ? id === splice.startId
+    : id === splice.tokenId || id === splice.videoTokenId;
 }

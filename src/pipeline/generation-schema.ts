@@ -1,0 +1,159 @@
+/**
+ * Reads the `generation` of a manifest. A folder may come from anywhere: every value is held to what a model can be
+ * before it is used, so that none of them decides what is allocated, and files stay inside the folder.
+ */
+import { z } from 'zod';
+import { fail } from '../report/diagnostics.ts';
+import type { Generation } from './generation.ts';
+import { type Manifest, manifestName } from './manifest.ts';
+
+/** Above any model there is, far below what hurts: sides in pixels, layers, heads, tokens. */
+const count = z
+  .int()
+  .min(1)
+  .max(2 ** 24);
+const side = z
+  .int()
+  .min(1)
+  .max(2 ** 14);
+/** From 0 on. */
+const index = z
+  .int()
+  .min(0)
+  .max(2 ** 28);
+/** Of a picture, in pixels; the least ones are what a small picture is enlarged to. */
+const leastPixels = z
+  .int()
+  .min(0)
+  .max(2 ** 26);
+const mostPixels = z
+  .int()
+  .min(1)
+  .max(2 ** 40);
+const text = z.string().max(2 ** 16);
+const name = z.string().min(1).max(256);
+
+const size = z.strictObject({ width: side, height: side });
+const grid = z.strictObject({ rows: side, columns: side });
+const filter = z.enum(['bicubic', 'bilinear', 'lanczos']);
+const perChannel = z.array(z.number()).length(3);
+
+const step = z.discriminatedUnion('step', [
+  z.strictObject({ step: z.literal('resize'), to: size, filter }),
+  z.strictObject({ step: z.literal('shortest-side'), side, filter }),
+  z.strictObject({ step: z.literal('center-crop'), to: size }),
+  z.strictObject({ step: z.literal('pad-square'), color: perChannel }),
+]);
+
+const view = z.strictObject({
+  kind: z.enum(['tile', 'global', 'frame']),
+  row: index.optional(),
+  column: index.optional(),
+  frame: index.optional(),
+  adapter: index.nullable().optional(),
+  trained: z.boolean().optional(),
+});
+
+const image = z.strictObject({
+  requested: size,
+  input: size,
+  grid: z.strictObject({ rows: side, columns: side, tile: side }).optional(),
+  views: z.array(view).min(1),
+  tokensPerView: count,
+  tokenGrid: z.strictObject({ rows: side, columns: side, leading: index }).optional(),
+  tokens: count,
+  steps: z.array(step).max(16).optional(),
+  mean: perChannel,
+  std: perChannel,
+  summary: text,
+});
+
+const feed = z.discriminatedUnion('form', [
+  z.strictObject({ form: z.literal('pixels') }),
+  z.strictObject({
+    form: z.literal('patch-rows'),
+    grid: name.optional(),
+    patch: side,
+    merge: side,
+    frames: side,
+    minPixels: leastPixels,
+    maxPixels: mostPixels,
+  }),
+  z.strictObject({
+    form: z.literal('slices'),
+    sizes: name.optional(),
+    known: z.strictObject({ source: size, slices: z.strictObject({ grid, size }).optional() }).optional(),
+    patch: side,
+    maxSlices: z.int().min(1).max(1024),
+    scale: side,
+  }),
+]);
+
+const splice = z.discriminatedUnion('rule', [
+  z.strictObject({
+    rule: z.literal('between-markers'),
+    startId: index,
+    endId: index,
+    padId: index,
+    slices: z.strictObject({ startId: index, endId: index }).optional(),
+  }),
+  z.strictObject({ rule: z.literal('image-token'), tokenId: index, videoTokenId: index.optional() }),
+]);
+
+const recipe = z.strictObject({
+  vision: z.strictObject({ component: name, input: name, output: name, feed }).optional(),
+  embed: z.strictObject({ component: name }),
+  decoder: z.strictObject({
+    component: name,
+    layers: z.int().min(1).max(4096),
+    kvHeads: count,
+    headDim: count,
+    scalars: z.array(z.literal('rope_length')),
+    positions: z.literal('time-row-column').optional(),
+  }),
+  splice: splice.optional(),
+  prompt: z
+    .strictObject({
+      picture: text,
+      withPicture: text,
+      textOnly: text,
+      views: z.strictObject({ view: text, feature: text, slices: text, rowBreak: text }).optional(),
+    })
+    .optional(),
+  vocabSize: index,
+  hiddenSize: count,
+  textIds: index,
+  endOfTextId: index.optional(),
+});
+
+const schema = z.strictObject({
+  components: z.record(name, z.string().regex(/^onnx\/[A-Za-z0-9_.-]+\.onnx$/)),
+  recipe,
+  image: image.optional(),
+  stopIds: z.array(index).max(1024),
+});
+
+/** Throws VC4011 where the manifest holds none, or one that is not usable. */
+export function readGeneration({ generation }: Manifest, folder: string): Generation {
+  if (generation === undefined) {
+    throw fail('VC4011', {
+      where: folder,
+      found: `a ${manifestName} that does not say how the graphs are run`,
+      expected: 'the output of a conversion, made by this version',
+    });
+  }
+  const result = schema.safeParse(generation);
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    throw fail('VC4011', {
+      where: `${folder}: ${manifestName}, generation.${issue?.path.join('.') ?? ''}`,
+      found: issue?.message ?? 'not usable',
+    });
+  }
+  const { image: geometry, recipe: known } = result.data;
+  if (known.vision !== undefined && (geometry === undefined || known.splice === undefined)) {
+    throw fail('VC4011', { where: folder, found: 'a vision component without geometry or splice rule' });
+  }
+  // Keys that zod knows as optional are left out where they were left out.
+  return result.data as Generation;
+}

@@ -1,0 +1,186 @@
+/** Answers from an output folder alone: a trained model that reads numbers in pictures, and what is refused. */
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { convert, type GenerateOptions, generate, type Manifest, VlmError } from '../../src/index.ts';
+import { readGeneration } from '../../src/pipeline/generation-schema.ts';
+import { goldenCase } from '../support/golden-cases.ts';
+
+const golden = goldenCase('qwen2-vl/trained-digits');
+const pictures = join(golden.folder, 'eval');
+
+let root = '';
+let output = '';
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'vlm-generate-'));
+  output = join(root, 'out');
+  // A copy that is gone before anything is generated: the output has to suffice.
+  const checkpoint = join(root, 'checkpoint');
+  await cp(golden.checkpoint, checkpoint, { recursive: true });
+  await convert({ checkpoint, output, parity: false });
+  await rm(checkpoint, { recursive: true });
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+const read = (image: string, options: Partial<GenerateOptions> = {}) =>
+  generate({ output, images: [join(pictures, image)], prompt: 'read', maxTokens: 14, ...options });
+
+describe('the trained model', () => {
+  // scripts/read-digits.js reads all of them, in every precision.
+  it('answers as the original does, from PNG to text, right or wrong', async () => {
+    const answers = JSON.parse(await readFile(join(pictures, 'answers.json'), 'utf8')) as Record<
+      string,
+      { readonly reference: string }
+    >;
+    const wrong: string[] = [];
+    const asked = Object.entries(answers).filter(([name], index) => index % 6 === 0 || name === '034.png');
+    for (const [name, { reference }] of asked) {
+      const { text, stopped } = await read(name);
+      if (text !== reference || stopped !== 'end') wrong.push(`${name}: ${text}, not ${reference}`);
+    }
+    expect(wrong).toEqual([]);
+    expect(asked.length).toBe(18);
+  });
+
+  it('says what it did, and gives the text as it grows', async () => {
+    const parts: string[] = [];
+    const one = await generate(
+      { output, images: [join(pictures, '002.png')], prompt: 'read' },
+      { onText: (text) => parts.push(text) },
+    );
+    expect(one).toMatchObject({
+      text: '0105@5,4',
+      stopped: 'end',
+      promptTokens: 23,
+      device: 'cpu',
+      images: [{ width: 112, height: 84, tokens: 12 }],
+    });
+    expect(one.ids.length).toBe(8);
+    expect(parts.length).toBe(8);
+    expect(parts.join('')).toBe(one.text);
+  });
+
+  it('stops at as many tokens as are asked for', async () => {
+    expect(await read('002.png', { maxTokens: 4 })).toMatchObject({ text: '0105', stopped: 'length' });
+  });
+
+  it('takes a prompt that marks the place itself, and several pictures', async () => {
+    const prompt =
+      '<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>read<|im_end|>\n<|im_start|>assistant\n';
+    expect(await read('002.png', { prompt })).toMatchObject({ text: '0105@5,4' });
+    const images = ['002.png', '005.png'].map((name) => join(pictures, name));
+    expect(await generate({ output, images, prompt: 'read', maxTokens: 2 })).toMatchObject({
+      promptTokens: 23 + 14,
+      images: [{ tokens: 12 }, { tokens: 12 }],
+    });
+  });
+
+  it('answers text alone', async () => {
+    const { images, ids } = await generate({ output, prompt: 'read', maxTokens: 3 });
+    expect(images).toEqual([]);
+    expect(ids.length).toBeGreaterThan(0);
+  });
+
+  it('stops when it is told to', async () => {
+    const stop = new AbortController();
+    const stopped = generate(
+      { output, images: [join(pictures, '002.png')], prompt: 'read' },
+      { signal: stop.signal, onText: () => stop.abort() },
+    );
+    await expect(stopped).rejects.toThrow('VC5190');
+  });
+});
+
+describe('refused are', () => {
+  const refusal = async (options: Partial<GenerateOptions>): Promise<string> => {
+    const failed = generate({ output, prompt: 'read', ...options });
+    return failed.then(
+      () => 'nothing',
+      (error: unknown) => {
+        if (error instanceof VlmError) return error.message;
+        throw error;
+      },
+    );
+  };
+
+  it('a folder that is no output', async () => {
+    expect(await refusal({ output: pictures })).toContain('VC4011');
+  });
+
+  it('a picture that is none, and one that the processor would not take', async () => {
+    expect(await refusal({ images: [join(pictures, 'answers.json')] })).toContain('VC6109');
+    const { PNG } = await import('pngjs');
+    const thin = join(root, 'thin.png');
+    await writeFile(thin, PNG.sync.write(new PNG({ width: 10, height: 200 })));
+    const said = await refusal({ images: [thin] });
+    expect(said).toContain('VC6109');
+    expect(said).toContain('under 28 pixels');
+  });
+
+  it('more places than pictures', async () => {
+    const prompt = '<|image_pad|> and <|image_pad|>';
+    expect(await refusal({ prompt, images: [join(pictures, '002.png')] })).toContain('places for 2 pictures');
+  });
+
+  it.each<[string, (generation: Record<string, unknown>) => unknown, string]>([
+    ['none', () => undefined, 'does not say'],
+    [
+      'files outside the folder',
+      (own) => ({ ...own, components: { ...(own.components as object), embed: '../embed.onnx' } }),
+      'generation.components.embed',
+    ],
+    [
+      'a picture of any size',
+      (own) => ({ ...own, image: { ...(own.image as object), input: { width: 1e9, height: 1e9 } } }),
+      'generation.image.input.width',
+    ],
+    [
+      'a picture that is enlarged without end',
+      (own) => {
+        const recipe = own.recipe as { vision: { feed: object } };
+        const feed = { ...recipe.vision.feed, minPixels: 2 ** 39 };
+        return { ...own, recipe: { ...recipe, vision: { ...recipe.vision, feed } } };
+      },
+      'generation.recipe.vision.feed.minPixels',
+    ],
+    [
+      'layers without end',
+      (own) => {
+        const recipe = own.recipe as { decoder: object };
+        return { ...own, recipe: { ...recipe, decoder: { ...recipe.decoder, layers: 1e9 } } };
+      },
+      'generation.recipe.decoder.layers',
+    ],
+    ['keys that mean nothing here', (own) => ({ ...own, run: 'rm -rf' }), 'run'],
+  ])('manifests with %s', async (_what, change, says) => {
+    const copy = join(root, 'changed');
+    await rm(copy, { recursive: true, force: true });
+    await cp(output, copy, { recursive: true });
+    const path = join(copy, 'vlm-convert.json');
+    const manifest = JSON.parse(await readFile(path, 'utf8')) as Manifest;
+    const generation = change({ ...manifest.generation });
+    await writeFile(path, JSON.stringify({ ...manifest, generation }));
+    const said = await refusal({ output: copy });
+    expect(said).toContain('VC4011');
+    expect(said).toContain(says);
+  });
+});
+
+describe('every family', () => {
+  it.each(['llava/hf-tiny', 'monkey/tiny-896', 'qwen-vl/tiny', 'qwen2-vl/tiny-two-images'])(
+    'says in %s how it is run',
+    async (name) => {
+      const folder = join(root, name.replace('/', '-'));
+      await convert({ checkpoint: goldenCase(name).checkpoint, output: folder, parity: false });
+      const text = await readFile(join(folder, 'vlm-convert.json'), 'utf8');
+      const manifest = JSON.parse(text) as Manifest;
+      expect(readGeneration(manifest, folder)).toEqual(manifest.generation);
+      const graphs = (await readdir(join(folder, 'onnx'))).filter((file) => file.endsWith('.onnx'));
+      const files = Object.values(manifest.generation?.components ?? {});
+      expect([...files].sort()).toEqual(graphs.map((file) => `onnx/${file}`).sort());
+      expect(manifest.generation?.stopIds.length).toBeGreaterThan(0);
+    },
+  );
+});
