@@ -32,6 +32,12 @@ export interface PlaceOptions {
   readonly signal: AbortSignal;
 }
 
+interface Placed extends ModelInMemory {
+  readonly key: string;
+  /** Whether its weights are made for being packed by the runtime. */
+  readonly packed: boolean;
+}
+
 /** What writing may take beyond what the check itself holds, where `--memory` leaves less. */
 const leastWriting = 256 << 20;
 
@@ -56,26 +62,33 @@ export async function placeParts(
     durable: false,
     signal,
   });
-  const placed = new Map<string, ModelInMemory & { readonly key: string }>();
+  const placed = new Map<string, Placed>();
   for (const [build, model] of models) {
     const standing = output?.builds.has(build) === true ? output : undefined;
     const bytes = await encodeModel(anonymous(model), standing?.layout ?? own);
     const at = standing?.folder ?? folder;
-    placed.set(build, { bytes, folder: at, key: `${at}:${sha256(bytes)}` });
+    placed.set(build, { bytes, folder: at, key: `${at}:${sha256(bytes)}`, packed: isPacked(model) });
   }
-  const find = (build: string): ModelInMemory & { readonly key: string } => {
+  const find = (build: string): Placed => {
     const found = placed.get(build);
     if (found === undefined) throw new RangeError(`the part has no ${build}`);
     return found;
   };
   return {
     key: (build) => find(build).key,
-    open: (build, device, recordPlacement) => openSession(find(build), { device, recordPlacement }),
+    open: (build, device, recordPlacement) => {
+      const weights = device === 'cpu' && !find(build).packed ? 'use' : 'pack';
+      return openSession(find(build), { device, recordPlacement, weights });
+    },
     release: async () => {
       await rm(folder, { recursive: true, force: true });
       await rm(`${folder}.constants`, { force: true });
     },
   };
+}
+
+function isPacked({ graph }: Model): boolean {
+  return [...graph.nodes()].some(({ op }) => op === 'com.microsoft::MatMulNBits');
 }
 
 /** Without what says how the model came about: builds that compute the same are then the same bytes. */

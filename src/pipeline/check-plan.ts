@@ -30,6 +30,9 @@ export interface CheckPlan {
 /** A block of the largest decoders is 0.8 GB in float32; one matrix may be more and stays whole. */
 export const checkCut: CutOptions = { limitBytes: 2 ** 30, at: 'blocks' };
 
+/** What computing the weights of one part takes while another runs. */
+const writing = 2 ** 28;
+
 /** The builds of a component, for the check. */
 export function buildsOf({ component, rewritten, plain, model }: CompiledComponent): Builds {
   const exact = withoutActivationQuantization(model);
@@ -49,14 +52,19 @@ export function planCheck(
   mode: ParityMode,
   available: number = availableMemory(),
 ): CheckPlan {
-  const parts = components.flatMap((component) => partBytes(buildsOf(component)));
+  const perComponent = components.map((component) => partBytes(buildsOf(component)));
+  const parts = perComponent.flat();
   const activations = activationBytes(built);
   const largest = Math.max(0, ...parts.map(({ largest: bytes }) => bytes));
   const streamed: CheckPlan = {
     mode: 'streamed',
-    scratch: Math.max(0, ...parts.map(({ written }) => written)),
-    // The runtime maps weights, and keeps most of them a second time in the order in which its kernels read them.
-    memory: 2 * largest + activations,
+    // A part is written while the one before it runs.
+    scratch: Math.max(
+      0,
+      ...perComponent.flatMap((own) => own.map(({ written }, at) => written + (own[at + 1]?.written ?? 0))),
+    ),
+    // The runtime maps float weights where they stand.
+    memory: largest + writing + activations,
   };
   const { embed, decoder } = built.recipe;
   const [table, weights] = [embed, decoder].map(({ component: id }) => {
@@ -67,7 +75,7 @@ export function planCheck(
   const whole: CheckPlan = {
     mode: 'whole',
     scratch: Math.max(streamed.scratch, picking),
-    memory: Math.max(streamed.memory, 2 * picking + activations),
+    memory: Math.max(streamed.memory, picking + writing + activations),
   };
   if (mode === 'auto') return whole.memory <= available ? whole : streamed;
   return mode === 'whole' ? whole : streamed;

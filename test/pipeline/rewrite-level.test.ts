@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ConvertOptions, type ConvertResult, convert } from '../../src/index.ts';
-import { defaultLimits } from '../../src/parity/gate-limits.ts';
+import { blockLimits } from '../../src/parity/gate-limits.ts';
 import { changesSums } from '../../src/pipeline/steps.ts';
 import { fixtures } from '../golden-folders.ts';
 
@@ -106,17 +106,23 @@ function failedLevels({ parity }: ConvertResult): readonly string[] {
   return [...new Set(failed.map((gate) => gate.level))];
 }
 
-function features({ parity }: ConvertResult) {
-  const outputs = parity?.levels.find(({ level }) => level === 'rewrite')?.outputs ?? [];
-  return outputs.find(({ output }) => output === 'features')?.metrics;
+const everyBlock = ['block.0', 'block.1', 'block.2'];
+
+/** Blocks of the tower that are beyond ten times the limits of the level rewrite. */
+function blocksFarOff({ parity }: ConvertResult): readonly string[] {
+  const { max = 0, relative = 0 } = blockLimits.rewrite.int4;
+  const [vision] = parity?.curves ?? [];
+  return (vision?.blocks ?? []).flatMap(({ name, rewrite }) =>
+    rewrite !== undefined && rewrite.max > 10 * max && rewrite.relative > 10 * relative ? [name] : [],
+  );
 }
 
-/** With whether int4 fidelity sees it, too: at its limits it cannot be asked to. */
-const faults: readonly (readonly [string, Fault, readonly string[]])[] = [
-  ['the scales of all adapters are ignored', 'scales', ['rewrite', 'fidelity']],
-  ['the scale of one adapter of one layer is ignored', 'one scale', ['rewrite']],
-  ['the adapters of two tiles are swapped', 'swapped tiles', ['rewrite', 'fidelity']],
-  ['position tables are resized with a = -0.5', 'table', ['rewrite']],
+/** With whether int4 fidelity sees it, too (at its limits it cannot be asked to), and the blocks that it is in. */
+const faults: readonly (readonly [string, Fault, readonly string[], readonly string[]])[] = [
+  ['the scales of all adapters are ignored', 'scales', ['rewrite', 'fidelity'], everyBlock],
+  ['the scale of one adapter of one layer is ignored', 'one scale', ['rewrite'], ['block.0']],
+  ['the adapters of two tiles are swapped', 'swapped tiles', ['rewrite', 'fidelity'], everyBlock],
+  ['position tables are resized with a = -0.5', 'table', ['rewrite'], ['embed', 'pool']],
 ];
 
 describe('at int4', () => {
@@ -129,11 +135,11 @@ describe('at int4', () => {
     expect(rewrite).toMatchObject({ level: 'rewrite', greedy: [], outputs: [{ component: 'vision' }] });
     expect(rewrite).not.toHaveProperty('cacheLayers');
     const gates = result.parity?.gates.filter(({ level }) => level === 'rewrite');
-    expect(gates?.map(({ output, feed, metric }) => [output, feed, metric])).toEqual([
-      ['features', 'local', 'finite'],
-      ['features', 'local', 'max'],
-      ['features', 'local', 'relative'],
-    ]);
+    expect(gates?.map(({ output, feed, metric }) => [output, feed, metric])).toEqual(
+      ['blocks', 'features'].flatMap((output) =>
+        ['finite', 'max', 'relative'].map((metric) => [output, 'local', metric]),
+      ),
+    );
     const report = async (name: string) => readFile(join(folder, 'out', name), 'utf8');
     const markdown = await report('parity-report.md');
     expect(markdown).toContain('## Rewrite: the graph after merging and resizing, against the original\n');
@@ -141,15 +147,12 @@ describe('at int4', () => {
     expect(await report('parity-report.json')).toContain('"level": "rewrite"');
   });
 
-  it.each(faults)('fails when %s', async (_what, fault, levels) => {
+  it.each(faults)('fails when %s', async (_what, fault, levels, blocks) => {
     planted.fault = fault;
     const result = await run({ precision: 'int4' });
     expect(failedLevels(result)).toEqual(levels);
-    expect(result.failure?.where).toContain('rewrite.features.max (local)');
-    // By far: ten times the limit and more.
-    const { max = 0, relative = 0 } = defaultLimits.rewrite.int4.local.features ?? {};
-    expect(features(result)?.maxStd).toBeGreaterThan(10 * max);
-    expect(features(result)?.relative).toBeGreaterThan(10 * relative);
+    expect(result.failure?.where).toMatch(/^rewrite\.blocks\.max \(local\), vision (embed|block\.\d), tile/);
+    expect(blocksFarOff(result)).toEqual(blocks);
   });
 });
 

@@ -50,6 +50,7 @@ export interface LaneRequest {
   give(part: number, call: number, name: string, value: RunTensor): RunTensor;
   /** What of a graph output is kept to be compared; undefined: nothing. */
   trim(call: number, name: string, value: RunTensor): RunTensor | undefined;
+  /** Called for a part while the one before it runs: two are placed at a time. */
   place(part: number): Promise<PlacedPart>;
   /** Called before each run, with the lanes that it serves and what the part is fed with. */
   onFeeds?(part: number, lanes: readonly string[], call: number, feeds: ReadonlyMap<string, RunTensor>): void;
@@ -95,16 +96,33 @@ export async function runLanes(request: LaneRequest): Promise<void> {
     ]),
   );
   const count = Math.max(...[...request.parts.values()].map((parts) => parts.length));
-  for (let part = 0; part < count; part += 1) {
-    request.signal?.throwIfAborted();
-    request.onPart(part);
-    const placed = await request.place(part);
-    try {
-      await new PartRun(request, states, part, placed).all();
-    } finally {
-      await placed.release();
+  const place = (part: number): Promise<PlacedPart> | undefined => {
+    if (part === count) return undefined;
+    const placed = request.place(part);
+    // It is waited for later, or given up when the part before it fails.
+    placed.catch(() => {});
+    return placed;
+  };
+  let next = place(0);
+  try {
+    for (let part = 0; part < count; part += 1) {
+      request.signal?.throwIfAborted();
+      request.onPart(part);
+      const placed = await next;
+      if (placed === undefined) throw new RangeError(`part ${part} was not placed`);
+      next = place(part + 1);
+      try {
+        await new PartRun(request, states, part, placed).all();
+      } finally {
+        await placed.release();
+      }
+      forget(request, states, part);
     }
-    forget(request, states, part);
+  } finally {
+    await next?.then(
+      (placed) => placed.release(),
+      () => {},
+    );
   }
 }
 
