@@ -7,6 +7,7 @@ import type { Model } from '../../graph/model.ts';
 import { metadataKeys } from '../../rewrite/rewriter.ts';
 import type { Session } from '../../runtime/session.ts';
 import { type RunTensor, toFloat32 } from '../../runtime/values.ts';
+import { withSession } from '../locate/first-deviation.ts';
 import { measurable } from './choose.ts';
 import { instrument, readRanges } from './instrument.ts';
 
@@ -35,7 +36,7 @@ export async function locateNonFinite(
   open: OpenModel,
 ): Promise<NonFinite | undefined> {
   const screen = instrument(model, measurable(model.graph), []);
-  const outputs = await using(open(screen.model), (session) => session.run(feeds));
+  const outputs = await withSession(open(screen.model), (session) => session.run(feeds));
   const suspects = [...readRanges(screen, outputs)].filter(([, { suspect }]) => suspect);
   const names = suspects.map(([name]) => name);
   return pinNonFinite(model, names, feeds, open);
@@ -55,7 +56,7 @@ export async function pinNonFinite(
     const node = value?.producer;
     if (value === undefined || node === undefined) throw new RangeError(`no node makes ${name}`);
     copy.graph.setOutputs([value]);
-    const outputs = await using(open(copy), (session) => session.run(feeds));
+    const outputs = await withSession(open(copy), (session) => session.run(feeds));
     const found = outputs.get(name);
     const place = found === undefined ? undefined : scan(found);
     if (found === undefined || place === undefined) continue;
@@ -76,13 +77,4 @@ function scan(value: RunTensor): { readonly count: number; readonly index: numbe
     count += 1;
   }
   return count === 0 ? undefined : { count, index };
-}
-
-async function using<T>(opening: Promise<Session>, body: (session: Session) => Promise<T>): Promise<T> {
-  const session = await opening;
-  try {
-    return await body(session);
-  } finally {
-    await session.release();
-  }
 }
