@@ -44,6 +44,21 @@ describe('parity', () => {
     expect(await readFile(junit, 'utf8')).toContain('logits');
   });
 
+  it('sweeps over sizes, and refuses those that cannot be', async () => {
+    const report = join(folder, 'swept');
+    const argv = ['parity', made, '--checkpoint', checkpoint, '--report', report];
+    const { code, out } = await runMain([...argv, '--sweep-resolutions', '28x28,56x42']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/Measure activations at other sizes: 2 sizes/);
+    const markdown = await readFile(join(report, 'parity-report.md'), 'utf8');
+    // In brackets: at int4 nothing computes in float16.
+    expect(markdown).toMatch(/\| 56x42 \| [^|]+ \| 46 \| \(\d+ block\.1\/\w+\) \| /);
+    const wrong = await runMain([...argv, '--sweep-resolutions', '28x28,3x3']);
+    expect(wrong).toMatchObject({ code: 3, err: expect.stringMatching(/VC4204[\s\S]*3x3: .*\(VC4202\)/) });
+    const text = await runMain([...argv, '--sweep-resolutions', 'all']);
+    expect(text).toMatchObject({ code: 3, err: expect.stringContaining('448x448,896x896') });
+  });
+
   it('refuses what it cannot check with the code of what is at fault', async () => {
     const nothing = await runMain(['parity'], { cwd: folder });
     expect(nothing).toMatchObject({ code: 3, err: expect.stringContaining('VC4012') });
