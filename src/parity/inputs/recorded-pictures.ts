@@ -1,20 +1,12 @@
 /** Recorded pictures and videos, one by one, in the form that the model takes them in. */
-import { createHash } from 'node:crypto';
-import type {
-  ImageGeometry,
-  PatchRowFeed,
-  PictureLayout,
-  SliceFeed,
-  View,
-  VisionRecipe,
-} from '../../architectures/architecture.ts';
-import { viewSizes } from '../../architectures/minicpm-v/slicing.ts';
+import type { ImageGeometry, PatchRowFeed, VisionRecipe } from '../../architectures/architecture.ts';
 import { patchGridOf, patchRowLayout } from '../../architectures/patch-rows.ts';
 import { fail } from '../../report/diagnostics.ts';
-import { float32Value, int64Value, type RunTensor } from '../../runtime/values.ts';
-import { floats, integers } from './recorded-values.ts';
+import { float32Value, type RunTensor } from '../../runtime/values.ts';
+import { floats, integers, sha256 } from './recorded-values.ts';
+import { recordedViews } from './recorded-views.ts';
 import type { SamplePicture } from './sample.ts';
-import { patchRowFeeds, sliceFeeds } from './vision-inputs.ts';
+import { patchRowFeeds } from './vision-inputs.ts';
 
 /** Pictures, then videos; undefined where nothing of either was recorded. Throws VC6109 for what the model does not take. */
 export function recordedPictures(
@@ -45,74 +37,9 @@ export function recordedPictures(
     });
   }
   if (feed.form === 'slices') {
-    return slicedPictures(pixels, values.get('tgt_sizes'), { vision, feed, image, name });
+    return recordedViews(pixels, values.get('tgt_sizes'), { vision, feed, image, name });
   }
   return pixelPictures(pixels, vision.input, image, name);
-}
-
-/** Views, in the order in which prompts show them: those of all pictures as of one, for they are run at once. */
-function slicedPictures(
-  pixels: RunTensor,
-  sizes: RunTensor | undefined,
-  {
-    vision,
-    feed,
-    image,
-    name,
-  }: {
-    readonly vision: VisionRecipe;
-    readonly feed: SliceFeed;
-    readonly image: ImageGeometry;
-    readonly name: string;
-  },
-): readonly SamplePicture[] {
-  const where = `${name}: pixel_values`;
-  const [views = 0, channels, height, columns = 0] = pixels.shape;
-  const grids = sizes === undefined ? [] : integers(sizes, `${name}: tgt_sizes`);
-  const known = feed.known === undefined ? undefined : viewSizes(feed.known);
-  const longest = known && Math.max(...known.map((view) => (view.width * view.height) / feed.patch ** 2));
-  const fits =
-    pixels.shape.length === 4 &&
-    channels === 3 &&
-    height === feed.patch &&
-    columns % feed.patch === 0 &&
-    (longest === undefined || columns === longest * feed.patch) &&
-    views > 0 &&
-    views % (known?.length ?? 1) === 0;
-  if (!fits || (known === undefined && grids.length !== 2 * views)) {
-    throw fail('VC6109', {
-      where,
-      found: `[${pixels.shape}]${sizes === undefined ? '' : `, tgt_sizes [${sizes.shape}]`}`,
-      expected:
-        known === undefined || longest === undefined
-          ? `[views,3,${feed.patch},columns] and tgt_sizes [views,2]`
-          : `[views,3,${feed.patch},${longest * feed.patch}], ${known.length} views of each picture`,
-    });
-  }
-  const data = floats(pixels, where);
-  const { tokensPerView } = image;
-  const global: View = { kind: 'global' };
-  const layout: PictureLayout = {
-    input: image.input,
-    views: Array.from({ length: views / image.views.length }, () => image.views).flat(),
-    tokensPerView,
-    tokens: views * tokensPerView,
-  };
-  return [
-    {
-      kind: 'image',
-      feeds: sliceFeeds(
-        vision.input,
-        feed.sizes,
-        float32Value(pixels.shape, data),
-        int64Value([views, 2], grids),
-      ),
-      layout:
-        known === undefined ? { ...layout, views: Array.from({ length: views }, () => global) } : layout,
-      sha256: sha256(data),
-      name: `${name} 0`,
-    },
-  ];
 }
 
 function pixelPictures(
@@ -213,8 +140,4 @@ function readGrids({ kind, grid, feed, image, where }: RecordedRows): readonly G
           : `[frames, ${fixed.rows}, ${fixed.columns}]: the graphs were built for this size`,
     });
   });
-}
-
-function sha256(values: Float32Array): string {
-  return createHash('sha256').update(new Uint8Array(values.buffer)).digest('hex');
 }

@@ -1,4 +1,5 @@
 /** Recorded tensors as numbers. */
+import { createHash } from 'node:crypto';
 import { fail } from '../../report/diagnostics.ts';
 import { type RunTensor, toFloat32 } from '../../runtime/values.ts';
 
@@ -15,4 +16,10 @@ export function integers(value: RunTensor, where: string): readonly number[] {
     throw fail('VC6109', { where, found: value.dtype, expected: 'int64 or int32' });
   }
   return Array.from(value.data as ArrayLike<number | bigint>, Number);
+}
+
+/** Of the numbers' bytes. */
+export function sha256(values: Float32Array): string {
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  return createHash('sha256').update(bytes).digest('hex');
 }
