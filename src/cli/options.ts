@@ -210,6 +210,16 @@ export const optionTable = [
     convertOnly: true,
   },
   {
+    key: 'seed',
+    flag: '--seed <n>',
+    group: 'Check',
+    help: 'of what is drawn for the check: picture, prompts and, with --parity streamed, what follows them',
+    type: { kind: 'count' },
+    default: '1',
+    expected: 'a whole number from 1 to 256',
+    convertOnly: true,
+  },
+  {
     key: 'sweepResolutions',
     flag: '--sweep-resolutions <sizes>',
     group: 'Check',

@@ -56,7 +56,10 @@ type GraphOptionKey =
   | 'passes';
 
 export interface BisectOptions
-  extends Pick<ConvertOptions, GraphOptionKey | 'device' | 'inputs' | 'samples' | 'memory' | 'jobs'> {
+  extends Pick<
+    ConvertOptions,
+    GraphOptionKey | 'device' | 'inputs' | 'samples' | 'seed' | 'memory' | 'jobs'
+  > {
   /** Folder of a checkpoint, or of an output, whose options then hold. */
   readonly source: string;
   /** Of an output: the folder of the checkpoint that it was made from. */

@@ -36,7 +36,7 @@ export interface CheckInputs {
 export async function readCheckInputs(
   prepared: Prepared,
   checkpoint: Pick<Checkpoint, 'path' | 'files'>,
-  options: Pick<ResolvedOptions, 'baseline' | 'inputs' | 'samples'>,
+  options: Pick<ResolvedOptions, 'baseline' | 'inputs' | 'samples' | 'seed'>,
 ): Promise<CheckInputs> {
   const { image } = prepared.built;
   const sample = await readSample(prepared.built, checkpoint, options);
@@ -64,14 +64,11 @@ export function refuseWithoutCheck(
   }
 }
 
-/** Of what is drawn. */
-const seed = 1;
-
 /** Throws VC6103 when there is nothing to draw, VC6109 when the user's inputs cannot be used. */
 export async function readSample(
   { recipe, image }: BuiltModel,
   checkpoint: Pick<Checkpoint, 'path' | 'files'>,
-  { inputs, samples }: Pick<ResolvedOptions, 'inputs' | 'samples'>,
+  { inputs, samples, seed }: Pick<ResolvedOptions, 'inputs' | 'samples' | 'seed'>,
 ): Promise<Sample> {
   if (samples !== undefined) {
     if (inputs !== undefined)

@@ -58,6 +58,8 @@ export interface ConvertOptions {
   readonly inputs?: string | undefined;
   /** Folder with pictures and prompts for the check. */
   readonly samples?: string | undefined;
+  /** Of what is drawn for the check; default 1. */
+  readonly seed?: number | undefined;
   /** Sizes of pictures at which the check measures how near activations come to the end of float16. */
   readonly sweepResolutions?: readonly Size[] | undefined;
   /** parity-report.json of an earlier conversion, which this one must not fall behind. */
@@ -87,6 +89,7 @@ export const checkOptionKeys = [
   'gate',
   'inputs',
   'samples',
+  'seed',
   'sweepResolutions',
   'baseline',
 ] as const satisfies readonly (keyof ConvertOptions)[];
@@ -118,6 +121,7 @@ export interface ResolvedOptions {
   readonly gate: Readonly<Record<string, number>>;
   readonly inputs: string | undefined;
   readonly samples: string | undefined;
+  readonly seed: number;
   readonly sweepResolutions: readonly Size[] | undefined;
   readonly baseline: string | undefined;
   readonly strict: boolean;
@@ -155,6 +159,7 @@ export function resolveOptions(options: ConvertOptions): ResolvedOptions {
     gate: options.gate ?? {},
     inputs: options.inputs,
     samples: options.samples,
+    seed: options.seed ?? 1,
     sweepResolutions: options.sweepResolutions,
     baseline: options.baseline,
     strict: options.strict ?? false,

@@ -89,7 +89,7 @@ export async function sweep(sizes: readonly CompiledSize[], options: SweepOption
 function sweepSize(
   { size, built, components }: CompiledSize,
   checkpoint: Checkpoint,
-  { samples }: ResolvedOptions,
+  { samples, seed }: ResolvedOptions,
 ): SweepSize {
   const { image, recipe } = built;
   if (image === undefined) throw new RangeError('a size of a model without pictures');
@@ -97,7 +97,7 @@ function sweepSize(
     size: sizeName(size),
     recipe,
     image,
-    sample: () => readSample(built, checkpoint, { inputs: undefined, samples }),
+    sample: () => readSample(built, checkpoint, { inputs: undefined, samples, seed }),
     models: new Map(
       components.map(({ component, plain, model }) => [component.id, { plain, converted: model }]),
     ),

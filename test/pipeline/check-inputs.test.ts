@@ -56,6 +56,18 @@ describe('convert', () => {
     expect(parity?.sample.prompts).toEqual([{ tokens: 51, imageTokens: 16 }]);
   });
 
+  it('draws another picture and other prompts from another seed, and the same ones from the same', async () => {
+    const drawn = async (name: string, seed: number | undefined) =>
+      (await convert({ checkpoint, output: inRoot(name), seed })).parity?.sample;
+    const first = await drawn('seed-default', undefined);
+    expect(first).toMatchObject({ source: 'drawn', seed: 1 });
+    expect(await drawn('seed-1', 1)).toEqual(first);
+    const other = await drawn('seed-2', 2);
+    expect(other?.seed).toBe(2);
+    expect(other?.picture?.sha256).not.toBe(first?.picture?.sha256);
+    expect(other?.promptsSha256).not.toBe(first?.promptsSha256);
+  });
+
   it('refuses inputs that cannot be used before it writes anything', async () => {
     const output = inRoot('refused');
     const inputs = join(golden.folder, 'io.safetensors');

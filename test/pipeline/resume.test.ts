@@ -22,6 +22,7 @@ it('does not tell runs apart by what is checked', () => {
     gate: { 'logits.kl': 1 },
     inputs: 'io.safetensors',
     samples: 'pictures',
+    seed: 2,
     sweepResolutions: [{ width: 448, height: 448 }],
     baseline: 'parity-report.json',
   };
