@@ -18,7 +18,7 @@ function ofConversion(wanted: (spec: OptionSpec) => boolean): readonly OptionSpe
 }
 
 export const bisectOptions: readonly OptionSpec[] = [
-  ...ofConversion(({ group }) => group === 'Picture' || group === 'Precision'),
+  ...ofConversion(({ group }) => group === 'Model' || group === 'Picture' || group === 'Precision'),
   {
     key: 'checkpoint',
     flag: '--checkpoint <folder>',

@@ -40,6 +40,7 @@ export const parityOptions: readonly OptionSpec[] = [
     default: 'the output',
     expected: 'a path',
   },
+  ...shared('adapter', 'base', 'visionTower').map((spec): OptionSpec => ({ ...spec, group: 'Check' })),
   mode,
   ...ofCheck,
   ...shared('memory', 'jobs', 'json', 'quiet', 'debug'),

@@ -1,9 +1,9 @@
 /** Reads `vlm-convert.config.json`: the one in the current folder, or the one that `--config` names. */
 import { access, readFile, stat } from 'node:fs/promises';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fail } from '../report/diagnostics.ts';
 import { systemReason } from '../report/show.ts';
-import { pathKeys } from './options.ts';
+import { withPaths } from './paths.ts';
 import { type OptionValues, parseOptionValues } from './schema.ts';
 
 export const configName = 'vlm-convert.config.json';
@@ -62,12 +62,7 @@ export async function readConfigFile(
     });
   }
   const { $schema: _, ...kept } = values;
-  const options: Record<string, unknown> = kept;
-  for (const key of pathKeys) {
-    const value = options[key];
-    if (typeof value === 'string' && !isAbsolute(value)) options[key] = join(dirname(path), value);
-  }
-  return { path, values: options };
+  return { path, values: withPaths(kept, dirname(path)) };
 }
 
 /** Of UTF-8 text; a byte order mark is skipped. */

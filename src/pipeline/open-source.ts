@@ -61,7 +61,7 @@ export async function openSource(options: SourceOptions): Promise<Source> {
       }
       main = keep(await openCheckpoint(options.checkpoint));
     }
-    for (const { path, share } of options.adapters) {
+    for (const { path, share } of options.adapter) {
       adapters.push({ adapter: keep(await openAdapter(path, labelOf(basename(path), labels))), share });
     }
     const applied = applyAdapters(main, adapters);

@@ -24,7 +24,7 @@ export interface ConvertOptions {
   /** Folder of the checkpoint, or of an adapter whose base is known. */
   readonly checkpoint: string;
   /** In the order in which they are applied. */
-  readonly adapters?: readonly AdapterChoice[] | undefined;
+  readonly adapter?: readonly AdapterChoice[] | undefined;
   /** The base, where `checkpoint` is an adapter; default: what its config names, beside its folder. */
   readonly base?: string | undefined;
   /** The vision tower, where the checkpoint names one of another folder; default: in or beside its folder. */
@@ -97,12 +97,12 @@ export const checkOptionKeys = [
 export type CheckOptionKey = (typeof checkOptionKeys)[number];
 
 /** Folders that a model is read from besides its checkpoint's; none of them is in a manifest. */
-export type SourceOptionKey = 'adapters' | 'base' | 'visionTower';
+export type SourceOptionKey = 'adapter' | 'base' | 'visionTower';
 
 /** Every option with its value; what the plan and the manifest record. */
 export interface ResolvedOptions {
   readonly checkpoint: string;
-  readonly adapters: readonly AdapterChoice[];
+  readonly adapter: readonly AdapterChoice[];
   readonly base: string | undefined;
   readonly visionTower: string | undefined;
   readonly format: FormatId;
@@ -140,7 +140,7 @@ const defaultMemory = 2 ** 30;
 export function resolveOptions(options: ConvertOptions): ResolvedOptions {
   return {
     checkpoint: options.checkpoint,
-    adapters: options.adapters ?? [],
+    adapter: options.adapter ?? [],
     base: options.base,
     visionTower: options.visionTower,
     format: options.format ?? 'onnx',

@@ -48,7 +48,7 @@ async function withConverted(
   try {
     const output = join(folder, 'out');
     const adapters = [{ path: adapter, share: 1 }];
-    await body(await convert({ checkpoint, adapters, output, ...options }), output);
+    await body(await convert({ checkpoint, adapter: adapters, output, ...options }), output);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -4,6 +4,7 @@ import type { BisectOptions } from '../../index.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { bisectOptions } from '../bisect-options.ts';
 import type { Io } from '../io.ts';
+import { withPaths } from '../paths.ts';
 import type { Request } from '../program.ts';
 import { renderBisection } from '../render/bisection.ts';
 import { flagName, runJob, splitOptions } from '../run-job.ts';
@@ -14,11 +15,14 @@ type BisectRequest = Extract<Request, { command: 'bisect' }>;
 export async function runBisect({ source, raw }: BisectRequest, io: Io): Promise<number> {
   if (source === undefined) throw fail('VC4014');
   const { run, work } = splitOptions(parseValues(bisectOptions, raw, (key) => flagName(key, bisectOptions)));
-  const paths = ['checkpoint', 'reproducer', 'inputs', 'samples'].flatMap((key) => {
-    const path = work[key];
-    return typeof path === 'string' ? [[key, resolve(io.cwd, path)] as const] : [];
-  });
-  const options: BisectOptions = { ...work, ...Object.fromEntries(paths), source: resolve(io.cwd, source) };
+  const options = {
+    ...withPaths(
+      work,
+      io.cwd,
+      bisectOptions.filter(({ key }) => key !== 'component'),
+    ),
+    source: resolve(io.cwd, source),
+  } as BisectOptions;
   const { bisect } = await import('../../index.ts');
   return runJob({ work: (context) => bisect(options, context), render: renderBisection }, run, io);
 }

@@ -5,7 +5,7 @@ import type { ConvertOptions } from '../../index.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { readConfigFile } from '../config-file.ts';
 import type { Io } from '../io.ts';
-import { pathKeys } from '../options.ts';
+import { withPaths } from '../paths.ts';
 import type { Request } from '../program.ts';
 import { publishReport, withJunit } from '../publish-report.ts';
 import { renderResult } from '../render/result.ts';
@@ -56,10 +56,8 @@ async function collectOptions(
     const hint = 'vlm-convert quantize takes an ONNX model';
     throw fail('VC1102', { where: checkpoint, hint });
   }
-  const paths = Object.entries({ ...rest, checkpoint }).flatMap(([key, value]) =>
-    pathKeys.includes(key) && typeof value === 'string' ? [[key, resolve(io.cwd, value)]] : [],
-  );
-  return { options: { ...rest, checkpoint, ...Object.fromEntries(paths) }, run };
+  const options = withPaths({ ...rest, checkpoint }, io.cwd) as Partial<ConvertOptions>;
+  return { options: { checkpoint, ...options }, run };
 }
 
 async function currentCheckpoint(cwd: string): Promise<string> {

@@ -5,6 +5,7 @@ import type { RecheckOptions } from '../../index.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { parityOptions } from '../check-options.ts';
 import type { Io } from '../io.ts';
+import { withPaths } from '../paths.ts';
 import type { Request } from '../program.ts';
 import { publishReport, withJunit } from '../publish-report.ts';
 import { flagName, runJob, splitOptions } from '../run-job.ts';
@@ -15,12 +16,7 @@ type ParityRequest = Extract<Request, { command: 'parity' }>;
 export async function runParityCommand({ output, raw }: ParityRequest, io: Io): Promise<number> {
   if (output === undefined) throw fail('VC4012');
   const { run, work } = splitOptions(parseValues(parityOptions, raw, (key) => flagName(key, parityOptions)));
-  const paths = Object.fromEntries(
-    parityOptions
-      .filter(({ key, type }) => type.kind === 'path' && typeof work[key] === 'string')
-      .map(({ key }) => [key, resolve(io.cwd, String(work[key]))]),
-  );
-  const given = { ...work, ...paths } as Partial<RecheckOptions>;
+  const given = withPaths(work, io.cwd, parityOptions) as Partial<RecheckOptions>;
   const options: RecheckOptions = {
     ...given,
     output: resolve(io.cwd, output),
