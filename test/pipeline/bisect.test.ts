@@ -24,7 +24,11 @@ afterAll(() => rm(folder, { recursive: true }));
 
 describe('a sound conversion', () => {
   it.each(
-    known.flatMap((golden) => precisions.map((precision) => [golden.name, precision, golden] as const)),
+    known.flatMap((golden) => {
+      // A copy of each weight per view: ranking them takes a while.
+      const some = golden.family === 'monkey' ? (['fp32', 'int4'] as const) : precisions;
+      return some.map((precision) => [golden.name, precision, golden] as const);
+    }),
   )('of %s in %s has no pass at fault', async (_name, precision, golden) => {
     const results = await bisectCase({ golden, options: { precision } });
     expect(results.map(({ fault }) => fault)).toEqual(results.map(() => undefined));

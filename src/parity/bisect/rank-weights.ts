@@ -5,6 +5,7 @@
  */
 import { cloneModel } from '../../graph/clone.ts';
 import type { Model } from '../../graph/model.ts';
+import type { Value } from '../../graph/value.ts';
 import type { Device } from '../../runtime/session.ts';
 import { isFloat } from '../../tensor/dtype.ts';
 import { valueError } from '../locate/value-error.ts';
@@ -63,8 +64,11 @@ export async function rankWeights(request: RankRequest): Promise<WeightRanking> 
   const cuts = commonCuts(findCuts(before.graph, cut), [before.graph, fair.graph]);
   const original = cutModel(before, cuts);
   const rounded = cutModel(fair, cuts);
+  // Biases and the scales of norms take too few bytes to be worth a run each.
+  const isRanked = ({ name, initializer }: Value): boolean =>
+    substitutes.has(name) && (initializer?.shape.length ?? 0) > 1;
   const weights = rounded.map(({ model }) =>
-    [...model.graph.initializers()].map(({ name }) => name).filter((name) => substitutes.has(name)),
+    [...model.graph.initializers()].filter(isRanked).map(({ name }) => name),
   );
   const slots = Array.from(
     { length: Math.max(0, ...weights.map(({ length }) => length)) },
