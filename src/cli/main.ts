@@ -3,7 +3,6 @@
  * option table alone; whatever else is imported only when there is work to do, so that the answer comes at once.
  */
 import { readFileSync } from 'node:fs';
-import { bisectHelp, compareHelp, convertHelp, inspectHelp, parityHelp, quantizeHelp } from './help.ts';
 import { type Io, processIo } from './io.ts';
 
 /** Runs the command line `argv` (without node and script) and returns the exit code; never rejects. */
@@ -11,7 +10,7 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   const end = argv.indexOf('--');
   const flags = end === -1 ? argv : argv.slice(0, end);
   if (flags.includes('--help') || flags.includes('-h')) {
-    io.out((helps[argv[0] ?? ''] ?? convertHelp)(io.columns));
+    io.out((await helpOf(argv[0] ?? ''))(io.columns));
     return 0;
   }
   if (flags.includes('--version')) {
@@ -22,14 +21,15 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   return run(argv, io);
 }
 
-/** By command. */
-const helps: Readonly<Record<string, (columns: number) => string>> = {
-  bisect: bisectHelp,
-  compare: compareHelp,
-  inspect: inspectHelp,
-  parity: parityHelp,
-  quantize: quantizeHelp,
-};
+/** Commands that have a help of their own. */
+const commands: ReadonlySet<string> = new Set(['bisect', 'compare', 'inspect', 'parity', 'quantize', 'run']);
+
+async function helpOf(command: string): Promise<(columns: number) => string> {
+  const { convertHelp } = await import('./help.ts');
+  if (!commands.has(command)) return convertHelp;
+  const { commandHelps } = await import('./command-help.ts');
+  return commandHelps[command] ?? convertHelp;
+}
 
 function toolVersion(): string {
   // The same two levels up from src/cli and from dist/cli.

@@ -2,16 +2,20 @@
  * The one table of options. Flags, help text, validation of flags and of the config file, and the exported JSON
  * Schema are all made from it (program.ts, schema.ts). It is plain data: `--help` loads nothing heavier.
  */
+import { modelOptions } from './model-options.ts';
 
 /** What a value is; each kind has one validator in schema.ts. */
 export type OptionKind =
   | { readonly kind: 'path' }
+  /** Repeatable. */
+  | { readonly kind: 'paths' }
+  | { readonly kind: 'text' }
   | { readonly kind: 'switch' }
   | { readonly kind: 'choice'; readonly values: readonly [string, ...string[]] }
   /** One of these, or false, for which there is a negative flag; true is the default. */
   | { readonly kind: 'mode'; readonly values: readonly [string, ...string[]] }
-  /** A whole number from 1 on. */
-  | { readonly kind: 'count' }
+  /** A whole number from 1 on, to 256 where nothing else is said. */
+  | { readonly kind: 'count'; readonly most?: number }
   /** From 0 on. */
   | { readonly kind: 'number' }
   | { readonly kind: 'integer'; readonly values: readonly [number, ...number[]] }
@@ -26,14 +30,16 @@ export type OptionKind =
   /** `metric=limit`, repeatable. */
   | { readonly kind: 'limits' }
   /** Pipeline text, or `component:text`, repeatable. */
-  | { readonly kind: 'passes' };
+  | { readonly kind: 'passes' }
+  /** A folder, or `folder=share`, repeatable. */
+  | { readonly kind: 'adapters' };
 
 export interface OptionSpec {
   /** Key in the config file. */
   readonly key: string;
   /** As commander reads it. A switch that is on by default is written in its negative form. */
   readonly flag: string;
-  readonly group: 'Picture' | 'Precision' | 'Check' | 'Run';
+  readonly group: 'Model' | 'Picture' | 'Precision' | 'Check' | 'Run';
   readonly help: string;
   readonly type: OptionKind;
   /** Shown in the help. */
@@ -49,6 +55,7 @@ export interface OptionSpec {
 export const precisions = ['fp32', 'fp16', 'int8', 'int4'] as const;
 
 export const optionTable = [
+  ...modelOptions,
   {
     key: 'resolution',
     flag: '--resolution <WxH>',
@@ -70,30 +77,6 @@ export const optionTable = [
     type: { kind: 'choice', values: ['fit', 'crop', 'cover'] },
     default: 'fit',
     expected: 'fit, crop or cover',
-    convertOnly: true,
-  },
-  {
-    key: 'lora',
-    flag: '--lora <how>',
-    group: 'Picture',
-    help:
-      'per-tile adapters: merge = one copy of the attention weights per adapter, fastest; factored = shared ' +
-      'weights and low-rank branches, smallest (--dry-run prints the bytes of both)',
-    type: { kind: 'choice', values: ['merge', 'factored'] },
-    default: 'merge',
-    expected: 'merge or factored',
-    convertOnly: true,
-  },
-  {
-    key: 'loraTiles',
-    flag: '--lora-tiles <policy>',
-    group: 'Picture',
-    help:
-      'tiles for which the checkpoint has no adapter: nearest = take that of the nearest tile; base = run ' +
-      'without; error = refuse',
-    type: { kind: 'choice', values: ['nearest', 'base', 'error'] },
-    default: 'nearest',
-    expected: 'nearest, base or error',
     convertOnly: true,
   },
   {
@@ -379,12 +362,6 @@ export const positionals = [
   },
   { key: 'output', help: 'folder to write; left out: <checkpoint name>-onnx beside the current folder' },
 ] as const;
-
-/** Options that are paths: relative to the current folder, in a config file to that file. */
-export const pathKeys: readonly string[] = [
-  ...positionals.map(({ key }) => key),
-  ...optionTable.flatMap((spec) => (spec.type.kind === 'path' ? [spec.key] : [])),
-];
 
 /** Says where the config file is, so it is the one option that no config file holds. */
 export const configFlag = {

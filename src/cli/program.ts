@@ -6,6 +6,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { fail } from '../report/diagnostics.ts';
 import { bisectOptions } from './bisect-options.ts';
 import { compareOptions, parityOptions } from './check-options.ts';
+import { generateOptions } from './generate-options.ts';
 import {
   configFlag,
   inspectFlags,
@@ -46,6 +47,12 @@ export type Request =
   | {
       readonly command: 'bisect';
       readonly source: string | undefined;
+      /** As for `convert`. */
+      readonly raw: Readonly<Record<string, unknown>>;
+    }
+  | {
+      readonly command: 'run';
+      readonly output: string | undefined;
       /** As for `convert`. */
       readonly raw: Readonly<Record<string, unknown>>;
     }
@@ -96,6 +103,12 @@ export function parseCommandLine(argv: readonly string[]): Request {
     request = { command: 'bisect', source, raw: { ...raw } };
   });
 
+  const run = quiet(program.command('run')).argument('[output]');
+  for (const spec of generateOptions) for (const option of commanderOptions(spec)) run.addOption(option);
+  run.action((output: string | undefined, raw: object) => {
+    request = { command: 'run', output, raw: { ...raw } };
+  });
+
   const inspect = quiet(program.command('inspect')).argument('[path]');
   for (const { flag } of inspectFlags) inspect.option(flag);
   inspect.action((path: string | undefined, options: { json?: true }) => {
@@ -127,10 +140,18 @@ function quiet(command: Command): Command {
     .helpCommand(false);
 }
 
+/** Kinds whose texts are collected. */
+const repeatable: ReadonlySet<OptionSpec['type']['kind']> = new Set([
+  'adapters',
+  'limits',
+  'passes',
+  'paths',
+]);
+
 /** A switch gets its opposite, and a mode its absence, so that a flag can win over the config file in both directions. */
 function commanderOptions(spec: OptionSpec): Option[] {
   const shown = new Option(spec.flag);
-  if (spec.type.kind === 'limits' || spec.type.kind === 'passes') {
+  if (repeatable.has(spec.type.kind)) {
     shown.argParser((text, previous: unknown) => [...(Array.isArray(previous) ? previous : []), text]);
   }
   if (spec.type.kind === 'mode') return [shown, new Option(`--no-${shown.name()}`)];

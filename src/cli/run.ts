@@ -28,6 +28,10 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
         const { runBisect } = await import('./commands/bisect.ts');
         return await runBisect(request, io);
       }
+      case 'run': {
+        const { runGenerate } = await import('./commands/generate.ts');
+        return await runGenerate(request, io);
+      }
       case 'convert': {
         const { runConvert } = await import('./commands/convert.ts');
         return await runConvert(request, io);

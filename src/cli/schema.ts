@@ -25,11 +25,19 @@ const sizeSchema = z
   })
   .refine(({ width, height }) => width > 0 && height > 0);
 
+const adapterSchema = z.strictObject({ path: z.string().min(1), share: z.number().default(1) });
+
+/** More are a mistake. */
+const mostAdapters = 64;
+
 /** Flags come as text, the config file may hold JSON values: each kind takes both. */
 function schemaOf(type: OptionKind): z.ZodType {
   switch (type.kind) {
     case 'path':
+    case 'text':
       return z.string().min(1);
+    case 'paths':
+      return z.array(z.string().min(1));
     case 'switch':
       return z.boolean();
     case 'choice':
@@ -43,8 +51,11 @@ function schemaOf(type: OptionKind): z.ZodType {
       );
     case 'count':
       return z.preprocess(
-        (value) => (typeof value === 'string' && /^\d{1,3}$/.test(value) ? Number(value) : value),
-        z.int().min(1).max(256),
+        (value) => (typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value),
+        z
+          .int()
+          .min(1)
+          .max(type.most ?? 256),
       );
     case 'number':
       return z.preprocess(
@@ -82,7 +93,19 @@ function schemaOf(type: OptionKind): z.ZodType {
         (value) => ownKeys(Array.isArray(value) ? parsePasses(value) : value),
         z.union([z.string().min(1), z.record(z.string(), z.string().min(1))]),
       );
+    case 'adapters':
+      return z.preprocess(
+        (value) => (Array.isArray(value) ? value : [value]).map(parseAdapter),
+        z.array(adapterSchema).min(1).max(mostAdapters),
+      );
   }
+}
+
+/** `folder` or `folder=0.7`; what is no number belongs to the folder's name. */
+function parseAdapter(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  const [, path, share] = /^(.+)=([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)$/.exec(value) ?? [];
+  return path === undefined ? { path: value } : { path, share: Number(share) };
 }
 
 /** The value, or undefined where it has the one key that zod's records drop without a word. */

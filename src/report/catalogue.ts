@@ -331,6 +331,11 @@ export const catalogue = {
     'there is nothing to bisect',
     'vlm-convert bisect <checkpoint> with the options of the conversion, or vlm-convert bisect <output>',
   ),
+  VC4015: error(
+    'usage',
+    'there is nothing to run',
+    'vlm-convert run <output> --image picture.png --prompt "What is in it?"',
+  ),
   VC4201: error('usage', 'the resolution is not usable'),
   VC4202: error('usage', 'the resolution is too small'),
   VC4203: error('usage', 'the resolution is too large'),

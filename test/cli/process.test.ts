@@ -71,7 +71,7 @@ describe('start-up', () => {
     const loaded = loadedBy([flag]).map((url) => url.replace(`file://${home}/`, ''));
     expect(loaded).toContain('dist/cli/main.js');
     expect(loaded.filter((url) => !/^(bin|dist)\//.test(url))).toEqual([]);
-    expect(loaded.length).toBeLessThanOrEqual(6);
+    expect(loaded.length).toBeLessThanOrEqual(7);
   });
 
   it('prints the version of package.json', () => {

@@ -1,0 +1,43 @@
+/** The options of `run`, which answers a prompt with an output's graphs. */
+import { type OptionSpec, optionTable } from './options.ts';
+
+/** An option of a conversion, in other words where they are given. */
+function ofConversion(key: string, help?: string): readonly OptionSpec[] {
+  const found = (optionTable as readonly OptionSpec[]).filter((spec) => spec.key === key);
+  return found.map((spec) => (help === undefined ? spec : { ...spec, group: 'Run', help }));
+}
+
+export const generateOptions: readonly OptionSpec[] = [
+  {
+    key: 'image',
+    flag: '--image <file>',
+    group: 'Picture',
+    help: 'a picture that the prompt is about (repeatable, in the order in which the prompt shows them)',
+    type: { kind: 'paths' },
+    expected: 'paths',
+  },
+  {
+    key: 'prompt',
+    flag: '--prompt <text>',
+    group: 'Picture',
+    help:
+      "what to ask, in plain words: pictures come before it, in the family's form of chat; a text that marks the places " +
+      'of pictures itself is taken as it stands',
+    type: { kind: 'text' },
+    expected: 'a text',
+  },
+  {
+    key: 'maxTokens',
+    flag: '--max-tokens <n>',
+    group: 'Run',
+    help: 'the longest answer, in tokens',
+    type: { kind: 'count', most: 2 ** 20 },
+    default: '256',
+    expected: 'a whole number from 1 on',
+  },
+  ...ofConversion('device', 'what runs the graphs: cpu, webgpu, cuda, or auto for the best that works here'),
+  ...ofConversion('json', 'print one JSON object instead, at the end'),
+  ...ofConversion('debug'),
+];
+
+export const generatePositionals = [{ key: 'output', help: 'a folder that vlm-convert wrote' }] as const;
