@@ -15,16 +15,15 @@ export function picturePlace(layout: PictureLayout, picture: number, pictures: n
   return (shape, index, value) => {
     const at = coordinates(shape, index);
     const within = (from: number): readonly string[] =>
-      value?.producer?.op === 'Conv' ? pixel(at.slice(from)) : rest(shape, at, from);
+      value?.producer?.op === 'Conv' ? pixel(at.slice(-3)) : rest(shape, at, from);
     if (views.length > 1 && shape.length === 3 && shape[1] === tokens) {
       return [featurePlace(layout, picture, pictures)(at[1] ?? 0), ...channel(at)].join(', ');
     }
     const run = viewsOf(value, views.length);
-    const axis = shape[0] === run.count && shape.length >= 3 ? 0 : shape[1] === run.count ? 1 : undefined;
-    const view = axis === undefined ? undefined : views[run.first + (at[axis] ?? 0)];
+    const axis = shape.length < 3 ? -1 : shape.slice(0, 2).indexOf(run.count);
+    const view = axis < 0 ? undefined : views[run.first + (at[axis] ?? 0)];
     // One view alone needs no name.
-    if (axis === undefined || view === undefined || views.length === 1)
-      return [...prefix, ...within(1)].join(', ');
+    if (view === undefined || views.length === 1) return [...prefix, ...within(0)].join(', ');
     return [...prefix, viewName(view), ...within(axis + 1)].join(', ');
   };
 }

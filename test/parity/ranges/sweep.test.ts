@@ -11,6 +11,7 @@ import { sweepCase } from './in-memory.ts';
 
 const llava = goldenCase('llava/hf-tiny');
 const monkey = goldenCase('monkey/tiny-896');
+const qwen = goldenCase('qwen-vl/tiny');
 
 let folder = '';
 beforeAll(async () => {
@@ -28,6 +29,7 @@ describe('a sweep', () => {
   it.each([
     [llava, 'fp16', ['28x28', '56x42']],
     [monkey, 'fp16', ['448x448', '1344x448']],
+    [qwen, 'fp16', ['112x56']],
     [llava, 'int4', ['28x28']],
   ] as const)('finds room in a sound model (%#)', async ({ checkpoint }, precision, sizes) => {
     const pixels = sizes.map((size) => size.split('x').map(Number) as [number, number]);
