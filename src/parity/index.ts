@@ -36,6 +36,7 @@ export { fitPicture } from './inputs/vision-inputs.ts';
 export { argMax } from './metrics.ts';
 export { maxLogitElements } from './places.ts';
 export { type SweepSize, sweepRanges } from './ranges/sweep.ts';
+export type { AdapterChange, AdapterRecord } from './report/adapters.ts';
 export { type CoverageRow, coverageRows } from './report/coverage.ts';
 export { reportFiles } from './report/files.ts';
 export { renderJunit, renderJunitError } from './report/junit.ts';

@@ -97,6 +97,7 @@ export function subjectOf({ plan, components }: Prepared): Parameters<typeof run
       structureSha256: plan.checkpoint.structureSha256,
     },
     options: plan.options,
+    ...(plan.adapters === undefined ? {} : { adapters: plan.adapters }),
     precision: Object.fromEntries(components.map(({ component, precision }) => [component.id, precision])),
     passes: components.flatMap(({ component, records }) =>
       records.map(({ name, options, changed, stats, notes }) => ({

@@ -17,6 +17,7 @@ import { type ReadAhead, readAhead } from './engine/read-ahead.ts';
 import { inputFiles } from './inputs.ts';
 import { chooseLinks, noLinks } from './links.ts';
 import { type MadeOutput, makeOutput, orInterrupted, outputStages } from './make-output.ts';
+import { withMeasures } from './measure-adapters.ts';
 import { openSource } from './open-source.ts';
 import { type ConvertOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { chooseOutput, outputPath } from './output-folder.ts';
@@ -101,7 +102,8 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
       'passes',
       async () => {
         const links = resolved.linkWeights ? await chooseLinks(inputFiles(opened), place) : noLinks;
-        return prepare(opened, built, resolved, context.onBroken, links);
+        const made = await prepare(opened, built, resolved, context.onBroken, links);
+        return withMeasures(made, opened.adapters, resolved, signal);
       },
       ({ plan }) => `${plural(plan.files.length, 'file')}, ${formatBytes(plan.bytes.output)}`,
     );

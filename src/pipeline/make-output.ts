@@ -182,6 +182,7 @@ function manifestOf(
     version: plan.version,
     architecture: plan.architecture,
     options: plan.options,
+    ...(plan.adapters === undefined ? {} : { adapters: plan.adapters }),
     inputs: {
       checkpoint: plan.checkpoint.name,
       structureSha256: plan.checkpoint.structureSha256,

@@ -4,6 +4,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { AdapterRecord } from '../parity/index.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
 import type { Generation } from './generation.ts';
 
@@ -28,6 +29,8 @@ export interface Manifest {
   readonly version: string;
   readonly architecture: string;
   readonly options: JsonValue;
+  /** Those that the weights hold, or that the graphs run. */
+  readonly adapters?: readonly AdapterRecord[];
   readonly inputs: {
     readonly checkpoint: string;
     /** sha256 over config and headers (names, dtypes, shapes, places of all tensors); not over weight bytes. */

@@ -11,7 +11,7 @@ import { cloneModel } from '../graph/clone.ts';
 import type { Model } from '../graph/model.ts';
 import type { AdaptedGraph } from '../packages/package-format.ts';
 import { packageFormat } from '../packages/registry.ts';
-import { type CoverageRow, coverageRows } from '../parity/index.ts';
+import { type AdapterRecord, type CoverageRow, coverageRows } from '../parity/index.ts';
 import { type DiagnosticRecord, fail, type VlmError } from '../report/diagnostics.ts';
 import { plural } from '../report/format.ts';
 import { inlineTensor, type JsonValue } from '../tensor/tensor.ts';
@@ -20,6 +20,8 @@ import { type CompiledComponent, compile, type OnBroken } from './compile.ts';
 import { structureSha256 } from './digest.ts';
 import { type Generation, generationOf } from './generation.ts';
 import { type LinkedFile, type Links, linkedFiles, noLinks } from './links.ts';
+import { describeAdapters } from './measure-adapters.ts';
+import type { Source } from './open-source.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { PassRecord } from './pass-manager.ts';
 import { type PlannedSideFile, planSideFiles } from './side-files.ts';
@@ -64,6 +66,8 @@ export interface Plan {
   };
   readonly architecture: string;
   readonly options: JsonValue;
+  /** Left out where there are none. */
+  readonly adapters?: readonly AdapterRecord[];
   readonly image?: ImageGeometry;
   readonly components: readonly PlannedComponent[];
   /** How the graphs are run; of conversions. */
@@ -125,7 +129,7 @@ export function build(checkpoint: Checkpoint, options: ResolvedOptions): BuiltMo
 
 /** Runs the passes and plans all files. */
 export async function prepare(
-  checkpoint: Checkpoint,
+  checkpoint: Checkpoint & Partial<Pick<Source, 'adapters'>>,
   built: BuiltModel,
   options: ResolvedOptions,
   onBroken?: OnBroken,
@@ -169,6 +173,9 @@ export async function prepare(
     },
     architecture: built.architecture,
     options: optionsJson(options),
+    ...(checkpoint.adapters === undefined || checkpoint.adapters.length === 0
+      ? {}
+      : { adapters: describeAdapters(checkpoint.adapters, components) }),
     ...(built.image === undefined ? {} : { image: built.image }),
     components: planned,
     generation: generationOf(built, planned, checkpoint),

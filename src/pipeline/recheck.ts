@@ -24,6 +24,7 @@ import { digestInputs, inputFiles } from './inputs.ts';
 import { type Links, linkName } from './links.ts';
 import { orInterrupted } from './make-output.ts';
 import { type Manifest, type ManifestFile, manifestName, readManifest } from './manifest.ts';
+import { withMeasures } from './measure-adapters.ts';
 import { openSource } from './open-source.ts';
 import { type CheckOptionKey, type ConvertOptions, resolveOptions, type SourceOptionKey } from './options.ts';
 import { checkRoom } from './output-folder.ts';
@@ -111,7 +112,7 @@ export async function recheck(options: RecheckOptions, context: ConvertContext =
       const links = storedLinks(manifest, inputFiles(checkpoint));
       const made = await prepare(checkpoint, built, resolved, context.onBroken, links);
       await checkGraphs(made, manifest);
-      return made;
+      return withMeasures(made, checkpoint.adapters, resolved, signal);
     });
     reporter.warn(prepared.plan.warnings);
     const sizes = compileSizes(checkpoint, resolved);

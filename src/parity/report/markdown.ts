@@ -2,6 +2,7 @@
 import { formatBytes, plural } from '../../report/format.ts';
 import type { GateLevel, GateVerdict } from '../gates.ts';
 import { placementLine } from '../placement.ts';
+import { adapterColumns, adapterRows } from './adapters.ts';
 import { blockError, blockSize, finiteBlock, worstBlock, worstBlockText } from './blocks.ts';
 import { type Finding, findingText } from './finding.ts';
 import { methodLines } from './method.ts';
@@ -31,6 +32,7 @@ export function renderMarkdown(report: ParityReport): string {
     ...curves(report),
     ...tokens(report),
     ...tiles(report),
+    ...adapters(report),
     ...coverage(report),
     ...placement(report),
     ...warnings(report),
@@ -226,6 +228,20 @@ function tiles(report: ParityReport): string[] {
     '## Tiles that run weights not trained for their position',
     '',
     ...untrained.map((view) => `- ${viewName(view)}: ${adapterName(view)}`),
+  ];
+}
+
+function adapters({ adapters: applied }: ParityReport): string[] {
+  if (applied === undefined) return [];
+  return [
+    '',
+    '## Adapters',
+    '',
+    row(adapterColumns),
+    '|---|---|---:|---:|---:|---:|---:|---:|',
+    ...adapterRows(applied).map(row),
+    '',
+    'A change is ‖change‖ / ‖weight‖ of one weight; the report in JSON lists all of them.',
   ];
 }
 

@@ -5,6 +5,7 @@ import type { Device, DeviceChoice } from '../../runtime/devices.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import type { GateVerdict, Level, Precision } from '../gates.ts';
 import type { OutputResult } from '../outputs.ts';
+import type { AdapterRecord } from './adapters.ts';
 import type { CoverageRow } from './coverage.ts';
 import type { Finding } from './finding.ts';
 import type { RangeReport } from './range-report.ts';
@@ -29,6 +30,8 @@ export interface Subject {
   readonly model: Readonly<Record<string, JsonValue>>;
   /** The conversion's options. */
   readonly options: JsonValue;
+  /** Left out where there are none. */
+  readonly adapters?: readonly AdapterRecord[];
   readonly precision: Readonly<Record<string, Precision>>;
   readonly passes: readonly PassSummary[];
   readonly coverage: readonly CoverageRow[];

@@ -196,12 +196,32 @@ const view = z.object({
   trained: z.boolean().optional(),
 });
 
+const adapter = z.object({
+  name: z.string(),
+  share: z.number().describe('what its scale was multiplied by'),
+  tensors: count,
+  changes: z.array(
+    z.object({
+      tensor: z.string(),
+      module: z.string(),
+      kind: z.enum(['low-rank', 'dora', 'bias', 'rows', 'whole']),
+      rank: count.optional(),
+      scale: z.number().optional(),
+      component: z.string().nullable().describe('null where nothing reads it'),
+      change: z.number().optional().describe('‖change‖ / ‖weight‖'),
+      kept: z.number().optional().describe('share of the change that float16 keeps'),
+      sampled: z.object({ rows: count, of: count }).optional(),
+    }),
+  ),
+});
+
 export const parityReportSchema = z.object({
   version: z.literal(reportVersion),
   passed: z.boolean(),
   tool: z.object({ name: z.string(), version: z.string() }),
   model: z.record(z.string(), json),
   options: json,
+  adapters: z.array(adapter).optional(),
   precision: z.record(z.string(), precision).describe('by component'),
   passes: z.array(
     z.object({

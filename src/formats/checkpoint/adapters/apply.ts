@@ -33,6 +33,8 @@ export interface AdaptedTensor {
   readonly rank?: number;
   /** With the share. */
   readonly scale?: number;
+  /** The rows that were replaced, of `rows`. */
+  readonly rows?: readonly number[];
   readonly before: Tensor;
   readonly after: Tensor;
 }
@@ -146,7 +148,7 @@ class Application {
     const changes: AdaptedTensor[] = [];
     const change = (
       name: string,
-      detail: Pick<AdaptedTensor, 'kind' | 'rank' | 'scale'>,
+      detail: Pick<AdaptedTensor, 'kind' | 'rank' | 'scale' | 'rows'>,
       after: Tensor,
     ): void => {
       changes.push({ name, module, ...detail, before: this.#take(name, where), after });
@@ -182,7 +184,8 @@ class Application {
     }
     if (parts.tokens !== undefined) {
       const table = this.#take(weight, where);
-      change(weight, { kind: 'rows' }, replacedRows(table, parts.tokens, tokensOf(adapter, module), where));
+      const rows = tokensOf(adapter, module);
+      change(weight, { kind: 'rows', rows }, replacedRows(table, parts.tokens, rows, where));
     }
     return changes;
   }
