@@ -5,7 +5,7 @@ export { type LocatedNode, locateNode, type NodeRef } from './bisect/locate-node
 export { outputErrors } from './bisect/output-errors.ts';
 export { rankWeights, type WeightGain, type WeightRanking } from './bisect/rank-weights.ts';
 export { type Reproduction, reproduce, type Symptom } from './bisect/reproduce.ts';
-export { type Applied, passLimits, type Stage } from './bisect/stage.ts';
+export { type Applied, passLimit, type Stage } from './bisect/stage.ts';
 export { type BrokenPart, type StageResult, stageErrors } from './bisect/stage-errors.ts';
 export {
   type CompareRequest,

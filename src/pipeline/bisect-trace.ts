@@ -5,7 +5,7 @@
 
 import { cloneModel } from '../graph/clone.ts';
 import type { Model } from '../graph/model.ts';
-import { type Applied, passLimits, type Stage, withoutActivationQuantization } from '../parity/index.ts';
+import { type Applied, passLimit, type Stage, withoutActivationQuantization } from '../parity/index.ts';
 import { fail, VlmError } from '../report/diagnostics.ts';
 import { list } from '../report/show.ts';
 import { substituted } from './compile.ts';
@@ -56,7 +56,7 @@ export function tracePasses(model: Model, steps: readonly PipelineStep[], thresh
       continue;
     }
     const precision = precisionOfSteps(steps.slice(0, index + 1));
-    const limit = threshold ?? passLimits[precision];
+    const limit = threshold ?? passLimit(precision);
     const { made, substitutes, record } = ran;
     stages.push({
       step,

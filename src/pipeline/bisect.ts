@@ -191,7 +191,8 @@ async function optionsOf(
 ): Promise<{ readonly resolved: ResolvedOptions; readonly manifest?: Manifest }> {
   const { source, checkpoint, threshold: _, component: __, reproducer: ___, ...own } = options;
   const path = resolve(cwd, source);
-  if (!(await isOurs(path))) return { resolved: resolveOptions({ ...own, checkpoint: path }) };
+  if (checkpoint === undefined && !(await isOurs(path)))
+    return { resolved: resolveOptions({ ...own, checkpoint: path }) };
   const manifest = await openManifest(path);
   const stored = storedOptions(manifest.options);
   const twice = Object.keys(own).find((key) => key in stored && own[key as keyof typeof own] !== undefined);

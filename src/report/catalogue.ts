@@ -470,7 +470,7 @@ export const catalogue = {
   VC6201: error(
     'gate',
     'a parity gate failed',
-    'parity-report.html and .md name the worst places; a gate can be moved with --gate name=value',
+    'parity-report.html and .md name the worst places, vlm-convert bisect the pass and the weight; a gate can be moved with --gate name=value',
   ),
   VC6202: error(
     'gate',

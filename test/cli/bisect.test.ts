@@ -18,7 +18,7 @@ describe('vlm-convert bisect', () => {
     const argv = ['bisect', checkpoint, '--precision', 'decoder=int4', '--component', 'decoder'];
     const { code, out, err } = await runMain(argv, { cwd: folder });
     expect([code, err]).toEqual([0, '']);
-    expect(out).toMatch(/ {2}decoder {4}int4 +\S+ +0\.001 +\S+\n/);
+    expect(out).toMatch(/ {2}decoder {4}int4 +\S+ +5\.0e-5 +\S+\n/);
     expect(out).toContain('No pass is at fault');
     expect(out).toMatch(/decoder: int4 moves its outputs by 0\.\d+ of their norm/);
     const [, passes = ''] = /--passes '(decoder:[^']+)'/.exec(out) ?? [];

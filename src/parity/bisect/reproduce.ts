@@ -164,27 +164,13 @@ async function orRefusal(
 
 /** Some nodes as a model: it takes what they read, and gives what none of them reads. */
 function extract(model: Model, nodes: ReadonlySet<Node>): Model {
-  const inputs = new Set<Value>();
-  const outputs: Value[] = [];
-  for (const node of model.graph.nodes()) {
-    if (!nodes.has(node)) continue;
-    for (const value of readsOf(node)) {
-      const constant = value.initializer !== undefined || model.graph.sparseInitializers.has(value.name);
-      const made = value.producer !== undefined && nodes.has(value.producer);
-      if (!made && (!constant || value.isInput)) inputs.add(value);
-    }
-    for (const value of node.outputs) {
-      if (value === null || value.name === '') continue;
-      if (!value.consumers().some((reader) => readsWithin(reader, nodes, model))) outputs.push(value);
-    }
-  }
-  return extractModel(model, { nodes, inputs: [...inputs], outputs });
-}
-
-/** Whether a reader is one of the nodes, or stands in a body of one. */
-function readsWithin(reader: Node, nodes: ReadonlySet<Node>, { graph }: Model): boolean {
-  if (reader.graph === graph) return nodes.has(reader);
-  return [...nodes].some((node) => [...node.subgraphs()].length > 0);
+  const read = new Set([...nodes].flatMap(readsOf));
+  const made = new Set([...nodes].flatMap(({ outputs }) => outputs.filter((value) => value !== null)));
+  const isConstant = (value: Value): boolean =>
+    !value.isInput && (value.initializer !== undefined || model.graph.sparseInitializers.has(value.name));
+  const inputs = [...read].filter((value) => !made.has(value) && !isConstant(value));
+  const outputs = [...made].filter((value) => !read.has(value) && value.name !== '');
+  return extractModel(model, { nodes, inputs, outputs });
 }
 
 function worstOutput(

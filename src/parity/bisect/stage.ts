@@ -2,6 +2,7 @@
 import type { Model } from '../../graph/model.ts';
 import type { WeightRecord } from '../../passes/pass.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { blockLimits } from '../gate-limits.ts';
 import type { Precision } from '../gates.ts';
 
 /** What a pass made of a model, and what that has to be compared with. */
@@ -29,12 +30,11 @@ export interface Stage extends Applied {
 }
 
 /**
- * Largest max |error| / std that a pass may make of a value, by what the graph is after it: those of the level
- * `implementation` (../gate-limits.ts), which compares the same pairs of graphs.
+ * Largest max |error| / std that a pass may make of a value, by what the graph is after it: what a block is held to at the
+ * level `implementation`, which compares the same pairs of graphs.
  */
-export const passLimits: Readonly<Record<Precision, number>> = {
-  fp32: 1e-4,
-  fp16: 5e-2,
-  int8: 1e-3,
-  int4: 1e-3,
-};
+export function passLimit(precision: Precision): number {
+  const { max } = blockLimits.implementation[precision];
+  if (max === undefined) throw new RangeError(`no limit of a block in ${precision}`);
+  return max;
+}
