@@ -27,12 +27,16 @@ const blockGates: Readonly<Record<BlockMetricName, BlockGate>> = {
 
 type Block = ErrorCurve['blocks'][number];
 
-/** Where the curve has a block's own error at a level. */
 const ownErrors: Readonly<Partial<Record<Level, (block: Block) => BlockMetrics | undefined>>> = {
   rewrite: ({ rewrite }) => rewrite,
   implementation: ({ implementation }) => implementation,
   fidelity: ({ local }) => local,
 };
+
+/** Where the curve has a block's own error at a level; undefined where the level compares no blocks. */
+export function ownError(level: string, block: Block): BlockMetrics | undefined {
+  return ownErrors[level as Level]?.(block);
+}
 
 /** Judges every component at one level. */
 export function judgeBlocks(
@@ -41,13 +45,11 @@ export function judgeBlocks(
   precisionOf: Readonly<Record<string, Precision>>,
   overrides: readonly GateOverride[],
 ): readonly GateVerdict[] {
-  const of = ownErrors[level];
-  if (of === undefined) return [];
   const own = overrides.filter((gate) => gate.level === level && gate.output === 'blocks');
   return curves.flatMap(({ component, blocks }): GateVerdict[] => {
     const precision = precisionOf[component] ?? 'fp32';
     const measured = blocks.flatMap((block) => {
-      const metrics = of(block);
+      const metrics = ownError(level, block);
       return metrics === undefined ? [] : [{ name: block.name, metrics }];
     });
     if (measured.length === 0) return [];

@@ -113,11 +113,12 @@ async function causeOf(suspect: Suspect, { before, after, run, place, request }:
     signal: request.signal,
   };
   const deviation = await firstDeviation(asked);
-  const { relative } = suspect.limits;
-  const inBlock = confinedTo(run.error, names, relative);
+  // A row may be off by more than all of them together.
+  const ofRow = 4 * suspect.limits.relative;
+  const inBlock = confinedTo(run.error, names, ofRow);
   if (deviation === undefined) return { kind: 'operator', places: inBlock, tensors: [] };
   const { value, error, nodes, wanted } = deviation;
-  const places = hasRows(error.shape, names) ? confinedTo(error, names, relative) : inBlock;
+  const places = hasRows(error.shape, names) ? confinedTo(error, names, ofRow) : inBlock;
   const last = nodes.after.at(-1);
   if (last === undefined) throw new RangeError(`nothing makes ${value.after}`);
   const found = (kind: FindingKind, node: Node = last): Found => ({
@@ -141,7 +142,7 @@ async function causeOf(suspect: Suspect, { before, after, run, place, request }:
     const detail = `up to ${formatNumber(largest)} in the original, float16 ends at ${largestHalf}`;
     return { ...found('overflow'), ...(largest > largestHalf ? { detail } : {}) };
   }
-  const views = exchangedViews(wanted, deviation.found, names, relative);
+  const views = exchangedViews(wanted, deviation.found, names, ofRow);
   if (views !== undefined) return { ...found('exchanged views'), places: views };
   const inputs = await exchangedInputs(asked, deviation);
   if (inputs !== undefined) return { ...found('exchanged inputs', inputs.node), detail: inputs.inputs };

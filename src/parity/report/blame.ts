@@ -3,10 +3,11 @@
  * original to the output. What a finding explains is not blamed again: errors at fidelity where an earlier level is
  * off already in the same component or in one that feeds it.
  */
-import { defaultLimits } from '../gate-limits.ts';
+import { blockLimits } from '../gate-limits.ts';
 import type { GateVerdict, Level } from '../gates.ts';
 import { levels } from '../gates.ts';
-import { finiteBlock, ownError } from './blocks.ts';
+import { ownError } from '../gates-blocks.ts';
+import { finiteBlock } from './blocks.ts';
 import type { ErrorCurve, ParityReport } from './report.ts';
 
 export interface Suspect {
@@ -60,7 +61,7 @@ function suspectsOf(
 ): readonly Suspect[] {
   const gate = failed.find((one) => one.level === level && one.component === component);
   if (gate === undefined) throw new RangeError(`no gate of ${component} failed at ${level}`);
-  const limits = blockLimits(level, component, report);
+  const limits = limitsOf(level, component, report);
   const base = { level, component, otherBlocks: 0, limits, gate };
   const curve = report.curves?.find((one) => one.component === component);
   const off = curve === undefined ? [] : blocksOff(level, curve, limits);
@@ -72,16 +73,19 @@ function suspectsOf(
     : [...shown.slice(0, -1), { ...last, otherBlocks: off.length - shown.length }];
 }
 
-/** A block alone is held to what the whole component is. */
-function blockLimits(level: Level, component: string, { gates, precision }: Judged): BlockLimits {
-  const own = gates.filter(
-    (gate) => gate.level === level && gate.component === component && gate.from !== 'baseline',
-  );
-  const limits = Object.values(defaultLimits[level][precision[component] ?? 'fp32'].local);
+/** Those that the gates judged by, the user's among them. */
+function limitsOf(level: Level, component: string, { gates, precision }: Judged): BlockLimits {
   const limit = (metric: 'relative' | 'max'): number => {
-    const judged = own.filter((gate) => gate.metric === metric).map((gate) => gate.limit);
-    const known = judged.length > 0 ? judged : limits.flatMap((one) => one[metric] ?? []);
-    return known.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...known);
+    const gate = gates.find(
+      (one) =>
+        one.level === level &&
+        one.component === component &&
+        one.output === 'blocks' &&
+        one.metric === metric &&
+        one.from !== 'baseline',
+    );
+    const known = gate?.limit ?? blockLimits[level][precision[component] ?? 'fp32'][metric];
+    return known ?? Number.POSITIVE_INFINITY;
   };
   return { relative: limit('relative'), max: limit('max') };
 }

@@ -1,5 +1,6 @@
 /** Which block of a component errs most, for all forms of the report. */
 import type { Level } from '../gates.ts';
+import { ownError } from '../gates-blocks.ts';
 import type { Finding } from './finding.ts';
 import type { BlockMetrics, ErrorCurve } from './report.ts';
 import { formatNumber } from './text.ts';
@@ -19,18 +20,6 @@ export function blockError(metrics: BlockMetrics): string {
 /** To sort by: what is not finite is beyond all others. */
 export function blockSize(metrics: BlockMetrics): number {
   return finiteBlock(metrics) ? metrics.relative : Number.POSITIVE_INFINITY;
-}
-
-/** A block's own error at each level: fed with what the level's reference is fed with. */
-const ownErrors: Readonly<Partial<Record<Level, (block: Block) => BlockMetrics | undefined>>> = {
-  rewrite: ({ rewrite }) => rewrite,
-  implementation: ({ implementation }) => implementation,
-  fidelity: ({ local }) => local,
-};
-
-/** Undefined where the level has none. */
-export function ownError(level: string, block: Block): BlockMetrics | undefined {
-  return ownErrors[level as Level]?.(block);
 }
 
 export interface WorstBlock {

@@ -127,8 +127,11 @@ describe('the suspects', () => {
 
   it('are judged by the limits that the user set', () => {
     const vision = curve('vision', [sound, [5e-8, 3e-5, 0.1], sound]).blocks;
-    const set = gate('implementation', 'vision', { limit: 1e-5, from: 'user', value: 3e-5 });
-    expect(found([set], curves(vision))).toEqual([['implementation', 'vision', 'b1', 0]]);
+    const set = (limit: number) =>
+      gate('implementation', 'vision', { output: 'blocks', limit, from: 'user', value: 3e-5 });
+    const max = gate('implementation', 'vision', { output: 'blocks', metric: 'max', limit: 1, passed: true });
+    expect(found([set(1e-5), max], curves(vision))).toEqual([['implementation', 'vision', 'b1', 0]]);
+    expect(found([set(1e-4), max], curves(vision))).toEqual([['implementation', 'vision', undefined, 0]]);
   });
 });
 
