@@ -110,6 +110,8 @@ export interface PromptTemplate {
   readonly picture: string;
   readonly withPicture: string;
   readonly textOnly: string;
+  /** Between two pictures; left out: nothing. */
+  readonly between?: string;
   /** What the tokenizer is given in place of `picture`, where that depends on the picture's views. */
   readonly views?: ViewTemplate;
 }
@@ -162,6 +164,8 @@ export interface SliceFeed extends SliceRule {
   readonly sizes?: string;
   /** The views of every picture, where the graph is compiled for them. */
   readonly known?: Slicing;
+  /** True where features hang on the longest view of the call: the pictures of a prompt go in one. */
+  readonly padded: boolean;
 }
 
 /** How a picture is cut, in pixels but for the number of slices. */

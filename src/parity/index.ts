@@ -34,6 +34,7 @@ export { summariseSample } from './inputs/summary.ts';
 export { openTokenizer, type Tokenizer } from './inputs/tokenizer.ts';
 export { fitPicture } from './inputs/vision-inputs.ts';
 export { argMax } from './metrics.ts';
+export { pictureFeatures } from './picture-features.ts';
 export { maxLogitElements } from './places.ts';
 export { type SweepSize, sweepRanges } from './ranges/sweep.ts';
 export type { AdapterChange, AdapterRecord } from './report/adapters.ts';

@@ -14,6 +14,7 @@ import {
   openTokenizer,
   output as outputOf,
   type Prompt,
+  pictureFeatures,
   runDecoder,
   type SamplePicture,
   samplePicture,
@@ -205,11 +206,10 @@ class Models {
     const { vision } = this.#generation.recipe;
     if (vision === undefined || pictures.length === 0) return [];
     const session = await this.open(vision.component);
-    const made: RunTensor[] = [];
-    for (const { feeds } of pictures) {
+    const made = await pictureFeatures(pictures, vision, async (feeds) => {
       signal.throwIfAborted();
-      made.push(outputOf(await session.run(feeds), vision.output));
-    }
+      return outputOf(await session.run(feeds), vision.output);
+    });
     this.#open.splice(this.#open.indexOf(session), 1);
     await session.release();
     return made;

@@ -86,6 +86,7 @@ const feed = z.discriminatedUnion('form', [
     patch: side,
     maxSlices: z.int().min(1).max(1024),
     scale: side,
+    padded: z.boolean(),
   }),
 ]);
 
@@ -117,6 +118,7 @@ const recipe = z.strictObject({
       picture: text,
       withPicture: text,
       textOnly: text,
+      between: text.optional(),
       views: z.strictObject({ view: text, feature: text, slices: text, rowBreak: text }).optional(),
     })
     .optional(),

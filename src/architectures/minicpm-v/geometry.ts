@@ -38,8 +38,10 @@ export function oneSize(
   checkSize(request, 1, 'pixel');
   const { rule } = preprocessing;
   const slicing = slicePicture(requested, rule);
-  for (const size of viewSizes(slicing))
+  for (const size of viewSizes(slicing)) {
+    checkSize({ ...request, size }, rule.patch, 'patch');
     checkCount(request, patchGrid(size, rule.patch), maxPatches, 'patches');
+  }
   return { slicing, geometry: describe(requested, slicing, preprocessing, queries) };
 }
 

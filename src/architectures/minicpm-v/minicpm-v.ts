@@ -33,6 +33,7 @@ function build(checkpoint: Checkpoint, { resolution }: BuildOptions): BuiltModel
   const feed: SliceFeed = {
     form: 'slices',
     ...preprocessing.rule,
+    padded: config.padded,
     ...(compiled ? { known: slicing } : { sizes: sizesInput }),
   };
   const llm = root.at('llm');

@@ -33,6 +33,7 @@ export function miniCpmRecipe(
       picture: '(<image>./</image>)',
       withPicture: chat('{picture}\n{text}'),
       textOnly: chat('{text}'),
+      between: '\n',
       views: {
         view: `${tokens.imageStart.text}{features}${tokens.imageEnd.text}`,
         feature: tokens.unknown.text,

@@ -85,14 +85,18 @@ export function viewGroups({ source, slices }: Slicing, patch: number): readonly
 }
 
 /** What the features of a picture are that is cut so, `tokensPerView` of each view. */
-export function slicedLayout(picture: Size, { slices }: Slicing, tokensPerView: number): PictureLayout {
+export function slicedLayout(
+  { width, height }: Size,
+  { slices }: Slicing,
+  tokensPerView: number,
+): PictureLayout {
   const { rows, columns } = slices?.grid ?? { rows: 0, columns: 0 };
   const tiles = Array.from(
     { length: rows * columns },
     (_, index): View => ({ kind: 'tile', row: Math.floor(index / columns), column: index % columns }),
   );
   return {
-    input: picture,
+    input: { width, height },
     views: [{ kind: 'global' }, ...tiles],
     tokensPerView,
     tokens: (tiles.length + 1) * tokensPerView,

@@ -62,7 +62,8 @@ function formText(
   if (splice !== undefined && tokenizer.encode(text).some((id) => isMark(id, splice))) return text;
   const marker = prompt?.picture ?? '';
   const form = (shown === 0 ? prompt?.textOnly : prompt?.withPicture) ?? '{text}';
-  return form.replace('{picture}', () => marker.repeat(shown)).replace('{text}', () => text);
+  const pictures = Array.from({ length: shown }, () => marker).join(prompt?.between ?? '');
+  return form.replace('{picture}', () => pictures).replace('{text}', () => text);
 }
 
 /** Whether the id stands where a picture is shown. */
