@@ -39,10 +39,11 @@ export const modelOptions = [
     group: 'Model',
     help:
       'low-rank adapters, those of PEFT and those of tiles: merge = folded into the weights (one copy of them per tile ' +
-      'adapter), fastest; factored = small branches beside shared weights, smallest (--dry-run prints the bytes of both)',
-    type: { kind: 'choice', values: ['merge', 'factored'] },
+      'adapter), fastest; factored = small branches beside shared weights, smallest (--dry-run prints the bytes of both); ' +
+      'runtime = as factored, and the factors of a PEFT adapter are inputs of the graphs, for serving many adapters',
+    type: { kind: 'choice', values: ['merge', 'factored', 'runtime'] },
     default: 'merge',
-    expected: 'merge or factored',
+    expected: 'merge, factored or runtime',
     convertOnly: true,
   },
   {

@@ -60,12 +60,28 @@ const branch = op('Mul', [
 
 const product = op('MatMul', [any('x'), constant('weight')], { as: 'product' });
 
+/** An adapter that a graph runs beside a weight. */
+export interface AdapterBranch {
+  readonly a: Value;
+  readonly b: Value;
+  readonly scale: Value;
+  /** What A gives. */
+  readonly low: Value;
+}
+
+export function adapterBranches({ graph }: Model): readonly AdapterBranch[] {
+  return [...allNodes(graph)].flatMap((node): AdapterBranch[] => {
+    const match = node.op === 'Mul' ? matchPattern(branch, node) : undefined;
+    if (match === undefined || isFailure(match)) return [];
+    const [a, b, scale] = [match.value('a'), match.value('b'), match.value('scale')];
+    const low = [...a.uses][0]?.node.output;
+    return low === undefined ? [] : [{ a, b, scale, low }];
+  });
+}
+
 /** True where a graph runs an adapter beside a weight. */
 export function hasBranches(model: Model): boolean {
-  for (const node of allNodes(model.graph)) {
-    if (node.op === 'Mul' && !isFailure(matchPattern(branch, node))) return true;
-  }
-  return false;
+  return adapterBranches(model).length > 0;
 }
 
 /** One factor of the adapters of all views. */

@@ -34,7 +34,9 @@ export const checkCut: CutOptions = { limitBytes: 2 ** 30, at: 'blocks' };
 const writing = 2 ** 28;
 
 /** The builds of a component, for the check. */
-export function buildsOf({ component, rewritten, plain, model }: CompiledComponent): Builds {
+export function buildsOf({ component, rewritten, plain, ...compiled }: CompiledComponent): Builds {
+  // A check feeds what every adapter has in common: the factors stand in the graph.
+  const model = compiled.bound?.model ?? compiled.model;
   const exact = withoutActivationQuantization(model);
   return {
     reference: component.model,

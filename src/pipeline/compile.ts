@@ -8,8 +8,9 @@ import { layoutModel, type ModelLayout } from '../formats/onnx/layout.ts';
 import { cloneModel } from '../graph/clone.ts';
 import type { Model } from '../graph/model.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { withAdapterInputs } from './adapter-inputs.ts';
 import { type Links, noLinks } from './links.ts';
-import type { Precision, ResolvedOptions } from './options.ts';
+import type { LoraMode, Precision, ResolvedOptions } from './options.ts';
 import { type PassRecord, type Reproducer, runPipeline } from './pass-manager.ts';
 import { printPipeline } from './pipeline-text.ts';
 import { type ComponentSteps, changesSums, chooseSteps } from './steps.ts';
@@ -31,6 +32,8 @@ export interface CompiledComponent {
   /** What is written. */
   readonly model: Model;
   readonly layout: ModelLayout;
+  /** Where factors of adapters are inputs of what is written: the same graph that holds them, and what they are. */
+  readonly bound?: { readonly model: Model; readonly factors: ReadonlyMap<string, Tensor> };
 }
 
 /** Called with the graph before a pass that broke it. */
@@ -47,13 +50,14 @@ export function compile(
   return built.components.map((component) => {
     const chosen = steps.get(component.id);
     if (chosen === undefined) throw new RangeError(`no steps for ${component.id}`);
-    return compileComponent(component, chosen, onBroken, links);
+    return compileComponent(component, chosen, options.lora, onBroken, links);
   });
 }
 
 function compileComponent(
   component: Component,
   steps: ComponentSteps,
+  lora: LoraMode,
   onBroken: OnBroken,
   links: Links,
 ): CompiledComponent {
@@ -65,6 +69,8 @@ function compileComponent(
   const first = runPipeline(model, steps.plain, instrumentation);
   const original = cloneModel(model);
   const rest = runPipeline(model, steps.rest, instrumentation);
+  const open = lora === 'runtime' ? withAdapterInputs(model) : undefined;
+  const written = open?.model ?? model;
   const plain = rest.substitutes.size === 0 ? original : substituted(original, rest.substitutes);
   return {
     component,
@@ -73,8 +79,9 @@ function compileComponent(
     records: [...first.records, ...rest.records],
     ...(changesSums(first.records) ? { rewritten: original } : {}),
     plain,
-    model,
-    layout: layoutModel(model, { fileName: component.fileName, linked: links.names }),
+    model: written,
+    ...(open === undefined ? {} : { bound: { model, factors: open.tensors } }),
+    layout: layoutModel(written, { fileName: component.fileName, linked: links.names }),
   };
 }
 

@@ -12,6 +12,8 @@ export type { Precision } from '../parity/index.ts';
  */
 export type ParityMode = 'auto' | 'streamed' | 'whole';
 
+export type LoraMode = 'merge' | 'factored' | 'runtime';
+
 /** An adapter of the PEFT library. */
 export interface AdapterChoice {
   /** Its folder. */
@@ -36,7 +38,8 @@ export interface ConvertOptions {
   /** In pixels; default: the checkpoint's own. */
   readonly resolution?: Size | undefined;
   readonly tiling?: Tiling | undefined;
-  readonly lora?: 'merge' | 'factored' | undefined;
+  /** Low-rank adapters: in the weights, as branches, or as branches whose factors are inputs of the graphs. */
+  readonly lora?: LoraMode | undefined;
   readonly loraTiles?: LoraTiles | undefined;
   /** One for all, or by component id (the rest stays fp32). */
   readonly precision?: Precision | Readonly<Record<string, Precision>> | undefined;
@@ -108,7 +111,7 @@ export interface ResolvedOptions {
   readonly format: FormatId;
   readonly resolution: Size | undefined;
   readonly tiling: Tiling;
-  readonly lora: 'merge' | 'factored';
+  readonly lora: LoraMode;
   readonly loraTiles: LoraTiles;
   readonly precision: Precision | Readonly<Record<string, Precision>>;
   readonly blockSize: number;

@@ -15,6 +15,7 @@ import { type AdapterRecord, type CoverageRow, coverageRows } from '../parity/in
 import { type DiagnosticRecord, fail, type VlmError } from '../report/diagnostics.ts';
 import { plural } from '../report/format.ts';
 import { inlineTensor, type JsonValue } from '../tensor/tensor.ts';
+import { adapterSideFile, checkSwitchable } from './adapter-inputs.ts';
 import { type CheckPlan, planCheck } from './check-plan.ts';
 import { type CompiledComponent, compile, type OnBroken } from './compile.ts';
 import { structureSha256 } from './digest.ts';
@@ -142,7 +143,11 @@ export async function prepare(
     'onnx/',
   );
   const packed = packageFormat(options.format).files(built, checkpoint, components);
-  const sideFiles = await planSideFiles(checkpoint, packed.sideFiles);
+  const factors = new Map(components.flatMap(({ bound }) => [...(bound?.factors ?? [])]));
+  const sideFiles = [
+    ...(await planSideFiles(checkpoint, packed.sideFiles)),
+    ...(options.lora === 'runtime' ? [adapterSideFile(factors)] : []),
+  ];
   const planned: PlannedComponent[] = [];
   for (const component of components) planned.push(await planComponent(component, 'onnx/'));
   const files = [
@@ -161,6 +166,8 @@ export async function prepare(
     (sum, { tensor }) => sum + tensor.byteLength,
     0,
   );
+  const adapters = describeAdapters(checkpoint.adapters ?? [], components);
+  if (options.lora === 'runtime') checkSwitchable(adapters, factors, options.format);
   const plan: Plan = {
     schema: 1,
     version: toolVersion(),
@@ -173,9 +180,7 @@ export async function prepare(
     },
     architecture: built.architecture,
     options: optionsJson(options),
-    ...(checkpoint.adapters === undefined || checkpoint.adapters.length === 0
-      ? {}
-      : { adapters: describeAdapters(checkpoint.adapters, components) }),
+    ...(adapters.length === 0 ? {} : { adapters }),
     ...(built.image === undefined ? {} : { image: built.image }),
     components: planned,
     generation: generationOf(built, planned, checkpoint),
@@ -183,7 +188,7 @@ export async function prepare(
     bytes: {
       output: total(files),
       scratch: check?.scratch ?? 0,
-      ...(usesAdapters(built) && options.passes === undefined
+      ...(usesAdapters(built) && options.passes === undefined && options.lora !== 'runtime'
         ? { lora: loraBytes(built, components, options, links) }
         : {}),
     },
@@ -292,12 +297,13 @@ function loraBytes(
   options: ResolvedOptions,
   links: Links,
 ): { readonly merge: number; readonly factored: number } {
-  const other = options.lora === 'merge' ? 'factored' : 'merge';
+  const merges = options.lora === 'merge';
+  const other = merges ? 'factored' : 'merge';
   const [own, others] = [components, compile(built, { ...options, lora: other }, undefined, links)].map(
     (compiled) => compiled.reduce((sum, { layout }) => sum + total(layoutFiles(layout)), 0),
   );
   if (own === undefined || others === undefined) throw new TypeError('two variants give two sizes');
-  return options.lora === 'merge' ? { merge: own, factored: others } : { merge: others, factored: own };
+  return merges ? { merge: own, factored: others } : { merge: others, factored: own };
 }
 
 export function memoryToWrite(

@@ -58,7 +58,7 @@ const graphOptions: Readonly<Record<Exclude<keyof ResolvedOptions, CheckOptionKe
       .sort()
       .join() === 'height,width',
   tiling: oneOf('fit', 'crop', 'cover'),
-  lora: oneOf('merge', 'factored'),
+  lora: oneOf('merge', 'factored', 'runtime'),
   loraTiles: oneOf('nearest', 'base', 'error'),
   precision: either(isPrecision, recordOf(isPrecision)),
   blockSize: oneOf(16, 32, 64, 128, 256),

@@ -185,6 +185,11 @@ export const catalogue = {
     'the vision tower is none that is known',
     'LLaVA-1.5 reads pictures by a CLIP model',
   ),
+  VC1317: error(
+    'usage',
+    'the adapter cannot be switched at run time',
+    'choose --lora merge or factored; runtime takes one adapter of low-rank factors alone',
+  ),
   VC1320: warning(
     'rounding leaves little of what the adapter changes',
     'choose a wider precision for the component, or keep the adapter apart with --lora factored',
