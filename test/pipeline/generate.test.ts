@@ -1,11 +1,13 @@
 /** Answers from an output folder alone: a trained model that reads numbers in pictures, and what is refused. */
+import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { convert, type GenerateOptions, generate, type Manifest, VlmError } from '../../src/index.ts';
 import { readGeneration } from '../../src/pipeline/generation-schema.ts';
-import { goldenCase } from '../support/golden-cases.ts';
+import { goldenCase, goldenCases } from '../support/golden-cases.ts';
+import { readIo } from '../support/read-io.ts';
 
 const golden = goldenCase('qwen2-vl/trained-digits');
 const pictures = join(golden.folder, 'eval');
@@ -168,19 +170,45 @@ describe('refused are', () => {
   });
 });
 
-describe('every family', () => {
-  it.each(['llava/hf-tiny', 'monkey/tiny-896', 'qwen-vl/tiny', 'qwen2-vl/tiny-two-images'])(
-    'says in %s how it is run',
-    async (name) => {
-      const folder = join(root, name.replace('/', '-'));
-      await convert({ checkpoint: goldenCase(name).checkpoint, output: folder, parity: false });
-      const text = await readFile(join(folder, 'vlm-convert.json'), 'utf8');
-      const manifest = JSON.parse(text) as Manifest;
-      expect(readGeneration(manifest, folder)).toEqual(manifest.generation);
-      const graphs = (await readdir(join(folder, 'onnx'))).filter((file) => file.endsWith('.onnx'));
-      const files = Object.values(manifest.generation?.components ?? {});
-      expect([...files].sort()).toEqual(graphs.map((file) => `onnx/${file}`).sort());
-      expect(manifest.generation?.stopIds.length).toBeGreaterThan(0);
-    },
-  );
+/** Cases of every family that takes pictures, each with its pictures and the text that its tokenizer was given. */
+const families = goldenCases(['llava', 'minicpm-v-2.5', 'monkey', 'qwen-vl', 'qwen2-vl']).flatMap((one) => {
+  const { prompt, prompts = prompt } = one.json.text as Prompts;
+  const [text, ...more] = typeof prompts === 'string' ? [prompts] : (prompts ?? []);
+  const images = ['image.png', 'image0.png', 'image1.png', 'image2.png']
+    .map((name) => join(one.folder, name))
+    .filter((path) => existsSync(path));
+  const takesOwnSize = one.json.resolution?.from !== 'override';
+  const fits = text !== undefined && more.length === 0 && images.length > 0 && takesOwnSize;
+  return fits ? [{ name: one.name, golden: one, text, images }] : [];
+});
+
+interface Prompts {
+  readonly prompt?: string | readonly string[];
+  readonly prompts?: readonly string[];
+}
+
+it('has a case of every family', () => {
+  const found = new Set(families.map(({ golden: { family } }) => family));
+  expect([...found].sort()).toEqual(['llava', 'minicpm-v-2.5', 'monkey', 'qwen-vl', 'qwen2-vl']);
+});
+
+describe.each(families)('$name', ({ name, golden: own, text, images }) => {
+  it('goes on as the original does, from pictures and words to tokens', async () => {
+    const folder = join(root, name.replace('/', '-'));
+    await convert({ checkpoint: own.checkpoint, output: folder, parity: false });
+    const manifest = JSON.parse(await readFile(join(folder, 'vlm-convert.json'), 'utf8')) as Manifest;
+    const generation = readGeneration(manifest, folder);
+    expect(generation).toEqual(manifest.generation);
+    const graphs = (await readdir(join(folder, 'onnx'))).filter((file) => file.endsWith('.onnx'));
+    expect(Object.values(generation.components).sort()).toEqual(graphs.map((file) => `onnx/${file}`).sort());
+
+    const io = await readIo(join(own.folder, 'io.safetensors'));
+    const recorded = io.ints('out.decode_ids');
+    const end = recorded.findIndex((id) => generation.stopIds.includes(id));
+    const wanted = end === -1 ? recorded : recorded.slice(0, end);
+    const found = await generate({ output: folder, images, prompt: text, maxTokens: recorded.length });
+    expect(found.promptTokens).toBe(io.get('in.input_ids').shape[1]);
+    expect(found.ids).toEqual(wanted);
+    expect(wanted.length).toBeGreaterThan(2);
+  });
 });
