@@ -9,7 +9,9 @@ import { describe, expect, it } from 'vitest';
 import type { View } from '../../src/architectures/architecture.ts';
 import { findArchitecture } from '../../src/architectures/registry.ts';
 import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
+import { encodePrompt } from '../../src/parity/inputs/prompt.ts';
 import { readSamples } from '../../src/parity/inputs/samples.ts';
+import { openTokenizer } from '../../src/parity/inputs/tokenizer.ts';
 import { viewText } from '../../src/parity/inputs/view-text.ts';
 import { caseOptions, goldenCases } from '../support/golden-cases.ts';
 import { readIo } from '../support/read-io.ts';
@@ -39,6 +41,13 @@ describe.each(goldenCases(['minicpm-v-2.5']))('$name', (golden) => {
       const bounds = prompt?.spans.flatMap(({ first, count }) => [first, first + count]);
       expect(bounds).toEqual(io.ints('in.image_bound'));
       expect(new Set(prompt?.spans.map(({ picture }) => picture)).size).toBe(files.length);
+
+      // A question alone is put into the chat's form, behind the pictures.
+      const [, question = ''] = /\)\n([^)]*)<\|eot_id\|>/.exec(text.prompt) ?? [];
+      const asked = { text: question, first: 0, shown: files.length, where: 'the prompt' };
+      const tokenizer = await openTokenizer(checkpoint.path, checkpoint.files);
+      const encoded = encodePrompt(asked, tokenizer, recipe, sample.pictures);
+      expect(encoded.prompt().ids).toEqual(io.ints('in.input_ids'));
     } finally {
       await checkpoint.close();
       await rm(folder, { recursive: true });
