@@ -45,7 +45,9 @@ export interface CheckOptions {
  * written, VC6xxx when they cannot be run or paired.
  */
 export async function check(prepared: Prepared, options: CheckOptions): Promise<ParityReport> {
-  const report = await compare(prepared, options);
+  const { holdDevice } = await import('../runtime/probes.ts');
+  const release = await holdDevice(options.device.device);
+  const report = await compare(prepared, options).finally(release);
   if (options.sweep === undefined) return report;
   const { sizes, checkpoint, resolved } = options.sweep;
   const { device } = options.device;

@@ -14,7 +14,7 @@ import { tensorType } from '../graph/types.ts';
 import type { Value } from '../graph/value.ts';
 import { fail } from '../report/diagnostics.ts';
 import type { Device } from './devices.ts';
-import { openSession } from './session.ts';
+import { openSession, type Session } from './session.ts';
 import { float32Value, type RunTensor, toFloat32 } from './values.ts';
 
 interface Probe {
@@ -87,6 +87,16 @@ export async function findDefects(device: Device): Promise<readonly Defect[]> {
   return defects;
 }
 
+/**
+ * Keeps a device's own state until the function that it gives is called: what the device compiled for a session it
+ * forgets with the last one, and the next would compile the same shaders again. Throws what `openSession` throws.
+ */
+export async function holdDevice(device: Device): Promise<() => Promise<void>> {
+  if (device === 'cpu') return async () => {};
+  const session = await open(product, device);
+  return () => session.release();
+}
+
 async function deviation(probe: Probe, device: Device): Promise<number> {
   const wanted = await run(probe, 'cpu');
   const found = await run(probe, device);
@@ -99,19 +109,23 @@ async function deviation(probe: Probe, device: Device): Promise<number> {
   return Math.sqrt(error / norm);
 }
 
-async function run({ alone, inputs, build }: Probe, device: Device): Promise<Float32Array> {
+async function run(probe: Probe, device: Device): Promise<Float32Array> {
+  const session = await open(probe, device);
+  try {
+    const y = (await session.run(probe.inputs)).get('y');
+    if (y === undefined) throw new TypeError('the probe has an output y');
+    return toFloat32(y);
+  } finally {
+    await session.release();
+  }
+}
+
+async function open({ alone, inputs, build }: Probe, device: Device): Promise<Session> {
   const b = new GraphBuilder('probe', inferNode);
   const values = [...inputs].map(([name, { dtype, shape }]) => b.input(name, tensorType(dtype, shape)));
   b.output('y', build(b, values));
   const model = createModel(b.graph, 20);
   model.opsetImports.set('com.microsoft', 1);
   const bytes = await encodeModel(model, layoutModel(model, { fileName: 'probe' }));
-  const session = await openSession({ bytes }, { device, onlyOnDevice: alone && device !== 'cpu' });
-  try {
-    const y = (await session.run(inputs)).get('y');
-    if (y === undefined) throw new TypeError('the probe has an output y');
-    return toFloat32(y);
-  } finally {
-    await session.release();
-  }
+  return openSession({ bytes }, { device, onlyOnDevice: alone && device !== 'cpu' });
 }
