@@ -31,8 +31,8 @@ type Instruction =
 const longestPattern = 1 << 14;
 const mostInstructions = 1 << 15;
 const deepest = 32;
-/** Of all matches of one pattern, some seconds: a thousand modules take a hundred thousand steps each. */
-const mostSteps = 1e8;
+/** Of all matches of one pattern, a second or two: a thousand modules may take thirty thousand steps each. */
+const mostSteps = 3e7;
 
 /** A pattern that names match as a whole. Throws PatternError. */
 export class NamePattern {
