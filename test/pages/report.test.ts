@@ -105,6 +105,8 @@ describe('the page', () => {
               expect(await page.locator('.verdict').innerText()).toMatch(
                 name === 'good' ? /^Passed/ : /^FAILED/,
               );
+              const said = await page.locator('.findings').allTextContents();
+              expect(said.join()).toMatch(name === 'good' ? /^$/ : /block 11 .*: wrong zero points of /);
               expect(await page.locator('.failures').count()).toBe(name === 'good' ? 0 : 1);
               expect(await lowContrast(page)).toEqual([]);
             },

@@ -2,7 +2,7 @@
 import { formatBytes, plural } from '../../../report/format.ts';
 import type { GateVerdict } from '../../gates.ts';
 import { blockError, blockSize, worstBlock } from '../blocks.ts';
-import { findingText } from '../finding.ts';
+import { type Finding, findingText } from '../finding.ts';
 import type { ParityReport } from '../report.ts';
 import {
   formatNumber,
@@ -29,7 +29,7 @@ export function head(report: ParityReport): Markup {
 ${verdict}
 <ul class="facts">${typeof architecture === 'string' ? html`<li>${architecture}</li>` : undefined}<li>${precisionText(report)}</li>${image === undefined ? undefined : html`<li>${image.summary}</li>`}<li>${runtime.name} ${runtime.version} on ${runtime.device}</li></ul>
 <ul class="tiles">${tiles(report)}</ul>
-${report.findings.length === 0 ? undefined : findings(report)}${failed.length === 0 ? undefined : failures(failed)}</header>
+${failed.length === 0 ? undefined : failures(failed, report.findings)}</header>
 `;
 }
 
@@ -91,18 +91,18 @@ function sizeTiles({ coverage }: ParityReport): readonly Tile[] {
   return [{ what: 'weights', value: formatBytes(after), more: `of ${formatBytes(before)} before${share}` }];
 }
 
-function findings({ findings: all }: ParityReport): Markup {
-  return html`<section class="failures findings" aria-labelledby="findings"><h2 id="findings">What is wrong</h2>
-<ul class="plain">${all.map((finding) => html`<li><b>${findingText(finding)}</b></li>\n`)}</ul></section>
-`;
-}
-
 /** Most failures that are listed; the table of gates has all. */
 const maxListed = 12;
 
-function failures(failed: readonly GateVerdict[]): Markup {
+function failures(failed: readonly GateVerdict[], findings: readonly Finding[]): Markup {
   const more = failed.length - maxListed;
-  return html`<section class="failures" aria-labelledby="failures"><h2 id="failures">What failed</h2>
+  return html`<section class="failures" aria-labelledby="failures">${
+    findings.length === 0
+      ? undefined
+      : html`<h2 id="findings">What is wrong</h2>
+<ul class="findings plain">${findings.map((finding) => html`<li><b>${findingText(finding)}</b></li>\n`)}</ul>
+`
+  }<h2 id="failures">What failed</h2>
 <p class="lead">In the order of what is compared, from the original on to the output: the first is nearest the fault.</p>
 <ol>${failed.slice(0, maxListed).map((gate) => html`<li><b>${gateKey(gate)}</b> (${gate.feed}, ${gate.component}): <b class="bad">${formatNumber(gate.value)}</b>, limit ${gateLimit(gate)}${gate.where === undefined || gate.where === '' ? undefined : html`, worst at <b>${gate.where}</b>`}</li>\n`)}</ol>
 ${more > 0 ? html`<p class="note">and ${more} more, see <a href="#gates">all gates</a></p>` : undefined}</section>
