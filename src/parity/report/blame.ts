@@ -4,7 +4,8 @@
  * off already in the same component or in one that feeds it.
  */
 import { blockLimits } from '../gate-limits.ts';
-import { type Level, levels } from '../gates.ts';
+import type { GateVerdict, Level } from '../gates.ts';
+import { levels } from '../gates.ts';
 import { ownError } from '../gates-blocks.ts';
 import { finiteBlock } from './blocks.ts';
 import type { ErrorCurve, ParityReport } from './report.ts';
@@ -16,6 +17,8 @@ export interface Suspect {
   /** As many more blocks of the component are off, which have no suspect of their own. */
   readonly otherBlocks: number;
   readonly limits: BlockLimits;
+  /** The gate that failed first. */
+  readonly gate: GateVerdict;
 }
 
 /** What a block's own error may be. */
@@ -35,7 +38,7 @@ export function suspects(report: Judged): readonly Suspect[] {
       failed.filter((gate) => gate.level === level).map((gate) => gate.component),
     )) {
       if (level === 'fidelity' && isExplained(component, found, report)) continue;
-      found.push(...suspectsOf(level, component, report));
+      found.push(...suspectsOf(level, component, failed, report));
     }
   }
   return found;
@@ -50,9 +53,16 @@ function isExplained(component: string, found: readonly Suspect[], { curves = []
 /** As many blocks of one component are looked at by themselves. */
 const mostBlocks = 3;
 
-function suspectsOf(level: Level, component: string, report: Judged): readonly Suspect[] {
+function suspectsOf(
+  level: Level,
+  component: string,
+  failed: readonly GateVerdict[],
+  report: Judged,
+): readonly Suspect[] {
+  const gate = failed.find((one) => one.level === level && one.component === component);
+  if (gate === undefined) throw new RangeError(`no gate of ${component} failed at ${level}`);
   const limits = limitsOf(level, component, report);
-  const base = { level, component, otherBlocks: 0, limits };
+  const base = { level, component, otherBlocks: 0, limits, gate };
   const curve = report.curves?.find((one) => one.component === component);
   const off = curve === undefined ? [] : blocksOff(level, curve, limits);
   if (off.length === 0) return [base];
