@@ -1,0 +1,102 @@
+/** What `vlm-convert.json` says under "generation": how the graphs of a folder work together. See docs/clients.md. */
+export interface Generation {
+  /** Component → its file. */
+  readonly components: Readonly<Record<string, string>>;
+  readonly recipe: Recipe;
+  readonly image?: Geometry;
+  readonly stopIds: readonly number[];
+}
+
+export interface Recipe {
+  readonly vision?: {
+    readonly component: string;
+    readonly input: string;
+    readonly output: string;
+    readonly feed: Feed;
+  };
+  readonly embed: { readonly component: string };
+  readonly decoder: {
+    readonly component: string;
+    readonly layers: number;
+    readonly kvHeads: number;
+    readonly headDim: number;
+    /** `rope_length`: the length of the prompt, in every step. */
+    readonly scalars: readonly string[];
+    readonly positions?: 'time-row-column';
+  };
+  readonly splice?: Splice;
+  readonly prompt?: PromptForm;
+  readonly hiddenSize: number;
+}
+
+export type Feed =
+  | { readonly form: 'pixels' }
+  | {
+      readonly form: 'patch-rows';
+      readonly grid?: string;
+      readonly patch: number;
+      readonly merge: number;
+      readonly frames: number;
+      readonly minPixels: number;
+      readonly maxPixels: number;
+    }
+  | {
+      readonly form: 'slices';
+      readonly sizes?: string;
+      readonly patch: number;
+      readonly maxSlices: number;
+      readonly scale: number;
+      readonly known?: Cut;
+    };
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The view of the whole picture, and slices of it. */
+export interface Cut {
+  readonly source: Size;
+  readonly slices?: {
+    readonly grid: { readonly rows: number; readonly columns: number };
+    readonly size: Size;
+  };
+}
+
+export interface Geometry {
+  readonly tokens: number;
+  readonly tokensPerView: number;
+  readonly steps?: readonly Step[];
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+export type Step =
+  | { readonly step: 'resize'; readonly to: Size }
+  | { readonly step: 'shortest-side'; readonly side: number }
+  | { readonly step: 'center-crop'; readonly to: Size }
+  | { readonly step: 'pad-square'; readonly color: readonly number[] };
+
+export type Splice =
+  | { readonly rule: 'image-token'; readonly tokenId: number }
+  | {
+      readonly rule: 'between-markers';
+      readonly startId: number;
+      readonly endId: number;
+      readonly padId: number;
+      readonly slices?: object;
+    };
+
+export interface PromptForm {
+  readonly picture: string;
+  readonly withPicture: string;
+  readonly textOnly: string;
+  /** Between two pictures. */
+  readonly between?: string;
+  readonly views?: {
+    readonly view: string;
+    readonly feature: string;
+    readonly slices: string;
+    readonly rowBreak: string;
+  };
+}

@@ -1,0 +1,154 @@
+"""What a vision graph takes of a picture, in the three forms that there are: "feed" in the recipe says which."""
+
+from dataclasses import dataclass
+from math import ceil, floor, log, sqrt
+
+import numpy as np
+from PIL import Image
+
+FILTERS = {"bicubic": Image.BICUBIC, "bilinear": Image.BILINEAR, "lanczos": Image.LANCZOS}
+
+
+@dataclass
+class Prepared:
+    feeds: dict
+    """Inputs of the vision graph, by name."""
+    tokens: int
+    per_view: int
+    views: int
+    grid: tuple = (0, 0)
+    """Rows and columns of tokens, where positions need them."""
+    slices: tuple = (0, 0)
+    """Rows and columns of slices, where prompts show them."""
+
+    def text(self, form):
+        """What stands for the picture in a prompt."""
+        if "views" not in form:
+            return form["picture"]
+        view = form["views"]["view"].replace("{features}", form["views"]["feature"] * self.per_view)
+        rows, columns = self.slices
+        if rows == 0:
+            return view
+        return view + form["views"]["slices"].replace("{rows}", form["views"]["rowBreak"].join([view * columns] * rows))
+
+
+def prepare(image, vision, geometry):
+    feed, name = vision["feed"], vision["input"]
+    if feed["form"] == "pixels":
+        pixels = normalise(run_steps(image, geometry["steps"]), geometry)
+        return Prepared({name: pixels[None]}, geometry["tokens"], geometry["tokensPerView"], len(geometry["views"]))
+    if feed["form"] == "patch-rows":
+        return patch_rows(image, name, feed, geometry)
+    return slices(image, name, feed, geometry)
+
+
+def normalise(image, geometry):
+    """[3, height, width]"""
+    values = np.asarray(image, np.float32) / 255
+    return ((values - np.float32(geometry["mean"])) / np.float32(geometry["std"])).transpose(2, 0, 1)
+
+
+def run_steps(image, steps):
+    for step in steps:
+        if step["step"] == "resize":
+            image = image.resize((step["to"]["width"], step["to"]["height"]), FILTERS[step["filter"]])
+        elif step["step"] == "shortest-side":
+            (width, height), side = image.size, step["side"]
+            size = (side, int(side * height / width)) if width <= height else (int(side * width / height), side)
+            image = image.resize(size, FILTERS[step["filter"]])
+        elif step["step"] == "center-crop":
+            (width, height), to = image.size, step["to"]
+            left, top = floor((width - to["width"]) / 2), floor((height - to["height"]) / 2)
+            image = image.crop((left, top, left + to["width"], top + to["height"]))
+        elif step["step"] == "pad-square":
+            side = max(image.size)
+            padded = Image.new("RGB", (side, side), tuple(int(each) for each in step["color"]))
+            padded.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+            image = padded
+    return image
+
+
+def patch_rows(image, name, feed, geometry):
+    """Qwen2-VL: rows of patches, in blocks of merge x merge, each frame twice."""
+    patch, merge, frames = feed["patch"], feed["merge"], feed["frames"]
+    if "grid" in feed:
+        image = image.resize(smart_resize(image.size, patch * merge, feed["minPixels"], feed["maxPixels"]), Image.BICUBIC)
+    else:
+        image = run_steps(image, geometry["steps"])
+    pixels = normalise(image, geometry)
+    rows, columns = pixels.shape[1] // patch, pixels.shape[2] // patch
+    blocks = np.stack([pixels] * frames).reshape(
+        frames, 3, rows // merge, merge, patch, columns // merge, merge, patch
+    )
+    flat = blocks.transpose(2, 5, 3, 6, 1, 0, 4, 7).reshape(rows * columns, -1)
+    feeds = {name: np.ascontiguousarray(flat)}
+    if "grid" in feed:
+        feeds[feed["grid"]] = np.array([[1, rows, columns]], np.int64)
+    grid = (rows // merge, columns // merge)
+    return Prepared(feeds, grid[0] * grid[1], grid[0] * grid[1], 1, grid)
+
+
+def smart_resize(size, unit, least, most):
+    rounded = [round(side / unit) * unit for side in size]
+    area = size[0] * size[1]
+    if rounded[0] * rounded[1] > most:
+        beta = sqrt(area / most)
+        return tuple(floor(side / beta / unit) * unit for side in size)
+    if rounded[0] * rounded[1] < least:
+        beta = sqrt(least / area)
+        return tuple(ceil(side * beta / unit) * unit for side in size)
+    return tuple(rounded)
+
+
+def slices(image, name, feed, geometry):
+    """MiniCPM: the whole picture, and slices of it where it is large; patches of a view side by side."""
+    patch, known = feed["patch"], feed.get("known")
+    source, grid, size = cut(image.size, feed) if known is None else stored(known)
+    views = [image.resize(source, Image.BICUBIC)]
+    if grid is not None:
+        rows, columns = grid
+        refined = image.resize((size[0] * columns, size[1] * rows), Image.BICUBIC)
+        for row in range(rows):
+            for column in range(columns):
+                left, top = column * size[0], row * size[1]
+                views.append(refined.crop((left, top, left + size[0], top + size[1])))
+    laid = []
+    for view in views:
+        pixels = normalise(view, geometry)
+        _, height, width = pixels.shape
+        laid.append(pixels.reshape(3, height // patch, patch, width).transpose(0, 2, 1, 3).reshape(3, patch, -1))
+    longest = max(each.shape[2] for each in laid)
+    feeds = {name: np.stack([np.pad(each, ((0, 0), (0, 0), (0, longest - each.shape[2]))) for each in laid])}
+    if "sizes" in feed:
+        feeds[feed["sizes"]] = np.array([[v.height // patch, v.width // patch] for v in views], np.int64)
+    per_view = geometry["tokensPerView"]
+    return Prepared(feeds, per_view * len(views), per_view, len(views), slices=grid or (0, 0))
+
+
+def stored(known):
+    """Of a graph that is compiled for one size: the same cut for every picture."""
+    pair = lambda size: (size["width"], size["height"])
+    if "slices" not in known:
+        return pair(known["source"]), None, None
+    grid = known["slices"]["grid"]
+    return pair(known["source"]), (grid["rows"], grid["columns"]), pair(known["slices"]["size"])
+
+
+def cut(size, feed):
+    """Size of the whole view, rows and columns of slices, size of a slice."""
+    scale, patch = feed["scale"], feed["patch"]
+    near = lambda length, unit: max(round(length / unit) * unit, unit)
+
+    def best(width, height):
+        ratio = width / height
+        scaled = int(scale / sqrt(ratio))
+        return near(int(scaled * ratio), patch), near(scaled, patch)
+
+    source = best(*size)
+    multiple = min(ceil(size[0] * size[1] / scale**2), feed["maxSlices"])
+    if multiple <= 1:
+        return source, None, None
+    counts = [n for n in (multiple - 1, multiple, multiple + 1) if n != 1 and n <= feed["maxSlices"]]
+    grids = [(n // columns, columns) for n in counts for columns in range(1, n + 1) if n % columns == 0]
+    rows, columns = min(grids, key=lambda grid: abs(log(size[0] / size[1]) - log(grid[1] / grid[0])))
+    return source, (rows, columns), best(near(size[0], columns) / columns, near(size[1], rows) / rows)
