@@ -12,6 +12,8 @@ const layouts = {
   '2b': () => qwenVl({ hidden: 2048, layers: 22, mlp: 5504, width: 832, blocks: 24, adapters: 0 }),
   '7b': () => qwenVl(released),
   monkey: () => qwenVl({ ...released, adapters: 4 }),
+  /** Two layers and two blocks of its widths: what a check takes of memory, without the wait. */
+  'monkey-2': () => qwenVl({ ...released, layers: 2, blocks: 2, adapters: 4 }),
   llama: llamaText,
   llava: llamaLlava,
   'qwen2-vl': qwen2Vl,

@@ -120,12 +120,12 @@ export const defaultLimits: Readonly<Record<Level, Readonly<Record<Precision, Pr
 type BlockLimits = Readonly<Partial<Record<BlockMetricName, number>>>;
 
 /**
- * One block, fed alike on both sides, in another order of sums or by kernels that sum in their own: over all recorded
- * Monkey, Qwen-VL and LLaVA models and a drawn one of 0.2 billion parameters at most 5.5e-6 (`max`) and 6.6e-7
- * (`relative`), at every precision of the weights. One zero point of one block of 32 that is off by one gives more by a
- * factor of ten and up.
+ * One block, fed alike on both sides, in another order of sums or by kernels that sum in their own. Measured at every
+ * precision of the weights: at most 5e-6 (`max`) and 7e-7 (`relative`) over all recorded Monkey, Qwen-VL and LLaVA models
+ * and a drawn one of 0.2 billion parameters, 1.5e-5 and 2.1e-6 at Monkey's own widths, whose sums are 8192 and 11008
+ * long. One zero point of one block of 32 that is off by one gives ten times as much and more.
  */
-const exactBlock: BlockLimits = { max: 5e-5, relative: 5e-6 };
+const exactBlock: BlockLimits = { max: 1e-4, relative: 1e-5 };
 
 const sameBlock: Readonly<Record<Precision, BlockLimits>> = {
   fp32: exactBlock,
