@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Component } from '../../src/architectures/architecture.ts';
 import { findArchitecture } from '../../src/architectures/registry.ts';
+import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
 import { cloneModel } from '../../src/graph/clone.ts';
 import { runPasses } from '../passes/run-pass.ts';
 import { type PeftCase, peftCases, withAdapted } from '../support/peft-cases.ts';
@@ -17,6 +18,21 @@ import { writeComponents } from '../support/write-models.ts';
 const limit = 1e-4;
 
 describe.each(peftCases)('$name', (golden) => {
+  it('computes what the base computes without the adapter', async () => {
+    const checkpoint = await openCheckpoint(golden.checkpoint);
+    const folder = await mkdtemp(join(tmpdir(), 'vlm-base-'));
+    try {
+      const names = new Set(checkpoint.tensors.keys());
+      const architecture = findArchitecture(checkpoint.config, names);
+      const { components, recipe } = architecture.build(checkpoint, { tiling: 'crop', loraTiles: 'error' });
+      const { base } = await peftDeviations(golden, recipe, await writeComponents(folder, components));
+      expect(base).toBeLessThanOrEqual(limit);
+    } finally {
+      await checkpoint.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
   it('computes what PEFT computes without merging', async () => {
     await withComponents(golden, async (components, check) => {
       await check(components);
