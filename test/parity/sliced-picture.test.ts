@@ -54,3 +54,31 @@ it.each(cases)('$name: every pixel', async (golden) => {
   }
   expect(compared).toBeGreaterThan(0);
 });
+
+it('cuts slices row by row, and lays their patches down so', () => {
+  // Every pixel says where it is: nothing is resized, so that it can be found again.
+  const [width, height, patch] = [12, 8, 2];
+  const rgb = Uint8Array.from({ length: width * height * 3 }, (_, i) => Math.floor(i / 3));
+  const slicing = {
+    source: { width, height },
+    slices: { grid: { rows: 2, columns: 3 }, size: { width: 4, height: 4 } },
+  };
+  const plain = { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] };
+  const { pixels, sizes } = slicedPicture({ width, height, rgb }, slicing, patch, plain);
+  expect(Array.from(sizes.data, Number)).toEqual([4, 6, ...Array.from({ length: 12 }, () => 2)]);
+  expect(pixels.shape).toEqual([7, 3, 2, 48]);
+  const places = Array.from(toFloat32(pixels), Math.round);
+  const at = (x: number, y: number): number => y * width + x;
+  const lineOf = (view: number, row: number): number[] => {
+    const from = (view * 3 * patch + row) * 48;
+    return places.slice(from, from + 8);
+  };
+  for (const view of [1, 2, 3, 4, 5, 6]) {
+    const [left, top] = [((view - 1) % 3) * 4, Math.floor((view - 1) / 3) * 4];
+    for (const row of [0, 1]) {
+      // Two rows of two patches, side by side.
+      const across = (y: number): number[] => [0, 1, 2, 3].map((x) => at(left + x, top + y));
+      expect(lineOf(view, row)).toEqual([...across(row), ...across(row + 2)]);
+    }
+  }
+});
