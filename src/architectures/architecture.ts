@@ -108,6 +108,8 @@ export type SpliceRule =
 export interface PromptTemplate {
   /** What the tokenizer is given for a picture; the ids between or in place of it become the span. */
   readonly picture: string;
+  /** The same for a video, where the model takes them. */
+  readonly video?: string;
   readonly withPicture: string;
   readonly textOnly: string;
   /** Between two pictures; left out: nothing. */

@@ -17,6 +17,23 @@ export const generateOptions: readonly OptionSpec[] = [
     expected: 'paths',
   },
   {
+    key: 'video',
+    flag: '--video <folder>',
+    group: 'Picture',
+    help: 'a video, as a folder of its frames in the order of their names (repeatable; after the pictures)',
+    type: { kind: 'paths' },
+    expected: 'paths',
+  },
+  {
+    key: 'fps',
+    flag: '--fps <n>',
+    group: 'Picture',
+    help: 'frames that such a folder has in a second, of which two are looked at',
+    type: { kind: 'number' },
+    default: '2: all of them',
+    expected: 'a number above 0',
+  },
+  {
     key: 'prompt',
     flag: '--prompt <text>',
     group: 'Picture',

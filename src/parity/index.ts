@@ -32,6 +32,7 @@ export { drawSample, type Prompt, type Sample, type SamplePicture, samplePicture
 export { readSamples } from './inputs/samples.ts';
 export { summariseSample } from './inputs/summary.ts';
 export { openTokenizer, type Tokenizer } from './inputs/tokenizer.ts';
+export { readVideo } from './inputs/video.ts';
 export { fitPicture } from './inputs/vision-inputs.ts';
 export { argMax } from './metrics.ts';
 export { pictureFeatures } from './picture-features.ts';

@@ -15,6 +15,7 @@ import {
   output as outputOf,
   type Prompt,
   pictureFeatures,
+  readVideo,
   runDecoder,
   type SamplePicture,
   samplePicture,
@@ -39,6 +40,10 @@ export interface GenerateOptions {
   readonly output: string;
   /** Picture files, in the order in which the prompt shows them. */
   readonly images?: readonly string[] | undefined;
+  /** Folders of frames, as pictures in the order of their names; they come after the pictures. */
+  readonly videos?: readonly string[] | undefined;
+  /** Frames that such a folder has in a second; two of them are looked at. Default 2: all of them. */
+  readonly framesPerSecond?: number | undefined;
   /** A user's words; where they do not mark the places of pictures, these come before them, in the family's form. */
   readonly prompt: string;
   /** Default 256. */
@@ -54,11 +59,12 @@ export interface Generated {
   readonly stopped: 'end' | 'length';
   /** Tokens of the prompt, those of pictures included. */
   readonly promptTokens: number;
-  /** Per picture: its file, the size that it was brought to, its tokens. */
+  /** Per picture, then per video: its path, the size that it was brought to, its views or pairs of frames, its tokens. */
   readonly images: readonly {
     readonly file: string;
     readonly width: number;
     readonly height: number;
+    readonly views: number;
     readonly tokens: number;
   }[];
   readonly device: string;
@@ -71,6 +77,8 @@ export interface GenerateContext extends ConvertContext {
 }
 
 const defaultMaxTokens = 256;
+/** As many as are looked at. */
+const defaultFramesPerSecond = 2;
 
 /**
  * Throws VlmError: VC4011 when the folder is no output that can be run, VC6109 for pictures and prompts that cannot be
@@ -95,9 +103,11 @@ async function answer(
   const folder = resolve(cwd, options.output);
   const generation = readGeneration(await openManifest(folder), folder);
   const { device } = await checkDevice(options.device ?? 'cpu', context.reporter ?? silentReporter);
-  const paths = (options.images ?? []).map((path) => resolve(cwd, path));
+  const files = (options.images ?? []).map((path) => resolve(cwd, path));
+  const folders = (options.videos ?? []).map((path) => resolve(cwd, path));
   const pictures: SamplePicture[] = [];
-  for (const path of paths) pictures.push(await readPicture(path, generation));
+  for (const path of files) pictures.push(await readPicture(path, generation));
+  for (const path of folders) pictures.push(await readFrames(path, options, generation));
   const tokenizer = await openTokenizer(folder, await readdir(folder));
   const prompt = encode(options.prompt, tokenizer, generation, pictures);
 
@@ -138,8 +148,9 @@ async function answer(
     stopped,
     promptTokens: prompt.ids.length,
     images: pictures.map(({ layout }, index) => ({
-      file: paths[index] ?? '',
+      file: [...files, ...folders][index] ?? '',
       ...layout.input,
+      views: layout.views.length,
       tokens: layout.tokens,
     })),
     device,
@@ -159,6 +170,17 @@ async function readPicture(path: string, { recipe, image }: Generation): Promise
   const picture = fitPicture(await decodePicture(path), recipe.vision.feed, image);
   if (typeof picture === 'string') throw fail('VC6109', { where: name, found: picture });
   return samplePicture('image', [picture], recipe.vision, image, name);
+}
+
+async function readFrames(
+  path: string,
+  { framesPerSecond = defaultFramesPerSecond }: GenerateOptions,
+  { recipe, image }: Generation,
+): Promise<SamplePicture> {
+  if (recipe.vision === undefined || image === undefined) {
+    throw fail('VC6109', { where: basename(path), expected: 'no video: the model takes none' });
+  }
+  return await readVideo(path, framesPerSecond, recipe.vision, image);
 }
 
 function encode(

@@ -116,6 +116,7 @@ const recipe = z.strictObject({
   prompt: z
     .strictObject({
       picture: text,
+      video: text.optional(),
       withPicture: text,
       textOnly: text,
       between: text.optional(),

@@ -1,6 +1,6 @@
 /** Answers from an output folder alone: a trained model that reads numbers in pictures, and what is refused. */
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -28,6 +28,25 @@ afterAll(() => rm(root, { recursive: true, force: true }));
 
 const read = (image: string, options: Partial<GenerateOptions> = {}) =>
   generate({ output, images: [join(pictures, image)], prompt: 'read', maxTokens: 14, ...options });
+
+interface VideoJson {
+  readonly preprocessing: { readonly videos?: readonly { readonly frames: readonly string[] }[] } | null;
+  readonly text: { readonly prompts: readonly string[] };
+}
+
+/** Recorded videos, and the text that was asked about them. */
+const videos = goldenCases(['qwen2-vl']).flatMap((one) => {
+  const { preprocessing, text } = one.json as unknown as VideoJson;
+  const [video] = preprocessing?.videos ?? [];
+  const [prompt] = text.prompts;
+  return video === undefined || prompt === undefined
+    ? []
+    : [{ name: one.name, golden: one, text: prompt, frames: video.frames }];
+});
+
+it('has a recorded video', () => {
+  expect(videos.length).toBeGreaterThan(0);
+});
 
 describe('the trained model', () => {
   // scripts/read-digits.js reads all of them, in every precision.
@@ -95,6 +114,32 @@ describe('the trained model', () => {
   });
 });
 
+describe.each(videos)('$name', ({ golden: own, text, frames }) => {
+  it('goes on as the original does, from the frames of a video', async () => {
+    const folder = join(root, 'video-out');
+    await rm(folder, { recursive: true, force: true });
+    await convert({ checkpoint: own.checkpoint, output: folder, parity: false });
+    const clip = join(root, 'clip');
+    await rm(clip, { recursive: true, force: true });
+    await mkdir(clip);
+    for (const name of frames) await cp(join(own.folder, name), join(clip, name));
+    const io = await readIo(join(own.folder, 'io.safetensors'));
+    const wanted = io.ints('out.decode_ids');
+    const asked = { output: folder, videos: [clip], maxTokens: wanted.length };
+    const found = await generate({ ...asked, prompt: text });
+    expect(found.ids).toEqual(wanted);
+    expect(found.promptTokens).toBe(io.get('in.input_ids').shape[1]);
+    expect(found.images).toMatchObject([{ file: clip, views: frames.length / 2 }]);
+    // The same in the family's form of chat, which the recorded prompt has.
+    const [, question = ''] = /<\|vision_end\|>(.*?)<\|im_end\|>/s.exec(text) ?? [];
+    expect((await generate({ ...asked, prompt: question })).promptTokens).toBeGreaterThan(frames.length);
+
+    // Eight frames a second: a second of them, and the rest of the rule is in video-frames.test.ts.
+    const fast = await generate({ ...asked, framesPerSecond: 8, prompt: text });
+    expect(fast.images).toMatchObject([{ views: 2 }]);
+  });
+});
+
 describe('refused are', () => {
   const refusal = async (options: Partial<GenerateOptions>): Promise<string> => {
     const failed = generate({ output, prompt: 'read', ...options });
@@ -119,6 +164,20 @@ describe('refused are', () => {
     const said = await refusal({ images: [thin] });
     expect(said).toContain('VC6109');
     expect(said).toContain('under 28 pixels');
+  });
+
+  it('videos of no frames, of one, of frames of several sizes, and of a model that takes none', async () => {
+    const clip = join(root, 'odd-clip');
+    await mkdir(clip);
+    expect(await refusal({ videos: [clip] })).toContain('0 frames');
+    await cp(join(pictures, '002.png'), join(clip, '1.png'));
+    expect(await refusal({ videos: [clip] })).toContain('1 frames');
+    await cp(join(pictures, '005.png'), join(clip, '2.png'));
+    expect(await refusal({ videos: [clip] })).toContain('frames of one size');
+    expect(await refusal({ videos: [join(root, 'nowhere')] })).toContain('a folder of frames');
+    const still = join(root, 'still');
+    await convert({ checkpoint: goldenCase('llava/hf-tiny').checkpoint, output: still, parity: false });
+    expect(await refusal({ output: still, videos: [clip] })).toContain('takes none');
   });
 
   it('more places than pictures', async () => {

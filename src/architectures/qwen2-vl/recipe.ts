@@ -30,6 +30,7 @@ export function qwen2VlRecipe(
 }
 
 const picture = '<|vision_start|><|image_pad|><|vision_end|>';
+const video = '<|vision_start|><|video_pad|><|vision_end|>';
 
 /**
  * The form of chat that the checkpoint's template writes around one message of a user: with the template's own system
@@ -39,9 +40,9 @@ export function qwen2VlPrompt({ json }: Pick<Checkpoint, 'json'>): PromptTemplat
   const template = ['chat_template.json', 'tokenizer_config.json']
     .map((name) => objectOf(json.get(name)).chat_template)
     .find((value) => typeof value === 'string');
-  if (template === undefined) return { picture, withPicture: '{picture}{text}', textOnly: '{text}' };
+  if (template === undefined) return { picture, video, withPicture: '{picture}{text}', textOnly: '{text}' };
   const [system = ''] = /<\|im_start\|>system\n[^<{]*<\|im_end\|>\n/.exec(template) ?? [];
   const around = (content: string): string =>
     `${system}<|im_start|>user\n${content}<|im_end|>\n<|im_start|>assistant\n`;
-  return { picture, withPicture: around('{picture}{text}'), textOnly: around('{text}') };
+  return { picture, video, withPicture: around('{picture}{text}'), textOnly: around('{text}') };
 }

@@ -14,13 +14,12 @@ type GenerateRequest = Extract<Request, { command: 'run' }>;
 export async function runGenerate({ output, raw }: GenerateRequest, io: Io): Promise<number> {
   const values = parseValues(generateOptions, raw, (key) => flagName(key, generateOptions));
   const { run, work } = splitOptions(values);
-  const {
-    prompt,
-    image: images,
-    ...others
-  } = work as Partial<GenerateOptions> & {
+  const { prompt, image, video, fps, ...others } = work as Partial<GenerateOptions> & {
     readonly image?: readonly string[];
+    readonly video?: readonly string[];
+    readonly fps?: number;
   };
+  if (fps === 0) throw fail('VC4002', { where: '--fps', found: '0', expected: 'a number above 0' });
   if (output === undefined || prompt === undefined) {
     throw fail('VC4015', { found: `no ${output === undefined ? 'output folder' : '--prompt'}` });
   }
@@ -29,7 +28,14 @@ export async function runGenerate({ output, raw }: GenerateRequest, io: Io): Pro
   const stopListening = io.onInterrupt(() => interrupt.abort());
   try {
     const result = await generate(
-      { ...others, images, prompt, output: resolve(io.cwd, output) },
+      {
+        ...others,
+        images: image,
+        videos: video,
+        framesPerSecond: fps,
+        prompt,
+        output: resolve(io.cwd, output),
+      },
       {
         cwd: io.cwd,
         signal: interrupt.signal,

@@ -1,8 +1,8 @@
 /** A user's text as a prompt: in the family's form, as ids, with a place for each feature of the pictures it shows. */
 import type { GenerationRecipe, SpliceRule } from '../../architectures/architecture.ts';
-import { promptOf } from './recorded.ts';
+import { inOrder, promptOf } from './recorded.ts';
 import type { Prompt, SamplePicture } from './sample.ts';
-import { findSpans, type NextPicture, shownPicture, widenSpans } from './spans.ts';
+import { findSpans, type NextPicture, widenSpans } from './spans.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { showViews } from './view-text.ts';
 
@@ -34,16 +34,13 @@ export function encodePrompt(
   pictures: readonly SamplePicture[],
 ): EncodedPrompt {
   const { splice } = recipe;
-  // There are no videos.
-  const following = (): NextPicture => {
-    let index = first - 1;
-    return (video) => {
-      if (!video) index += 1;
-      const layout = pictures[index]?.layout;
-      return video || layout === undefined ? undefined : shownPicture(index, layout);
-    };
-  };
-  const written = showViews(formText(text, shown, recipe, tokenizer), recipe.prompt, following(), pictures);
+  const following = (): NextPicture => inOrder(pictures, first);
+  const written = showViews(
+    formText(text, pictures.slice(first, first + shown), recipe, tokenizer),
+    recipe.prompt,
+    following(),
+    pictures,
+  );
   const ids = tokenizer.encode(written);
   const wide = splice === undefined ? ids : widenSpans(ids, splice, following());
   const spans = splice === undefined ? [] : findSpans(wide, splice, following());
@@ -55,14 +52,14 @@ export function encodePrompt(
 
 function formText(
   text: string,
-  shown: number,
+  shown: readonly SamplePicture[],
   { prompt, splice }: GenerationRecipe,
   tokenizer: Tokenizer,
 ): string {
   if (splice !== undefined && tokenizer.encode(text).some((id) => isMark(id, splice))) return text;
-  const marker = prompt?.picture ?? '';
-  const form = (shown === 0 ? prompt?.textOnly : prompt?.withPicture) ?? '{text}';
-  const pictures = Array.from({ length: shown }, () => marker).join(prompt?.between ?? '');
+  const form = (shown.length === 0 ? prompt?.textOnly : prompt?.withPicture) ?? '{text}';
+  const marks = shown.map(({ kind }) => (kind === 'video' ? prompt?.video : undefined) ?? prompt?.picture);
+  const pictures = marks.join(prompt?.between ?? '');
   return form.replace('{picture}', () => pictures).replace('{text}', () => text);
 }
 

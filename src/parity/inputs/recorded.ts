@@ -54,9 +54,9 @@ function standIns(pictures: readonly SamplePicture[]): NextPicture {
   };
 }
 
-/** Each picture is shown once. */
-function inOrder(pictures: readonly SamplePicture[]): NextPicture {
-  const left = [...pictures.entries()];
+/** Each picture is shown once, from the one of index `first` on. */
+export function inOrder(pictures: readonly SamplePicture[], first = 0): NextPicture {
+  const left = [...pictures.entries()].slice(first);
   return (video) => {
     const at = left.findIndex(([, { kind }]) => (kind === 'video') === video);
     const [own] = at === -1 ? [] : left.splice(at, 1);
