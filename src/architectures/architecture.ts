@@ -223,6 +223,8 @@ export interface GenerationRecipe {
   /** Ids below this are ordinary text, safe to draw prompts from. */
   readonly textIds: number;
   readonly endOfTextId?: number;
+  /** Ends an answer in the form of `prompt`, where that is another id. */
+  readonly endOfAnswerId?: number;
 }
 
 /** A file of the output folder beside the graphs. */

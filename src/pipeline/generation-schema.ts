@@ -127,6 +127,7 @@ const recipe = z.strictObject({
   hiddenSize: count,
   textIds: index,
   endOfTextId: index.optional(),
+  endOfAnswerId: index.optional(),
 });
 
 const schema = z.strictObject({

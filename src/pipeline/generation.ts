@@ -29,12 +29,15 @@ export function generationOf(
   };
 }
 
-/** Those of generation_config.json, and the end of text. */
-function stopIds({ json }: Pick<Checkpoint, 'json'>, { endOfTextId }: GenerationRecipe): readonly number[] {
+/** Those of generation_config.json, and the ends of text and answer. */
+function stopIds(
+  { json }: Pick<Checkpoint, 'json'>,
+  { endOfTextId, endOfAnswerId }: GenerationRecipe,
+): readonly number[] {
   const settings = json.get('generation_config.json');
   const found = isJsonObject(settings) ? settings.eos_token_id : undefined;
   const listed = Array.isArray(found) ? found : [found];
-  const ids = [...listed, endOfTextId].filter(
+  const ids = [...listed, endOfTextId, endOfAnswerId].filter(
     (id): id is number => typeof id === 'number' && Number.isSafeInteger(id) && id >= 0,
   );
   return [...new Set(ids)];

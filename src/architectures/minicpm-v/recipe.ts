@@ -45,5 +45,6 @@ export function miniCpmRecipe(
     hiddenSize: text.hidden,
     textIds: tokens.firstId,
     ...(text.endOfTextId === undefined ? {} : { endOfTextId: text.endOfTextId }),
+    ...(tokens.messageEnd === undefined ? {} : { endOfAnswerId: tokens.messageEnd.id }),
   };
 }

@@ -18,10 +18,13 @@ export interface SpecialTokens {
   readonly sliceEnd: Token;
   /** Once per feature. */
   readonly unknown: Token;
+  /** Ends a message of a chat; a tokenizer may lack it. */
+  readonly messageEnd: Token | undefined;
   /** The first id of all added tokens: those below it are ordinary text. */
   readonly firstId: number;
 }
 
+const messageEndText = '<|eot_id|>';
 const tokenizerFile = 'tokenizer_config.json';
 
 /**
@@ -56,12 +59,14 @@ export function readSpecialTokens({ json }: Checkpoint, vocab: number): SpecialT
       expected: `an id below ${vocab}`,
     });
   };
+  const messageEnd = ids.get(messageEndText);
   return {
     imageStart: find('im_start', '<image>'),
     imageEnd: find('im_end', '</image>'),
     sliceStart: find('slice_start', '<slice>'),
     sliceEnd: find('slice_end', '</slice>'),
     unknown: find('unk', '<unk>'),
+    messageEnd: messageEnd === undefined ? undefined : { id: messageEnd, text: messageEndText },
     firstId: Math.min(...ids.values()),
   };
 }

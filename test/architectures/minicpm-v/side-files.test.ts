@@ -1,9 +1,10 @@
-/** The JSON that MiniCPM-V's output folder holds beside the graphs. */
+/** The JSON that MiniCPM-V's output folder holds beside the graphs, and what it says of running them. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Size } from '../../../src/architectures/architecture.ts';
 import { miniCpmV25 } from '../../../src/architectures/minicpm-v/minicpm-v.ts';
 import type { Checkpoint, JsonObject } from '../../../src/formats/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../../src/formats/checkpoint/open.ts';
+import { generationOf } from '../../../src/pipeline/generation.ts';
 import { goldenCase } from '../../support/golden-cases.ts';
 
 let checkpoint: Checkpoint;
@@ -66,4 +67,10 @@ it('has no slices where a picture is one view', () => {
     slices: null,
     image_token_span: 4,
   });
+});
+
+it('ends an answer where a message of the chat ends, too', () => {
+  const { built } = files();
+  expect(built.recipe).toMatchObject({ endOfTextId: 297, endOfAnswerId: 301, textIds: 296 });
+  expect(generationOf(built, [], checkpoint).stopIds).toEqual([297, 301]);
 });
