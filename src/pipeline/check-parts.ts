@@ -78,7 +78,7 @@ export async function placeParts(
     key: (build) => find(build).key,
     open: (build, device, recordPlacement) => {
       const weights = device === 'cpu' && !find(build).packed ? 'use' : 'pack';
-      return openSession(find(build), { device, recordPlacement, weights });
+      return openSession(find(build), { device, recordPlacement, weights, pooled: device !== 'cpu' });
     },
     release: async () => {
       await rm(folder, { recursive: true, force: true });

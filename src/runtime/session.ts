@@ -26,6 +26,11 @@ export interface SessionOptions {
    * again, of one row as long. What is quantized is made for being packed.
    */
   readonly weights?: 'pack' | 'use';
+  /**
+   * False: what a run frees goes back to the system. By default the runtime keeps it for the next run, and plans that
+   * one's memory anew beside it; and the whole of it lives on as long as any output that came from it.
+   */
+  readonly pooled?: boolean;
   /** What the runtime may rewrite at load; default all, as users run it. */
   readonly optimize?: 'disabled' | 'basic' | 'extended' | 'all';
 }
@@ -98,6 +103,8 @@ export async function openSession(model: string | ModelInMemory, options: Sessio
     executionProviders: [options.device],
     graphOptimizationLevel: options.optimize ?? 'all',
     logSeverityLevel: 4,
+    enableCpuMemArena: options.pooled !== false,
+    enableMemPattern: options.pooled !== false,
     ...profile?.settings,
     extra: { session: entries },
   };

@@ -1,3 +1,13 @@
+/**
+ * The check of a whole model, part after part: each part's builds are loaded, run over everything that was recorded,
+ * and released, so that memory does not grow with the number of layers. Outputs are compared by level; besides, what
+ * goes from part to part gives curves per component.
+ *
+ * The original runs on its own values, and the output on what its own components made before, as a user has it; what
+ * proves single blocks runs over one prompt and its pictures (lane-plan.ts). Prompts and what follows them are known
+ * beforehand (teacher forcing), so that a part is visited once: it runs all prompts and then every step after them on
+ * its own cache.
+ */
 import { fail } from '../../report/diagnostics.ts';
 import type { RunTensor } from '../../runtime/values.ts';
 import { cacheNames, embedNames, output } from '../components.ts';
@@ -7,7 +17,7 @@ import { checkNames, type OutputResult } from '../outputs.ts';
 import { positionPlace, viewName } from '../places.ts';
 import type { ErrorCurve, LevelReport } from '../report/report.ts';
 import { buildNames, cutBuilds } from './builds.ts';
-import { decoderCalls, decoderSchedule, embedCalls, pictureCalls } from './calls.ts';
+import { type DecoderCall, decoderCalls, decoderSchedule, embedCalls, pictureCalls } from './calls.ts';
 import { type ComponentParts, type ComponentRun, runComponent } from './component-run.ts';
 import { drawContinuations, pickContinuations } from './continuations.ts';
 import { probeOf } from './lane-plan.ts';
@@ -28,16 +38,19 @@ import {
  * with the first part whose reference is not finite; VC6001..VC6004 from the runtime.
  */
 export async function runStreamed(request: StreamRequest): Promise<StreamResult> {
-  const { recipe, sample } = request;
   const check = new StreamedCheck(request);
-  const features = await check.vision();
-  const continuations =
-    request.continuation === 'drawn'
-      ? drawContinuations(recipe, sample, request.decodeSteps)
-      : await pickContinuations(request, features.reference);
-  const embeds = await check.embed(continuations);
-  await check.decoder(continuations, embeds, features);
+  await check.decoder(await check.beforeDecoder());
   return check.result();
+}
+
+/** What the decoder is run with. */
+interface DecoderInput {
+  /** Ids that follow each prompt. */
+  readonly continuations: readonly (readonly number[])[];
+  readonly schedule: readonly DecoderCall[];
+  readonly calls: readonly Call[];
+  /** With what the output made before. */
+  readonly chained: readonly Call[];
 }
 
 /** A tensor per picture or prompt, of the original and of the output. */
@@ -75,8 +88,24 @@ class StreamedCheck {
     return { levels, curves: this.#curves };
   }
 
+  /** All components but the decoder. What they gave is in its inputs alone then: of long prompts it is much. */
+  async beforeDecoder(): Promise<DecoderInput> {
+    const { recipe, sample, decodeSteps } = this.#request;
+    const { prompts } = sample;
+    const features = await this.#vision();
+    const continuations =
+      this.#request.continuation === 'drawn'
+        ? drawContinuations(recipe, sample, decodeSteps)
+        : await pickContinuations(this.#request, features.reference);
+    const embeds = await this.#embed(continuations);
+    const schedule = decoderSchedule(prompts.length, decodeSteps);
+    const feed = (from: 'reference' | 'converted'): readonly Call[] =>
+      decoderCalls({ recipe, prompts, calls: schedule, embeds: embeds[from], features: features[from] });
+    return { continuations, schedule, calls: feed('reference'), chained: feed('converted') };
+  }
+
   /** Features per picture; empty when the model sees none. */
-  async vision(): Promise<Both> {
+  async #vision(): Promise<Both> {
     const { recipe, sample, image } = this.#request;
     if (recipe.vision === undefined) return { reference: [], converted: [] };
     const { component, output: name } = recipe.vision;
@@ -110,7 +139,7 @@ class StreamedCheck {
   }
 
   /** Embeddings [1, S + steps, hidden] per prompt, of its ids and those that follow. */
-  async embed(continuations: readonly (readonly number[])[]): Promise<Both> {
+  async #embed(continuations: readonly (readonly number[])[]): Promise<Both> {
     const { recipe, sample } = this.#request;
     const { component } = recipe.embed;
     checkNames(component, [embedNames.output], this.#outputNames(component));
@@ -132,29 +161,27 @@ class StreamedCheck {
     return embeds;
   }
 
-  async decoder(continuations: readonly (readonly number[])[], embeds: Both, features: Both): Promise<void> {
+  async decoder({ continuations, schedule, calls, chained }: DecoderInput): Promise<void> {
     const { recipe, sample, decodeSteps } = this.#request;
     const { component, layers } = recipe.decoder;
     const pairs = cacheNames(layers);
     checkNames(component, ['logits', ...pairs.map(([, present]) => present)], this.#outputNames(component));
     const { prompts } = sample;
-    const calls = decoderSchedule(prompts.length, decodeSteps);
-    const probe = new Set(calls.flatMap(({ prompt }, index) => (prompt === this.#probe ? [index] : [])));
-    const known: DecoderSample = { recipe, prompts, continuations, decodeSteps, calls, probe };
+    const probe = new Set(schedule.flatMap(({ prompt }, index) => (prompt === this.#probe ? [index] : [])));
+    const known: DecoderSample = { recipe, prompts, continuations, decodeSteps, calls: schedule, probe };
     const picks = new Picks(known);
-    const feed = (from: 'reference' | 'converted'): readonly Call[] =>
-      decoderCalls({ recipe, prompts, calls, embeds: embeds[from], features: features[from] });
     await this.#run({
       component,
-      calls: feed('reference'),
-      chained: feed('converted'),
+      calls,
+      chained,
       probe,
       sink: (way) => decoderSink(component, way, known, way === 'chain' ? picks : undefined),
       cache: new Map(pairs),
       trim: (call, name, value) => trimDecoder(known, call, name, value),
-      rows: (call, vocab) => (calls[call]?.step === undefined ? positionsOf(known, call, vocab) : undefined),
+      rows: (call, vocab) =>
+        schedule[call]?.step === undefined ? positionsOf(known, call, vocab) : undefined,
       place: (call, name, value) => {
-        const { prompt = 0, step } = calls[call] ?? {};
+        const { prompt = 0, step } = schedule[call] ?? {};
         if (name === 'logits') {
           const positions = positionsOf(known, call, value.shape[2] ?? 0);
           return (row) => this.#promptPlace(prompt, positions[row] ?? 0)(0);
