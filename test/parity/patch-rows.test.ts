@@ -12,6 +12,7 @@ import { decodePicture } from '../../src/parity/inputs/decode-picture.ts';
 import type { Picture } from '../../src/parity/inputs/picture.ts';
 import { recordedSample } from '../../src/parity/inputs/recorded.ts';
 import { drawSample, samplePicture } from '../../src/parity/inputs/sample.ts';
+import { summariseSample } from '../../src/parity/inputs/summary.ts';
 import { fitPicture } from '../../src/parity/inputs/vision-inputs.ts';
 import { readInputs } from '../../src/pipeline/read-inputs.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../src/runtime/values.ts';
@@ -130,7 +131,11 @@ describe('a drawn sample', () => {
     expect(grids[1]).toEqual([2, 6, 8]);
     expect(grids[0]?.slice(1)).not.toEqual(grids[1]?.slice(1));
     const shows = sample.prompts.flatMap(({ spans }) => spans.map(({ picture }) => picture));
-    expect(new Set(shows)).toEqual(new Set([0, 1]));
+    expect(shows).toEqual([1, 0]);
+    expect(summariseSample(sample, image, 8, 'picked')).toMatchObject({
+      picture: image.input,
+      video: { width: 112, height: 84, sha256: sample.pictures[1]?.sha256 },
+    });
     const { splice } = recipe;
     const tokens = splice?.rule === 'image-token' ? [splice.tokenId, splice.videoTokenId] : [];
     for (const { ids, spans } of sample.prompts) {

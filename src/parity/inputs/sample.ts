@@ -95,7 +95,9 @@ export function drawSample(
   const pictures = given ?? drawn;
   let shown = 0;
   const draw = (shape: PromptShape): Prompt => {
-    const index = shown % Math.max(pictures.length, 1);
+    const at = shown % Math.max(pictures.length, 1);
+    // Single blocks are proved with the shortest prompt: it shows the video, whose frames must not see each other.
+    const index = given === undefined ? pictures.length - 1 - at : at;
     const picture = shape.image ? pictures[index] : undefined;
     if (picture === undefined) return drawPrompt(recipe, shape, undefined, pictures, random);
     shown += 1;

@@ -12,11 +12,17 @@ export function summariseSample(
 ): SampleSummary {
   const { seed, source, pictures, prompts } = sample;
   const [first] = pictures;
+  const video = pictures.find(({ kind }) => kind === 'video');
   return {
     seed,
     source,
     ...(source === 'drawn'
-      ? image !== undefined && first !== undefined && { picture: { ...image.input, sha256: first.sha256 } }
+      ? {
+          ...(image !== undefined && first !== undefined
+            ? { picture: { ...image.input, sha256: first.sha256 } }
+            : {}),
+          ...(video === undefined ? {} : { video: { ...video.layout.input, sha256: video.sha256 } }),
+        }
       : { pictures: pictures.map(({ name, sha256 }) => ({ name: name ?? '', sha256 })) }),
     prompts: prompts.map((prompt) => ({
       tokens: prompt.ids.length,

@@ -46,6 +46,8 @@ export interface SampleSummary {
   readonly pictures?: readonly { readonly name: string; readonly sha256: string }[];
   /** What the drawn picture is, its size and the SHA-256 of its RGB bytes. */
   readonly picture?: { readonly width: number; readonly height: number; readonly sha256: string };
+  /** The drawn video, where there is one: the size of its frames, and the SHA-256 of them all. */
+  readonly video?: { readonly width: number; readonly height: number; readonly sha256: string };
   readonly prompts: readonly { readonly tokens: number; readonly imageTokens: number }[];
   /** SHA-256 of the prompts' ids and spans, as JSON. */
   readonly promptsSha256?: string;

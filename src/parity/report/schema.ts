@@ -278,6 +278,7 @@ export const parityReportSchema = z.object({
     source: z.enum(['drawn', 'recorded', 'samples']),
     pictures: z.array(z.object({ name: z.string(), sha256: z.string() })).optional(),
     picture: z.object({ width: count, height: count, sha256: z.string() }).optional(),
+    video: z.object({ width: count, height: count, sha256: z.string() }).optional(),
     prompts: z.array(z.object({ tokens: count, imageTokens: count })),
     promptsSha256: z.string().optional(),
     decodeSteps: count,
