@@ -6,7 +6,8 @@
  * Small weights are read whole, large ones in bands of rows spread over them: a hundredth of what the conversion reads.
  */
 import type { AdaptedTensor, AppliedAdapter } from '../formats/checkpoint/adapters/apply.ts';
-import { viewAs } from '../kernels/bytes.ts';
+import { bytesOf, viewAs } from '../kernels/bytes.ts';
+import { convert } from '../kernels/convert.ts';
 import type { AdapterChange, AdapterRecord } from '../parity/index.ts';
 import { type DiagnosticRecord, diagnostic, fail } from '../report/diagnostics.ts';
 import { plural } from '../report/format.ts';
@@ -111,7 +112,7 @@ async function refuseNonFinite({ factors }: AppliedAdapter, signal: AbortSignal)
 }
 
 /** Elements of a tensor that are looked at, about. */
-const sampleElements = 1 << 20;
+const sampleElements = 1 << 18;
 const bands = 16;
 
 async function measure(
@@ -129,9 +130,7 @@ async function measure(
       return viewAs(Float32Array, await wide.read(begin * columns * 4, end * columns * 4));
     };
     const [old, now] = [await read(before), await read(after)];
-    const [oldNarrow, nowNarrow] = narrow
-      ? [await read(narrowed(before)), await read(narrowed(after))]
-      : [old, now];
+    const [oldNarrow, nowNarrow] = narrow ? [throughFloat16(old), throughFloat16(now)] : [old, now];
     for (const [at, value] of now.entries()) {
       const weight = old[at] as number;
       const change = value - weight;
@@ -150,8 +149,10 @@ async function measure(
   };
 }
 
-function narrowed(tensor: Tensor): Tensor {
-  return cast(cast(tensor, 'float32'), 'float16', { clampToFinite: true });
+/** The values that float16 has for these. */
+function throughFloat16(values: Float32Array): Float32Array {
+  const narrow = convert(bytesOf(values), 'float32', 'float16', true);
+  return viewAs(Float32Array, convert(narrow, 'float16', 'float32', false));
 }
 
 /** All rows of a small matrix, else bands of them, evenly spread. */

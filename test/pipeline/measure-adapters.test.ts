@@ -155,8 +155,8 @@ it('looks at bands of a large weight, and says at how many rows', async () => {
   );
   const { plan } = await run({ checkpoint: folder, adapter: [{ path, share: 1 }] });
   const [change] = plan.adapters?.[0]?.changes ?? [];
-  expect(change?.sampled).toEqual({ rows: 16384, of: 40000 });
-  // ‖B · A‖² over all rows, from the products of their columns and rows; a sample of 16384 is within a hundredth.
+  expect(change?.sampled).toEqual({ rows: 4096, of: 40000 });
+  // ‖B · A‖² over all rows, from the products of their columns and rows; a sample of 4096 is within some hundredths.
   const [a, b] = [floats([2, 64], 3).data, floats([40000, 2], 4).data];
   const dot = (at: (index: number) => number, length: number): number =>
     Array.from({ length }, (_, index) => at(index)).reduce((sum, value) => sum + value, 0);
@@ -169,5 +169,5 @@ it('looks at bands of a large weight, and says at how many rows', async () => {
   }
   const weights = floats([40000, 64], 2).data.reduce((sum, value) => sum + value * value, 0);
   const expected = Math.sqrt((4 * square) / weights);
-  expect(Math.abs((change?.change ?? 0) / expected - 1)).toBeLessThan(0.01);
+  expect(Math.abs((change?.change ?? 0) / expected - 1)).toBeLessThan(0.03);
 });

@@ -6,7 +6,7 @@ import { fail } from '../../report/diagnostics.ts';
 import { elementCount } from '../dtype.ts';
 import { findNonFinite } from '../non-finite.ts';
 import { derivedTensor, type Need, type Tensor } from '../tensor.ts';
-import { wholeRows, windowBytes } from '../window.ts';
+import { type Region, type Window, wholeRows } from '../window.ts';
 import { derivationOf, expectFloat32, matrixShape, onlyInput, regionAt } from './derive.ts';
 import { leafNames } from './leaves.ts';
 import { transpose2d } from './transpose.ts';
@@ -85,11 +85,8 @@ export function lowRankUpdate(base: Tensor, updates: readonly LowRank[]): Tensor
     compute: (window, inputs, outputs, { workspace, nonFinite }) => {
       const { kernels } = workspace;
       const [from, sum] = [regionAt(inputs, 0), regionAt(outputs, 0)];
-      for (let row = 0; row < window.rows; row++) {
-        workspace
-          .bytes(sum.pointer + row * sum.stride, windowBytes('float32', { ...window, rows: 1 }))
-          .fill(0);
-      }
+      const runs = runsOf(window, sum);
+      for (const { pointer, byteLength } of runs) workspace.bytes(pointer, byteLength).fill(0);
       for (const [update, rank] of ranks.entries()) {
         const [a, b] = [regionAt(inputs, update * 3 + 1), regionAt(inputs, update * 3 + 2)];
         const scale = new DataView(
@@ -120,16 +117,31 @@ export function lowRankUpdate(base: Tensor, updates: readonly LowRank[]): Tensor
         window.columns,
       );
       if (nonFinite === 'keep') return;
-      for (let row = 0; row < window.rows; row++) {
-        const found = findNonFinite('float32', sum.pointer + row * sum.stride, window.columns * 4, workspace);
+      for (const { pointer, byteLength, row } of runs) {
+        const found = findNonFinite('float32', pointer, byteLength, workspace);
         if (found < 0) continue;
+        const [down, column] = [Math.floor(found / window.columns), found % window.columns];
         throw fail('VC1311', {
           where: leafNames(base).join(', '),
-          found: `row ${window.row + row}, column ${window.column + found}`,
+          found: `row ${window.row + row + down}, column ${window.column + column}`,
         });
       }
     },
   });
+}
+
+/** The bytes of a window: one run where its rows follow each other, else one per row. */
+function runsOf(
+  { rows, columns }: Window,
+  { pointer, stride }: Region,
+): readonly { readonly pointer: number; readonly byteLength: number; readonly row: number }[] {
+  const rowBytes = columns * 4;
+  if (stride === rowBytes) return [{ pointer, byteLength: rows * rowBytes, row: 0 }];
+  return Array.from({ length: rows }, (_, row) => ({
+    pointer: pointer + row * stride,
+    byteLength: rowBytes,
+    row,
+  }));
 }
 
 /** Inputs: the base, then A, B and scale of each update. */
