@@ -18,7 +18,10 @@ import { type PromptPositions, timeRowColumn } from './positions.ts';
 import { Random } from './random.ts';
 import { visionInputs } from './vision-inputs.ts';
 
-/** Positions `first` .. `first + count - 1` of a prompt take the features of one picture. */
+/**
+ * Positions `first` .. `first + count - 1` of a prompt take features of one picture: all, or, where a picture has several
+ * spans, those that follow its span before.
+ */
 export interface Span {
   readonly first: number;
   readonly count: number;
