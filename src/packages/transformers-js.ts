@@ -4,13 +4,13 @@
  * its classes read. It runs the families that it has classes for.
  */
 import type { BuiltModel, Component, GenerationRecipe, SideFile } from '../architectures/architecture.ts';
+import { chatTemplate } from '../formats/checkpoint/chat-template.ts';
 import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';
 import { type DiagnosticRecord, diagnostic, fail } from '../report/diagnostics.ts';
 import { onnxruntimeWasm } from '../targets/onnxruntime-wasm.ts';
 import { targets } from '../targets/registry.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
-import { chatTemplate } from './chat-template.ts';
 import type { PackageFormat, PackageRequest, PackedComponent } from './package-format.ts';
 import { clientFamilies } from './transformers-js-families.ts';
 

@@ -1,7 +1,7 @@
 /** How the graphs of a Qwen2-VL checkpoint work together. */
+import { chatTemplate } from '../../formats/checkpoint/chat-template.ts';
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import type { GenerationRecipe, PatchRowFeed, PromptTemplate } from '../architecture.ts';
-import { objectOf } from '../processor-settings.ts';
 import type { Qwen2VlConfig } from './config.ts';
 
 export function qwen2VlRecipe(
@@ -36,11 +36,11 @@ const video = '<|vision_start|><|video_pad|><|vision_end|>';
  * The form of chat that the checkpoint's template writes around one message of a user: with the template's own system
  * message where it has one. A base model has no template, and takes text as it stands.
  */
-export function qwen2VlPrompt({ json }: Pick<Checkpoint, 'json'>): PromptTemplate {
-  const template = ['chat_template.json', 'tokenizer_config.json']
-    .map((name) => objectOf(json.get(name)).chat_template)
-    .find((value) => typeof value === 'string');
-  if (template === undefined) return { picture, video, withPicture: '{picture}{text}', textOnly: '{text}' };
+export function qwen2VlPrompt(checkpoint: Pick<Checkpoint, 'json' | 'chatTemplate'>): PromptTemplate {
+  const template = chatTemplate(checkpoint);
+  if (typeof template !== 'string') {
+    return { picture, video, withPicture: '{picture}{text}', textOnly: '{text}' };
+  }
   const [system = ''] = /<\|im_start\|>system\n[^<{]*<\|im_end\|>\n/.exec(template) ?? [];
   const around = (content: string): string =>
     `${system}<|im_start|>user\n${content}<|im_end|>\n<|im_start|>assistant\n`;

@@ -150,6 +150,15 @@ describe('the prompt', () => {
     );
   });
 
+  it('goes by the file of its own before the others', () => {
+    const own = '{% if true %}<|im_start|>system\nBe short.<|im_end|>\n{% endif %}';
+    const built = qwen2Vl.build(
+      { ...changed(checkpoint, {}), chatTemplate: own },
+      { tiling: 'fit', loraTiles: 'nearest' },
+    );
+    expect(built.recipe.prompt?.textOnly).toContain('Be short.');
+  });
+
   it('of a base model is the text as it stands', () => {
     expect(build(template(undefined)).recipe.prompt).toMatchObject({
       withPicture: '{picture}{text}',
