@@ -98,6 +98,16 @@ describe('the trained model', () => {
     });
   });
 
+  it.each(['transformers.js', 'onnxruntime-genai'] as const)(
+    'answers from the folder that %s loads, whatever its files are called',
+    async (format) => {
+      const folder = join(root, format);
+      const { checkpoint } = golden;
+      await convert({ checkpoint, output: folder, format, precision: 'fp16', parity: false });
+      expect(await read('002.png', { output: folder })).toMatchObject({ text: '0105@5,4' });
+    },
+  );
+
   it('answers text alone', async () => {
     const { images, ids } = await generate({ output, prompt: 'read', maxTokens: 3 });
     expect(images).toEqual([]);
