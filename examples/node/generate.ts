@@ -9,7 +9,7 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { type Prepared, prepare } from './pictures.ts';
+import { joined, type Prepared, prepare } from './pictures.ts';
 import { places, positions, promptIds } from './prompt.ts';
 import type { Generation } from './recipe.ts';
 import { openTokenizer } from './tokenizer.ts';
@@ -41,10 +41,12 @@ export async function* generate(
   const features: Float32Array[] = [];
   if (vision !== undefined && image !== undefined && images.length > 0) {
     const session = await open(vision.component);
-    for (const path of images) {
-      const picture = await prepare(path, vision, image);
-      pictures.push(picture);
-      features.push(floats((await session.run(picture.feeds))[vision.output]));
+    for (const path of images) pictures.push(await prepare(path, vision, image));
+    const each = pictures.map(({ feeds }) => feeds);
+    // Where views are padded to the longest of a call, features hang on it: all pictures go in one.
+    const together = vision.feed.form === 'slices' && vision.feed.padded;
+    for (const feeds of together ? [joined(each)] : each) {
+      features.push(floats((await session.run(feeds))[vision.output]));
     }
     await session.release();
   }

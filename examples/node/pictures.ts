@@ -222,6 +222,30 @@ async function slices(
   };
 }
 
+/** Inputs of several pictures as those of one call: shorter views with zeros behind them. */
+export function joined(feeds: readonly Record<string, Tensor>[]): Record<string, Tensor> {
+  const [first = {}] = feeds;
+  return Object.fromEntries(
+    Object.keys(first).map((name) => {
+      const parts = feeds.flatMap((each) => each[name] ?? []);
+      const widths = parts.map(({ dims }) => dims.at(-1) ?? 0);
+      const longest = Math.max(...widths);
+      const views = parts.reduce((sum, { dims }) => sum + (dims[0] ?? 0), 0);
+      const dims = [views, ...(first[name]?.dims.slice(1, -1) ?? []), longest];
+      const size = dims.reduce((product, dim) => product * dim, 1);
+      const data = first[name]?.type === 'int64' ? new BigInt64Array(size) : new Float32Array(size);
+      let at = 0;
+      for (const [index, part] of parts.entries()) {
+        const width = widths[index] ?? 0;
+        for (let from = 0; from < part.size; from += width, at += longest) {
+          data.set(part.data.slice(from, from + width) as never, at);
+        }
+      }
+      return [name, new Tensor(first[name]?.type ?? 'float32', data, dims)];
+    }),
+  );
+}
+
 function viewText({ picture, views }: PromptForm, tokens: number, rows: number, columns: number): string {
   if (views === undefined) return picture;
   const view = views.view.replace('{features}', views.feature.repeat(tokens));

@@ -47,6 +47,7 @@ export type Feed =
       readonly maxSlices: number;
       readonly scale: number;
       readonly known?: Cut;
+      readonly padded: boolean;
     };
 
 export interface Size {

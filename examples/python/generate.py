@@ -43,8 +43,18 @@ class Model:
     def features(self, prepared):
         """[tokens, hidden], of all pictures, one after the other."""
         vision = self.recipe["vision"]
-        each = [self.run(vision["component"], picture.feeds)[vision["output"]] for picture in prepared]
+        calls = [picture.feeds for picture in prepared]
+        # Where views are padded to the longest of a call, features hang on it: all pictures go in one.
+        calls = [joined(calls)] if vision["feed"].get("padded") else calls
+        each = [self.run(vision["component"], feeds)[vision["output"]] for feeds in calls]
         return np.concatenate([one.reshape(-1, self.recipe["hiddenSize"]) for one in each])
+
+
+def joined(feeds):
+    """Inputs of several pictures as those of one call: shorter views with zeros behind them."""
+    longest = {name: max(each[name].shape[-1] for each in feeds) for name in feeds[0]}
+    widen = lambda name, x: np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, longest[name] - x.shape[-1])])
+    return {name: np.concatenate([widen(name, each[name]) for each in feeds]) for name in feeds[0]}
 
 
 def prompt_ids(recipe, tokenizer, text, prepared):

@@ -4,7 +4,7 @@
  * interpreter than python3.
  */
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -99,5 +99,32 @@ describe.each(families)('%s', (name, size) => {
     for (const images of size === undefined ? [[]] : [pictures, other]) {
       expect(await askPython(output, images)).toEqual(await ask(output, images));
     }
+  });
+});
+
+describe('pictures whose views are padded to each other', () => {
+  let output = '';
+  let images: readonly string[] = [];
+  beforeAll(async () => {
+    const checkpoint = join(folder, 'padded');
+    await cp(goldenCase('minicpm-v-2.5/tiny-drop-last').checkpoint, checkpoint, { recursive: true });
+    const path = join(checkpoint, 'config.json');
+    const config = JSON.parse(await readFile(path, 'utf8')) as object;
+    await writeFile(path, JSON.stringify({ ...config, batch_vision_input: true }));
+    output = join(folder, 'padded-out');
+    await convert({ checkpoint, output, parity: false });
+    // Views of 49 and 48 patches, and no resizing.
+    images = [await writePicture(98, 98), await writePicture(84, 112)];
+  });
+
+  it('go in one call in TypeScript', async () => {
+    const found: number[] = [];
+    for await (const { id } of example(output, text, images, steps)) found.push(id);
+    expect(found).toEqual(await ask(output, images));
+  });
+
+  it('go in one call in Python', async ({ skip }) => {
+    skip(noPython !== undefined, noPython);
+    expect(await askPython(output, images)).toEqual(await ask(output, images));
   });
 });
