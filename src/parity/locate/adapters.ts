@@ -1,6 +1,6 @@
 /**
- * Weights that adapters were merged into, against the weight and the adapter apart, as merge-lora does it: `W@viewN` of
- * W [in, out], the factors A [V, in, r] and B [V, r, out] of all views and scale [V, 1, 1].
+ * Weights that adapters were merged into, against the weight and the adapter apart, as merge-lora does it: `W@viewN`, or
+ * `W@lora` where all views share one, of W [in, out], the factors A [V, in, r] and B [V, r, out] of all views and scale [V, 1, 1].
  */
 import { floats, formatFactor, proportion, relativeError } from './arrays.ts';
 import type { Constant } from './constants.ts';
@@ -9,10 +9,13 @@ import type { TensorFault } from './weights.ts';
 /** Undefined where the constant is no merged weight whose parts are among `before`. */
 export function mergedFrom(found: Constant, before: readonly Constant[]): Merged | undefined {
   if (before.some(({ name }) => name === found.name)) return undefined;
-  const [, base, view] = /^(.+)@view(\d+)$/.exec(found.name) ?? [];
+  const [, base, view = '0'] = /^(.+)@(?:view(\d+)|lora)$/.exec(found.name) ?? [];
   const weight = before.find(({ name }) => name === base);
-  if (weight === undefined || view === undefined) return undefined;
-  const update = updateOf(before, Number(view), weight.value.shape);
+  if (weight === undefined) return undefined;
+  // Where several modules have adapters of one shape, names tell them apart.
+  const own = `${base?.replace(/\.weight$/, '')}.lora.`;
+  const named = before.filter(({ name }) => name.startsWith(own));
+  const update = updateOf(named.length > 0 ? named : before, Number(view), weight.value.shape);
   return update && { weight: floats(weight.value), update };
 }
 
