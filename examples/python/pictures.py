@@ -45,7 +45,8 @@ def prepare(image, vision, geometry):
 def normalise(image, geometry):
     """[3, height, width]"""
     values = np.asarray(image, np.float32) / 255
-    return ((values - np.float32(geometry["mean"])) / np.float32(geometry["std"])).transpose(2, 0, 1)
+    planes = ((values - np.float32(geometry["mean"])) / np.float32(geometry["std"])).transpose(2, 0, 1)
+    return np.ascontiguousarray(planes)
 
 
 def run_steps(image, steps):
@@ -81,7 +82,7 @@ def patch_rows(image, name, feed, geometry):
         frames, 3, rows // merge, merge, patch, columns // merge, merge, patch
     )
     flat = blocks.transpose(2, 5, 3, 6, 1, 0, 4, 7).reshape(rows * columns, -1)
-    feeds = {name: np.ascontiguousarray(flat)}
+    feeds = {name: flat}
     if "grid" in feed:
         feeds[feed["grid"]] = np.array([[1, rows, columns]], np.int64)
     grid = (rows // merge, columns // merge)

@@ -88,7 +88,7 @@ export const transformersJs: PackageFormat = {
     };
     const kept = built.sideFiles.filter(({ name }) => !Object.hasOwn(written, name));
     const made = Object.entries(written).map(([name, value]): SideFile => ({ name, kind: 'json', value }));
-    return { sideFiles: [...made, ...kept], graphs: [], warnings: warnings(checkpoint, components) };
+    return { sideFiles: [...made, ...kept], graphs: [], warnings: warnings(built, checkpoint, components) };
   },
 };
 
@@ -159,13 +159,16 @@ function withoutSettings({ image_processor: _, ...processor }: JsonObject): Json
 }
 
 function warnings(
+  { image }: BuiltModel,
   { files }: Checkpoint,
   components: readonly PackedComponent[],
 ): readonly DiagnosticRecord[] {
   const large = components
     .flatMap(({ layout }) => layout.dataFiles)
     .filter(({ byteLength }) => byteLength > largestBuffer);
+  const padded = image?.steps?.some(({ step }) => step === 'pad-square') ?? false;
   return [
+    ...(padded ? [diagnostic('VC4505', { found: 'pictures that are padded to a square' })] : []),
     ...(files.includes('tokenizer.json') ? [] : [diagnostic('VC4503', { where: 'tokenizer.json' })]),
     ...large.map(({ name, byteLength }) =>
       diagnostic('VC4504', {

@@ -379,6 +379,10 @@ export const catalogue = {
     'a weight takes a file that is larger than browsers load',
     'give its component a lower precision; outside of browsers it loads',
   ),
+  VC4505: warning(
+    'the runtime of --format does not prepare pictures as the model was trained with',
+    'prepare them before they are handed over: a square of the longer side, the rest in the mean colour',
+  ),
 
   // --- VC5xxx output
   VC5101: error(

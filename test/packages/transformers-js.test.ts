@@ -189,6 +189,19 @@ describe('the processor', () => {
   });
 });
 
+describe('a picture that the processor cannot prepare', () => {
+  it('is warned of', async () => {
+    const pad = (settings: Json): Json => ({ ...settings, do_pad: true });
+    const checkpoint = await changed({ 'preprocessor_config.json': pad });
+    const { plan } = await planConversion({
+      checkpoint,
+      output: join(folder, 'no'),
+      format: 'transformers.js',
+    });
+    expect(plan.warnings).toMatchObject([{ code: 'VC4505' }]);
+  });
+});
+
 describe('the tokenizer', () => {
   const inTokenizer = async (checkpoint: string) =>
     (await json(await output({ checkpoint }), 'tokenizer_config.json')).chat_template;
