@@ -12,6 +12,8 @@ Examples:
       A precision for each component.
   $ vlm-convert Monkey out --lora factored --lora-tiles base --strict
       Small adapters beside shared weights, and no output at all if anything deserves a warning.
+  $ vlm-convert llava-1.5-7b-hf web --format transformers.js --precision int4
+      A folder that @huggingface/transformers loads as it is, in Node or in a browser.
   $ vlm-convert quantize decoder.onnx --precision int4
       An ONNX model, whoever exported it, with its weights in 4 bits, into ../decoder-int4.
   $ vlm-convert inspect Monkey
