@@ -1,11 +1,12 @@
 /**
  * What a Llama language model says in its config, validated. Absent keys mean the defaults of transformers'
- * LlamaConfig, which released files rely on. Rotary frequencies are unscaled: other `rope_type`s are refused.
+ * LlamaConfig, which released files rely on.
  */
 import { type ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import { type Activation, readActivation } from '../blocks/activation.ts';
 import { requireVariant } from '../variants.ts';
+import { type RopeScaling, readRopeScaling } from './rope-scaling.ts';
 
 export interface LlamaConfig {
   readonly hidden: number;
@@ -21,6 +22,7 @@ export interface LlamaConfig {
   readonly maxPositions: number;
   readonly epsilon: number;
   readonly ropeBase: number;
+  readonly ropeScaling?: RopeScaling;
   /**
    * Where a token has three positions (time, row, column): how many of a head's frequencies go by each, headDim / 2 in
    * all. The decoder then takes positions as an input.
@@ -65,7 +67,7 @@ export function readLlamaConfig(reader: ConfigReader, modelType = 'llama'): Llam
     vocab: reader.int('vocab_size', { min: 1, max: configLimits.vocab, default: 32000 }),
     maxPositions: reader.int('max_position_embeddings', { min: 1, max: configLimits.slots, default: 2048 }),
     epsilon: reader.number('rms_norm_eps', { above: 0, max: 1, default: 1e-6 }),
-    ropeBase: readRopeBase(reader),
+    ...readRope(reader),
     qkvBias: attentionBias,
     outputBias: attentionBias,
     mlpBias: reader.bool('mlp_bias', { default: false }),
@@ -90,16 +92,20 @@ function readHeadDim(reader: ConfigReader, hidden: number, heads: number): numbe
 }
 
 /** Today's files say `rope_parameters.rope_theta`, older ones `rope_theta` and perhaps `rope_scaling`. */
-function readRopeBase(reader: ConfigReader): number {
+function readRope(reader: ConfigReader): Pick<LlamaConfig, 'ropeBase' | 'ropeScaling'> {
   const range = { above: 0, max: 1e12 };
   const base = reader.number('rope_theta', { ...range, default: 10000 });
   for (const key of ['rope_parameters', 'rope_scaling']) {
     const parameters = reader.optionalObject(key);
     if (parameters === undefined) continue;
-    requireVariant(parameters, parameters.has('type') ? 'type' : 'rope_type', ['default'], 'default');
-    if (parameters.has('rope_theta')) return parameters.number('rope_theta', range);
+    const ropeScaling = readRopeScaling(parameters);
+    if (ropeScaling === undefined && !parameters.has('rope_theta')) continue;
+    return {
+      ropeBase: parameters.number('rope_theta', { ...range, default: base }),
+      ...(ropeScaling === undefined ? {} : { ropeScaling }),
+    };
   }
-  return base;
+  return { ropeBase: base };
 }
 
 /** Configs name one end of text or several; nothing depends on it but generation. */

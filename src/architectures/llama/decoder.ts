@@ -30,6 +30,7 @@ import {
 import type { WeightReader } from '../blocks/weights.ts';
 import { referenceOpset } from '../components.ts';
 import type { LlamaConfig } from './config.ts';
+import { scaleFrequencies } from './rope-scaling.ts';
 
 /** Where the weights are: `embed_tokens`, `layers.N` and `norm` in one module, the head where a file has it. */
 export interface LlamaWeights {
@@ -53,7 +54,7 @@ export function buildLlamaDecoder({ model, head }: LlamaWeights, config: LlamaCo
 
   const step = b.scope('slots', () => {
     const slots = decoderSlots(b, embeds, mask);
-    const frequencies = inverseFrequencies(config.ropeBase, headDim);
+    const frequencies = scaleFrequencies(inverseFrequencies(config.ropeBase, headDim), config.ropeScaling);
     const rotary =
       axes === undefined
         ? rotaryTables(b, tokenPositions(b, slots, mask), b.float32(frequencies))

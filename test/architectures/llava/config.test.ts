@@ -118,13 +118,13 @@ describe('readLlavaConfig', () => {
       'scaled rotary',
       'VC1232',
       'rope_parameters.rope_type',
-      { text: { rope_parameters: { rope_type: 'llama3' } } },
+      { text: { rope_parameters: { rope_type: 'yarn' } } },
     ],
     [
       'scaled rotary, old',
       'VC1232',
       'rope_scaling.type',
-      { text: { rope_scaling: { type: 'linear', factor: 4 } } },
+      { text: { rope_scaling: { type: 'dynamic', factor: 4 } } },
     ],
     ['no language model', 'VC1201', 'text_config', { config: { text_config: null } }],
     [
