@@ -9,7 +9,9 @@ import { encodeModel } from '../formats/onnx/encode.ts';
 import { layoutModels, type ModelLayout } from '../formats/onnx/layout.ts';
 import type { Model } from '../graph/model.ts';
 import type { PlacedPart } from '../parity/index.ts';
-import { type ModelInMemory, openSession } from '../runtime/session.ts';
+import { type ModelInMemory, openSession, type Session } from '../runtime/session.ts';
+import { checkCut } from './check-plan.ts';
+import { columnPieces, openPieces } from './column-pieces.ts';
 import { sha256 } from './digest.ts';
 import { executePlan } from './engine/execute.ts';
 import { planModels, type WriteLimits } from './write-models.ts';
@@ -30,6 +32,8 @@ export interface PlaceOptions {
   readonly output?: StandingOutput;
   readonly write: WriteLimits;
   readonly signal: AbortSignal;
+  /** Products at the end of a part that are larger are computed in pieces; default: the size that parts are cut to. */
+  readonly limitBytes?: number;
 }
 
 interface Placed extends ModelInMemory {
@@ -44,15 +48,19 @@ const leastWriting = 256 << 20;
 /** Throws as `executePlan` and `encodeModel`. */
 export async function placeParts(
   models: ReadonlyMap<string, Model>,
-  { scratch, output, write, signal }: PlaceOptions,
+  { scratch, output, write, signal, limitBytes = checkCut.limitBytes }: PlaceOptions,
 ): Promise<PlacedPart> {
-  const written = [...models].filter(([build]) => output?.builds.has(build) !== true);
+  /** What stands in the output as it stands, all else in pieces that are no larger than a part. */
+  const pieces = new Map(
+    [...models].map(([build, model]) => [
+      build,
+      output?.builds.has(build) === true ? [model] : columnPieces(model, limitBytes),
+    ]),
+  );
+  const written = [...pieces].flatMap(([build, all]) => (output?.builds.has(build) === true ? [] : all));
   const name = `part-${randomUUID()}`;
   const folder = join(scratch, name);
-  const own = layoutModels(
-    written.map(([, model]) => model),
-    { fileName: 'part' },
-  );
+  const own = layoutModels(written, { fileName: 'part' });
   const planned = await planModels([{ folder: name, layout: own }]);
   await executePlan(planned, {
     ...write,
@@ -62,23 +70,36 @@ export async function placeParts(
     durable: false,
     signal,
   });
-  const placed = new Map<string, Placed>();
-  for (const [build, model] of models) {
+  const placed = new Map<string, readonly Placed[]>();
+  for (const [build, all] of pieces) {
     const standing = output?.builds.has(build) === true ? output : undefined;
-    const bytes = await encodeModel(anonymous(model), standing?.layout ?? own);
     const at = standing?.folder ?? folder;
-    placed.set(build, { bytes, folder: at, key: `${at}:${sha256(bytes)}`, packed: isPacked(model) });
+    const encoded: Placed[] = [];
+    for (const model of all) {
+      const bytes = await encodeModel(anonymous(model), standing?.layout ?? own);
+      encoded.push({ bytes, folder: at, key: `${at}:${sha256(bytes)}`, packed: isPacked(model) });
+    }
+    placed.set(build, encoded);
   }
-  const find = (build: string): Placed => {
+  const find = (build: string): readonly Placed[] => {
     const found = placed.get(build);
     if (found === undefined) throw new RangeError(`the part has no ${build}`);
     return found;
   };
   return {
-    key: (build) => find(build).key,
+    key: (build) =>
+      find(build)
+        .map(({ key }) => key)
+        .join(),
     open: (build, device, recordPlacement) => {
-      const weights = device === 'cpu' && !find(build).packed ? 'use' : 'pack';
-      return openSession(find(build), { device, recordPlacement, weights, pooled: device !== 'cpu' });
+      const all = find(build);
+      const open = (index: number): Promise<Session> => {
+        const one = all[index];
+        if (one === undefined) throw new RangeError(`${build} has no piece ${index}`);
+        const weights = device === 'cpu' && !one.packed ? 'use' : 'pack';
+        return openSession(one, { device, recordPlacement, weights, pooled: device !== 'cpu' });
+      };
+      return all.length === 1 ? open(0) : openPieces(all.length, open);
     },
     release: async () => {
       await rm(folder, { recursive: true, force: true });

@@ -15,6 +15,7 @@ import {
   withoutActivationQuantization,
 } from '../parity/index.ts';
 import { availableMemory } from './check-memory.ts';
+import { columnPieces } from './column-pieces.ts';
 import type { CompiledComponent } from './compile.ts';
 import type { ParityMode } from './options.ts';
 
@@ -86,7 +87,7 @@ export function planCheck(
 interface PartBytes {
   /** Of all builds whose weights are computed, shared ones once. */
   readonly written: number;
-  /** Of the build with the most. */
+  /** Of what is opened at a time, the most. */
   readonly largest: number;
 }
 
@@ -100,7 +101,14 @@ function partBytes(builds: Builds): readonly PartBytes[] {
     });
     return {
       written: distinctBytes(models.filter(([build]) => !outputBuilds.has(build)).map(([, model]) => model)),
-      largest: Math.max(...models.map(([, model]) => distinctBytes([model]))),
+      // Computed products are opened in pieces.
+      largest: Math.max(
+        ...models.flatMap(([build, model]) =>
+          (outputBuilds.has(build) ? [model] : columnPieces(model, checkCut.limitBytes)).map((piece) =>
+            distinctBytes([piece]),
+          ),
+        ),
+      ),
     };
   });
 }
