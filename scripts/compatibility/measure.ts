@@ -1,0 +1,327 @@
+/**
+ * Runs every family, component and precision on every target and client that is here, and writes what it saw:
+ * docs/compatibility.json and the tables of docs/models.md. Needs what the tests of test/interop need (VLM_PYTHON with
+ * onnxruntime-genai, onnxruntime, pillow, tokenizers and tiktoken) and chromium.
+ */
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import type { Browser } from 'playwright-core';
+import { PNG } from 'pngjs';
+import { expect, it } from 'vitest';
+import { serve } from '../../examples/browser/serve.js';
+import { generate as example } from '../../examples/node/generate.ts';
+import { architectures } from '../../src/architectures/registry.ts';
+import { type ConvertOptions, convert, generate, type ParityReport, VlmError } from '../../src/index.ts';
+import { drawPicture } from '../../src/parity/inputs/picture.ts';
+import { openBrowser } from '../../test/support/browser.ts';
+import {
+  type ClientCell,
+  type Compatibility,
+  type Outcome,
+  pageFile,
+  precisions,
+  readRecord,
+  recordFile,
+  recordText,
+  type TargetCell,
+  withTables,
+} from '../../test/support/compatibility.ts';
+import { goldenCase } from '../../test/support/golden-cases.ts';
+import { openClient, readPicture, generate as transformers } from '../../test/support/transformers-js.ts';
+
+const repository = resolve(import.meta.dirname, '../..');
+const python = process.env.VLM_PYTHON ?? 'python3';
+const steps = 6;
+
+interface Family {
+  /** Our architecture's id. */
+  readonly id: string;
+  readonly case: string;
+  /** A picture that no client resizes. */
+  readonly size?: { readonly width: number; readonly height: number };
+  readonly text: string;
+}
+
+const question = 'What is this?';
+const families: readonly Family[] = [
+  { id: 'llava', case: 'llava/hf-tiny', size: { width: 56, height: 56 }, text: question },
+  { id: 'qwen2-vl', case: 'qwen2-vl/trained-digits', size: { width: 112, height: 84 }, text: 'read' },
+  {
+    id: 'minicpm-v-2.5',
+    case: 'minicpm-v-2.5/tiny-drop-last',
+    size: { width: 98, height: 98 },
+    text: question,
+  },
+  {
+    id: 'monkey',
+    case: 'monkey/chat-f16-sharded',
+    size: { width: 448, height: 448 },
+    text: question,
+  },
+  { id: 'qwen-vl', case: 'qwen-vl/tiny', size: { width: 448, height: 448 }, text: question },
+  { id: 'llama', case: 'peft/llama-layers', text: question },
+  { id: 'gpt2', case: 'peft/gpt2-fan-in-fan-out', text: question },
+];
+
+/** VLM_FAMILIES: those to run again, with commas between them; the others stay what they were. */
+const only = process.env.VLM_FAMILIES?.split(',');
+const chosen = families.filter(({ id }) => only?.includes(id) ?? true);
+
+/**
+ * VLM_TARGETS: more than the CPU, where there is a GPU. A renderer in software is none: kernels of onnxruntime count on
+ * the width of real ones.
+ */
+const targets = (
+  [
+    ['cpu', 'onnxruntime, CPU'],
+    ['webgpu', 'onnxruntime, WebGPU'],
+    ['cuda', 'onnxruntime, CUDA'],
+  ] as const
+).filter(([device]) => (process.env.VLM_TARGETS ?? 'cpu').split(',').includes(device));
+
+/** A conversion, and what it is asked. */
+interface Asked {
+  readonly family: Family;
+  readonly images: readonly string[];
+  /** Converts for a client. */
+  readonly output: (format: NonNullable<ConvertOptions['format']>) => Promise<string>;
+  readonly browser: Browser;
+}
+
+/** The ids that a client generates. */
+const clients: Readonly<Record<string, (asked: Asked) => Promise<readonly number[]>>> = {
+  'onnxruntime-node (examples/node)': async ({ output, family, images }) => {
+    const ids: number[] = [];
+    for await (const { id } of example(await output('onnx'), family.text, images, steps)) ids.push(id);
+    return ids;
+  },
+  'onnxruntime, Python (examples/python)': async ({ output, family, images }) => {
+    const given = images.flatMap((path) => ['--image', path]);
+    const flags = ['--prompt', family.text, '--max-tokens', String(steps), '--ids', ...given];
+    return runPython('examples/python/generate.py', await output('onnx'), ...flags);
+  },
+  'transformers.js, Node': async ({ output, family, images: [path = ''] }) => {
+    const folder = await output('transformers.js');
+    const order = family.id === 'llava' ? 'picture first' : 'text first';
+    const picture = await readPicture(path);
+    const { ids } = await transformers(await openClient(folder), picture, await promptOf(folder, family), {
+      order,
+      steps,
+    });
+    const stops = await stopIds(folder);
+    return ids.filter((id) => !stops.includes(id));
+  },
+  'transformers.js, browser (WebAssembly)': async ({ output, family, images: [path = ''], browser }) => {
+    const folder = await output('transformers.js');
+    const { url, close } = await serve(folder);
+    const page = await browser.newPage();
+    try {
+      await page.goto(url);
+      const status = page.locator('#status');
+      await status.filter({ hasText: 'Ready' }).waitFor();
+      await page.locator('#picture').setInputFiles(path);
+      const typed = family.id === 'llava' ? await promptOf(folder, family) : family.text;
+      await page.locator('#question').fill(typed);
+      await page.locator('#limit').fill(String(steps));
+      await page.locator('#ask').click();
+      await status.filter({ hasText: 'Done' }).waitFor();
+      const [, ids = ''] = ((await page.locator('#facts').textContent()) ?? '').split(': ');
+      const stops = await stopIds(folder);
+      return numbers(ids).filter((id) => !stops.includes(id));
+    } finally {
+      await page.close();
+      await close();
+    }
+  },
+  'onnxruntime-genai, Python': async ({ output, family, images }) => {
+    const folder = await output('onnxruntime-genai');
+    const stops = await stopIds(folder);
+    const ids = await runPython(
+      'scripts/compatibility/genai.py',
+      folder,
+      family.text,
+      String(steps),
+      ...images,
+    );
+    return ids.filter((id) => !stops.includes(id));
+  },
+};
+
+async function runPython(script: string, ...args: readonly string[]): Promise<readonly number[]> {
+  const { stdout } = await promisify(execFile)(python, [join(repository, script), ...args]);
+  return numbers(stdout);
+}
+
+const numbers = (text: string): number[] =>
+  text
+    .split(/\s+/)
+    .filter((word) => word !== '')
+    .map(Number);
+
+interface Manifest {
+  readonly generation: {
+    readonly stopIds: readonly number[];
+    readonly recipe: { readonly prompt?: { readonly picture: string; readonly withPicture: string } };
+  };
+}
+
+async function manifestOf(folder: string): Promise<Manifest> {
+  return JSON.parse(await readFile(join(folder, 'vlm-convert.json'), 'utf8')) as Manifest;
+}
+
+const stopIds = async (folder: string): Promise<readonly number[]> =>
+  (await manifestOf(folder)).generation.stopIds;
+
+async function promptOf(folder: string, { text }: Family): Promise<string> {
+  const form = (await manifestOf(folder)).generation.recipe.prompt;
+  return (form?.withPicture ?? '{text}').replace('{picture}', form?.picture ?? '').replace('{text}', text);
+}
+
+async function writePicture(path: string, { width, height }: NonNullable<Family['size']>): Promise<void> {
+  const { rgb } = drawPicture(width, height, 7);
+  const png = new PNG({ width, height });
+  for (let i = 0; i < width * height; i += 1) png.data.set([...rgb.subarray(3 * i, 3 * i + 3), 255], 4 * i);
+  await writeFile(path, PNG.sync.write(png));
+}
+
+/** The tiny language models have no tokenizer: that of the trained one has few enough tokens for them. */
+async function withTokenizer(checkpoint: string, copy: string): Promise<string> {
+  const names = await readdir(checkpoint);
+  if (names.some((name) => name === 'tokenizer.json' || name.endsWith('.tiktoken'))) return checkpoint;
+  await cp(checkpoint, copy, { recursive: true });
+  const from = goldenCase('qwen2-vl/trained-digits').checkpoint;
+  for (const name of ['tokenizer.json', 'tokenizer_config.json'])
+    await cp(join(from, name), join(copy, name));
+  return copy;
+}
+
+async function outcomeOf(
+  run: () => Promise<readonly number[]>,
+  expected: readonly number[],
+): Promise<Outcome> {
+  try {
+    const ids = await run();
+    return ids.join() === expected.join() ? 'same' : 'other';
+  } catch (error) {
+    if (error instanceof VlmError && error.code.startsWith('VC45')) return 'refused';
+    console.error(error);
+    return 'failed';
+  }
+}
+
+/** The check of a conversion; undefined where a GPU has no float16. */
+async function checked(options: ConvertOptions): Promise<ParityReport | undefined> {
+  try {
+    return (await convert(options)).parity;
+  } catch (error) {
+    if (error instanceof VlmError && error.record.found?.includes('requires f16')) return undefined;
+    throw error;
+  }
+}
+
+/** What a check says of each component. */
+function targetCells(
+  report: ParityReport,
+  common: { readonly family: string; readonly precision: string; readonly target: string },
+): TargetCell[] {
+  const converted = (report.placement ?? []).filter(({ build }) => build === 'converted');
+  return converted.map(({ component, device, proven, providers }) => {
+    const names = {
+      cpu: 'CPUExecutionProvider',
+      webgpu: 'WebGpuExecutionProvider',
+      cuda: 'CUDAExecutionProvider',
+    };
+    const all = providers.reduce((sum, { nodes }) => sum + nodes, 0);
+    const own = providers.find(({ provider }) => provider === names[device])?.nodes ?? 0;
+    const gates = report.gates.filter((gate) => gate.component === component);
+    return {
+      ...common,
+      component,
+      passed: gates.every(({ passed }) => passed),
+      ...(proven ? { nodes: [own, all] as const } : {}),
+    };
+  });
+}
+
+async function versions(): Promise<Readonly<Record<string, string>>> {
+  const own = async (name: string): Promise<string> => {
+    const home = join(repository, 'node_modules', name, 'package.json');
+    return (JSON.parse(await readFile(home, 'utf8')) as { readonly version: string }).version;
+  };
+  const script =
+    "from importlib.metadata import version as v; print(v('onnxruntime'), v('onnxruntime-genai'))";
+  const { stdout } = await promisify(execFile)(python, ['-c', script]);
+  const [ort = '', genai = ''] = stdout.trim().split(' ');
+  return {
+    'onnxruntime-node': await own('onnxruntime-node'),
+    onnxruntime: `${ort} (Python)`,
+    'transformers.js': await own('@huggingface/transformers'),
+    'onnxruntime-genai': genai,
+  };
+}
+
+/** With what stands in the record of the other families, in the order of the families. */
+function merged(family: Family, fresh: Compatibility, old: Compatibility): Compatibility {
+  const pick = <T extends { readonly family: string }>(from: (record: Compatibility) => readonly T[]): T[] =>
+    families.flatMap(({ id }) => from(id === family.id ? fresh : old).filter((cell) => cell.family === id));
+  return {
+    versions: fresh.versions,
+    targets: pick((record) => record.targets),
+    clients: pick((record) => record.clients),
+  };
+}
+
+async function measure(family: Family, folder: string, browser: Browser): Promise<Compatibility> {
+  const checks: TargetCell[] = [];
+  const cells: ClientCell[] = [];
+  const images = family.size === undefined ? [] : [join(folder, `${family.id}.png`)];
+  for (const path of images) if (family.size !== undefined) await writePicture(path, family.size);
+  const checkpoint = await withTokenizer(goldenCase(family.case).checkpoint, join(folder, family.id));
+  for (const precision of precisions) {
+    const at = join(folder, `${family.id}-${precision}`);
+    for (const [device, target] of targets) {
+      const parity = await checked({ checkpoint, output: at, precision, device });
+      if (parity !== undefined) checks.push(...targetCells(parity, { family: family.id, precision, target }));
+      console.log(family.id, precision, target, parity?.passed);
+    }
+    const asked = { output: at, images, prompt: family.text, maxTokens: steps };
+    const { ids: expected } = await generate(asked);
+    const made = new Map([['onnx', at]]);
+    const output: Asked['output'] = async (format) => {
+      const known = made.get(format);
+      if (known !== undefined) return known;
+      const path = `${at}-${format}`;
+      await convert({ checkpoint, output: path, precision, format, parity: false });
+      made.set(format, path);
+      return path;
+    };
+    for (const [client, run] of Object.entries(clients)) {
+      const outcome = await outcomeOf(() => run({ family, images, output, browser }), expected);
+      cells.push({ family: family.id, client, precision, outcome });
+      console.log(family.id, precision, client, outcome);
+    }
+  }
+  expect(cells.filter(({ outcome }) => outcome === 'failed')).toEqual([]);
+  return { versions: await versions(), targets: checks, clients: cells };
+}
+
+it('writes what runs where', async () => {
+  expect(families.map(({ id }) => id).sort()).toEqual(architectures.map(({ id }) => id).sort());
+  const folder = await mkdtemp(join(tmpdir(), 'vlm-compatibility-'));
+  const browser = await openBrowser();
+  try {
+    for (const family of chosen) {
+      const fresh = await measure(family, folder, browser);
+      // Minutes have passed: another family may have been written meanwhile.
+      const done = merged(family, fresh, readRecord());
+      await writeFile(recordFile, recordText(done));
+      await writeFile(pageFile, withTables(await readFile(pageFile, 'utf8'), done));
+    }
+  } finally {
+    await browser.close();
+    await rm(folder, { recursive: true });
+  }
+});
