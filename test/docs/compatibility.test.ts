@@ -7,6 +7,8 @@ import {
   pageFile,
   precisions,
   readRecord,
+  recordFile,
+  recordText,
   withTables,
 } from '../support/compatibility.ts';
 
@@ -15,6 +17,7 @@ const page = readFileSync(pageFile, 'utf8');
 
 it('is the page that the record makes', () => {
   expect(withTables(page, record)).toBe(page);
+  expect(recordText(record)).toBe(readFileSync(recordFile, 'utf8'));
 });
 
 it('has run every family, every component and every precision, and nothing failed', () => {
