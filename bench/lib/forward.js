@@ -28,18 +28,23 @@ const openComponent = (component) => openSession(files[component] ?? '', { devic
 /** @type {import('../../src/runtime/values.ts').RunTensor[]} */
 const features = [];
 if (recipe.vision !== undefined) {
-  const { component, input, output: name } = recipe.vision;
+  const { component, output: name } = recipe.vision;
   const tower = await openComponent(component);
-  for (const { pixels } of sample.pictures) {
-    features.push(output(await tower.run(new Map([[input, pixels]])), name));
-  }
+  for (const { feeds } of sample.pictures) features.push(output(await tower.run(feeds), name));
   await tower.release();
 }
 const embed = await openComponent(recipe.embed.component);
 const decoder = await openComponent(recipe.decoder.component);
 for (const prompt of sample.prompts) {
   const start = splice(await embedIds(embed, prompt.ids), prompt, features);
-  await decode(decoder, recipe, start, 8, /** @param {number} pick */ (pick) => embedIds(embed, [pick]));
+  await decode(
+    decoder,
+    recipe,
+    prompt,
+    start,
+    8,
+    /** @param {number} pick */ (pick) => embedIds(embed, [pick]),
+  );
 }
 await embed.release();
 await decoder.release();
