@@ -155,8 +155,8 @@ describe('Qwen2-VL in transformers.js', () => {
       const { text } = await generate(client, picture, promptOf(digits), { order: 'text first', steps: 14 });
       if (text === reference) right += 1;
     }
-    // Models of this size lose more by 4 bits than large ones do.
-    expect(right).toBeGreaterThanOrEqual(precision === 'int4' ? 12 : 19);
+    // Of all 100, int4 loses one.
+    expect(right).toBeGreaterThanOrEqual(precision === 'int4' ? 19 : 20);
   });
 });
 

@@ -1,5 +1,5 @@
 /** What an output for onnxruntime-genai holds besides: graphs in the forms that it drives, and its config. */
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -123,6 +123,9 @@ type Json = Record<string, unknown>;
 const json = async (path: string, name: string): Promise<Json> =>
   JSON.parse(await readFile(join(path, name), 'utf8')) as Json;
 
+const bytesOf = async (path: string, name: string): Promise<number> =>
+  (await stat(join(path, 'onnx', name))).size;
+
 let count = 0;
 async function output(name: string, given: Partial<ConvertOptions> = {}): Promise<string> {
   count += 1;
@@ -147,6 +150,15 @@ describe('an output', () => {
       'vision_encoder.onnx',
       'vision_encoder.onnx_data',
     ]);
+    // Some nodes more, and no weight.
+    for (const [own, checked] of [
+      ['vision', 'vision_encoder'],
+      ['embedding', 'embed_tokens'],
+      ['decoder', 'decoder_model_merged'],
+    ]) {
+      const [larger, graph] = [await bytesOf(path, `${own}.onnx`), await bytesOf(path, `${checked}.onnx`)];
+      expect(larger - graph).toBeLessThan(6000);
+    }
     const { model } = await json(path, 'genai_config.json');
     expect(model).toMatchObject({
       type: 'gemma3',
