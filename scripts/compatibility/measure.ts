@@ -123,8 +123,7 @@ const clients: Readonly<Record<string, (asked: Asked) => Promise<readonly number
       const status = page.locator('#status');
       await status.filter({ hasText: 'Ready' }).waitFor();
       await page.locator('#picture').setInputFiles(path);
-      const typed = family.id === 'llava' ? await promptOf(folder, family) : family.text;
-      await page.locator('#question').fill(typed);
+      await page.locator('#question').fill(family.text);
       await page.locator('#limit').fill(String(steps));
       await page.locator('#ask').click();
       await status.filter({ hasText: 'Done' }).waitFor();

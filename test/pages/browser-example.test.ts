@@ -13,7 +13,7 @@ import { type Recorded, readIo } from '../support/read-io.ts';
 import { recordedBytes } from '../support/recorded-picture.ts';
 
 const golden = goldenCase('llava/hf-tiny');
-const prompt = 'USER: <image>\nWhat is in the picture? ASSISTANT:';
+const prompt = 'What is in the picture?';
 /** A model that was really trained, to read digits and to say in which cell they are. */
 const digits = goldenCase('qwen2-vl/trained-digits');
 

@@ -42,14 +42,17 @@ async function load() {
 }
 
 /**
- * The question as the model's chat template puts it. A model without one takes the text as it is typed, with its own
- * mark for the picture in it.
+ * The question as the model's chat template puts it, or, for a model without one, in the form that the output names.
  *
  * @param {import('@huggingface/transformers').Processor} processor
  * @param {string} question
  */
-function promptFor(processor, question) {
-  if (processor.tokenizer?.chat_template == null) return question;
+async function promptFor(processor, question) {
+  if (processor.tokenizer?.chat_template == null) {
+    const manifest = await (await fetch('/model/vlm-convert.json')).json();
+    const { picture, withPicture } = manifest.generation.recipe.prompt;
+    return withPicture.replace('{picture}', () => picture).replace('{text}', () => question);
+  }
   const content = [{ type: 'image' }, { type: 'text', text: question }];
   // Templates of vision-language models take lists of parts, which the declared type does not know.
   const messages = /** @type {import('@huggingface/transformers').Message[]} */ (
@@ -63,7 +66,7 @@ async function answer({ processor, model }) {
   const [file] = input('picture').files ?? [];
   if (file === undefined || processor.tokenizer === undefined) return;
   const picture = await RawImage.fromBlob(file);
-  const prompt = promptFor(processor, input('question').value);
+  const prompt = await promptFor(processor, input('question').value);
   const inputs = picturesFirst.has(model.config.model_type ?? '')
     ? await processor(picture, prompt)
     : await processor(prompt, picture);
