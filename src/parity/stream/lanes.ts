@@ -5,6 +5,8 @@
  *
  * Lanes that would compute the same (the same part over the same values) are run once.
  */
+
+import { longLived } from '../../runtime/long-lived.ts';
 import type { Device, Session } from '../../runtime/session.ts';
 import type { RunTensor } from '../../runtime/values.ts';
 import { LaneCaches } from './lane-caches.ts';
@@ -224,7 +226,8 @@ class PartRun {
         call,
         first.feeds,
       );
-      const outputs = await session.run(first.feeds);
+      const given = await session.run(first.feeds);
+      const outputs = new Map([...given].map(([name, value]) => [name, longLived(value)]));
       for (const { state } of same) this.#take(state, call, outputs);
     }
   }
