@@ -67,7 +67,9 @@ async function findingOf(suspect: Suspect, request: LocateRequest): Promise<Find
     return { ...base, ...(lost ?? { kind }) };
   };
   if (sides === undefined || block === undefined || parts === undefined || calls === undefined) {
-    return await alone(level === 'fidelity' ? 'rounding' : 'unknown');
+    // In chain a component is fed with what others lose, too.
+    const rounds = Object.values(request.report.precision).some((precision) => precision !== 'fp32');
+    return await alone(level === 'fidelity' && rounds ? 'rounding' : 'unknown');
   }
   const [before, after] = sides.map(({ build, device }): Side => {
     const model = parts.get(build)?.[block.index]?.model;
