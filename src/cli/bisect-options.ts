@@ -34,7 +34,7 @@ export const bisectOptions: readonly OptionSpec[] = [
     group: 'Check',
     help: 'how far a pass may move a value, as max |error| / std',
     type: { kind: 'number' },
-    default: 'what the check allows a block at its precision, 5e-5 but for fp16',
+    default: 'what the check allows a block at its precision, 1e-4 but for fp16',
     expected: 'a number from 0 on',
   },
   {

@@ -3,6 +3,7 @@ import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { blockLimits } from '../../src/parity/gate-limits.ts';
 import { goldenCase } from '../support/golden-cases.ts';
 import { runMain } from './run-main.ts';
 
@@ -18,7 +19,9 @@ describe('vlm-convert bisect', () => {
     const argv = ['bisect', checkpoint, '--precision', 'decoder=int4', '--component', 'decoder'];
     const { code, out, err } = await runMain(argv, { cwd: folder });
     expect([code, err]).toEqual([0, '']);
-    expect(out).toMatch(/ {2}decoder {4}int4 +\S+ +5\.0e-5 +\S+\n/);
+    const { max = Number.NaN } = blockLimits.implementation.int4;
+    const [, allowed] = / {2}decoder {4}int4 +\S+ +(\S+) +\S+\n/.exec(out) ?? [];
+    expect(Number(allowed)).toBe(max);
     expect(out).toContain('No pass is at fault');
     expect(out).toMatch(/decoder: int4 moves its outputs by 0\.\d+ of their norm/);
     const [, passes = ''] = /--passes '(decoder:[^']+)'/.exec(out) ?? [];

@@ -272,6 +272,7 @@ it('reads every option of a manifest back', () => {
     resolution: { width: 42, height: 56 },
     tiling: 'crop',
     lora: 'factored',
+    format: 'transformers.js',
     loraTiles: 'base',
     precision: { vision: 'fp16', decoder: 'int4' },
     blockSize: 64,
