@@ -42,6 +42,10 @@ interface Placed extends ModelInMemory {
   readonly packed: boolean;
 }
 
+/** Parts are written while others run on all cores: more threads than keep up cost more than they bring. */
+const placingJobs = 2;
+const placingThreadsFrom = 64 << 20;
+
 /** What writing may take beyond what the check itself holds, where `--memory` leaves less. */
 const leastWriting = 256 << 20;
 
@@ -67,6 +71,8 @@ export async function placeParts(
     memoryBytes: Math.max(write.memoryBytes, process.memoryUsage.rss() + leastWriting),
     root: scratch,
     constantsPath: `${folder}.constants`,
+    jobs: write.jobs ?? placingJobs,
+    threadsFrom: placingThreadsFrom,
     durable: false,
     signal,
   });

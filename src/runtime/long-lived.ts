@@ -8,8 +8,8 @@ import type { RunData, RunTensor } from './values.ts';
 
 /** Beyond what any C library that is in use takes from its heap (glibc: 32 MiB). */
 const mappedBytes = 33 << 20;
-/** Smaller ones are few beside what runs take. */
-const leastBytes = 1 << 20;
+/** Smaller ones hold little, and a garbage collector takes each for as large as its mapping. */
+const leastBytes = 8 << 20;
 
 /** The value in memory of its own; itself where that makes no difference. */
 export function longLived(value: RunTensor): RunTensor {

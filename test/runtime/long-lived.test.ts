@@ -5,7 +5,7 @@ import { longLived } from '../../src/runtime/long-lived.ts';
 const heapLimit = 32 << 20;
 
 it.each(['float32', 'float16'] as const)(
-  'keeps %s values between 1 and 32 MiB in a mapping of their own',
+  'keeps %s values between 8 and 32 MiB in a mapping of their own',
   (dtype) => {
     const elements = (5 << 20) + 3;
     const own = dtype === 'float32' ? new Float32Array(elements) : new Uint16Array(elements);
