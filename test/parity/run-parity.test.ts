@@ -225,9 +225,9 @@ describe('quantized weights', () => {
     const converted = await makeTinyVlm(quantized(bits, build));
     const report = await runParity(request(`int${bits}`, converted, { plain: converted }));
     expect(failures(report).filter((key) => key.startsWith('implementation'))).toEqual([]);
-    for (const output of ['features', 'blocks']) {
-      expect(failures(report)).toContain(`fidelity.${output}.relative`);
-    }
+    const blocks = report.gates.filter(({ output, level }) => output === 'blocks' && level === 'fidelity');
+    const off = blocks.flatMap(({ passed, component }) => (passed ? [] : [component]));
+    expect(off).toContain('decoder');
   });
 
   it('with int8 activations pass the implementation without them, and would fail with them', async () => {
