@@ -74,9 +74,13 @@ describe('judge', () => {
   });
 
   it('holds a less exact precision to no tighter fidelity', () => {
-    for (const output of ['features', 'logits', 'cache'] as const) {
+    for (const [feed, output] of [
+      ['local', 'features'],
+      ['chain', 'logits'],
+      ['chain', 'cache'],
+    ] as const) {
       const limits = precisions.map(
-        (precision) => defaultLimits.fidelity[precision].local[output]?.relative ?? 0,
+        (precision) => defaultLimits.fidelity[precision][feed][output]?.relative ?? 0,
       );
       expect(limits).toEqual([...limits].sort((a, b) => a - b));
       expect(limits[0]).toBeGreaterThan(0);
