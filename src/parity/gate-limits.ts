@@ -103,7 +103,7 @@ export const defaultLimits: Readonly<Record<Level, Readonly<Record<Precision, Pr
     },
     // Weights to 1/15 of a block's range: each matrix is off by 0.08 of its norm. The same models were measured at
     // 0.36 (features), 0.73 (logits in chain) and 0.28 (cache), without such adapters at 0.22 and 0.44, the largest over
-    // blocks of 32 to 128, symmetric or not. Zero points left out, scales of the next block or codes cut instead of rounded
+    // blocks of 32 to 128, symmetric or not; all 48 and 32 layers of Monkey with drawn weights at 0.29, 0.91 and 0.74. Zero points left out, scales of the next block or codes cut instead of rounded
     // give 0.6 to 0.9 (features) and 0.7 to 1.5 (logits), nibbles out of order 1.4: single blocks, which are held to less
     // (`blockLimits`), tell more than logits do. The worst row and top-1 say little here.
     int4: {
@@ -112,7 +112,7 @@ export const defaultLimits: Readonly<Record<Level, Readonly<Record<Precision, Pr
         embeds: { relative: 0.15 },
         cache: { relative: 0.35 },
       },
-      chain: { logits: { relative: 0.95 }, cache: { relative: 0.5 } },
+      chain: { logits: { relative: 0.95 }, cache: { relative: 0.8 } },
     },
   },
 };
