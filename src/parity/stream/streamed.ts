@@ -16,7 +16,7 @@ import { type Level, levels as levelOrder } from '../gates.ts';
 import { checkNames, type OutputResult } from '../outputs.ts';
 import { positionPlace, viewName } from '../places.ts';
 import type { ErrorCurve, LevelReport } from '../report/report.ts';
-import { buildNames, cutBuilds } from './builds.ts';
+import { buildNames, cutBuilds, outputBuilds } from './builds.ts';
 import { type DecoderCall, decoderCalls, decoderSchedule, embedCalls, pictureCalls } from './calls.ts';
 import { type ComponentParts, type ComponentRun, runComponent } from './component-run.ts';
 import { drawContinuations, pickContinuations } from './continuations.ts';
@@ -32,6 +32,7 @@ import {
   positionsOf,
   trimDecoder,
 } from './sinks.ts';
+import { withUsedRows } from './used-rows.ts';
 
 /**
  * Throws VC6101 and VC6102 when inputs or outputs do not pair, VC6103 when an output had nothing to compare, VC6104
@@ -61,7 +62,7 @@ interface Both {
 
 class StreamedCheck {
   readonly #request: StreamRequest;
-  readonly #cuts: ReadonlyMap<string, ComponentParts>;
+  readonly #cuts: Map<string, ComponentParts>;
   readonly #results = new Map<Level, OutputResult[]>();
   readonly #curves: ErrorCurve[] = [];
   readonly #total: number;
@@ -144,6 +145,8 @@ class StreamedCheck {
     const { component } = recipe.embed;
     checkNames(component, [embedNames.output], this.#outputNames(component));
     const embeds: { reference: RunTensor[]; converted: RunTensor[] } = { reference: [], converted: [] };
+    const ids = new Set([...sample.prompts.flatMap((prompt) => prompt.ids), ...continuations.flat()]);
+    this.#cuts.set(component, this.#withUsedRows(component, ids));
     await this.#run({
       component,
       calls: embedCalls(sample.prompts, continuations, this.#request.decodeSteps),
@@ -226,6 +229,21 @@ class StreamedCheck {
       checkNames(component, names, builds[name]?.graph.outputs.map((value) => value.name) ?? []);
     }
     return names;
+  }
+
+  /** The parts of the embedding table's builds that are computed with the rows that ids look up. */
+  #withUsedRows(component: string, ids: ReadonlySet<number>): ComponentParts {
+    const parts: ComponentParts = this.#cuts.get(component) ?? new Map();
+    // What runs where is told of the graphs as they are.
+    if (this.#request.devices.reference !== 'cpu') return parts;
+    return new Map(
+      [...parts].map(([build, all]) => [
+        build,
+        outputBuilds.has(build)
+          ? all
+          : all.map((part) => ({ ...part, model: withUsedRows(part.model, embedNames.input, ids) })),
+      ]),
+    );
   }
 
   async #run(run: ComponentRun): Promise<void> {
