@@ -206,6 +206,12 @@ class PartRun {
     return this.#request.give(this.#part, call, name, value);
   }
 
+  /** What is read again: values for later parts, and caches. */
+  #kept({ lane }: LaneState): ReadonlySet<string> {
+    const crossing = this.#request.parts.get(lane.build)?.[this.#part]?.crossing ?? [];
+    return new Set([...crossing, ...this.#request.cache.values()]);
+  }
+
   /** Runs a call of lanes of one model, once for those that are fed alike. */
   async #run(session: Session, lanes: readonly LaneState[], call: number): Promise<void> {
     const fed = lanes
@@ -226,8 +232,11 @@ class PartRun {
         call,
         first.feeds,
       );
+      const keepers = this.#kept(first.state);
       const given = await session.run(first.feeds);
-      const outputs = new Map([...given].map(([name, value]) => [name, longLived(value)]));
+      const outputs = new Map(
+        [...given].map(([name, value]) => [name, keepers.has(name) ? longLived(value) : value]),
+      );
       for (const { state } of same) this.#take(state, call, outputs);
     }
   }
