@@ -30,7 +30,7 @@ import type { ConvertContext } from './convert.ts';
 import { structureSha256 } from './digest.ts';
 import { orInterrupted } from './make-output.ts';
 import { isOurs, type Manifest, type ManifestFile, manifestName } from './manifest.ts';
-import { openSource } from './open-source.ts';
+import { openStage } from './open-source.ts';
 import { type ConvertOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { besideFolder, checkRoom, chooseOutput, writeFileSynced } from './output-folder.ts';
 import { build, optionsJson } from './plan.ts';
@@ -114,12 +114,7 @@ export async function bisect(options: BisectOptions, context: ConvertContext = {
   let checkpoint: Checkpoint | undefined;
   let work: WorkFolder | undefined;
   try {
-    const opened = await runStage(
-      reporter,
-      'open',
-      () => openSource(resolved),
-      ({ name, tensors }) => `${name}, ${plural(tensors.size, 'tensor')}`,
-    );
+    const opened = await openStage(reporter, resolved);
     checkpoint = opened;
     if (manifest !== undefined) checkStructure(manifest, structureSha256(opened), opened.path);
     const built = build(opened, resolved);

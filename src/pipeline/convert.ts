@@ -18,7 +18,7 @@ import { inputFiles } from './inputs.ts';
 import { chooseLinks, noLinks } from './links.ts';
 import { type MadeOutput, makeOutput, orInterrupted, outputStages } from './make-output.ts';
 import { withMeasures } from './measure-adapters.ts';
-import { openSource } from './open-source.ts';
+import { openStage } from './open-source.ts';
 import { type ConvertOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { chooseOutput, outputPath } from './output-folder.ts';
 import { build, type Plan, prepare } from './plan.ts';
@@ -80,12 +80,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
   let checkpoint: Checkpoint | undefined;
   let ahead: ReadAhead | undefined;
   try {
-    const opened = await runStage(
-      reporter,
-      'open',
-      () => openSource(resolved),
-      ({ name, tensors }) => `${name}, ${plural(tensors.size, 'tensor')}`,
-    );
+    const opened = await openStage(reporter, resolved);
     checkpoint = opened;
     ahead = await readAhead(inputFiles(opened));
     const path = outputPath(options.output, opened.name, context.cwd ?? process.cwd());

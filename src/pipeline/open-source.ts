@@ -18,6 +18,8 @@ import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import { openFolder } from '../formats/checkpoint/folder.ts';
 import { openCheckpoint } from '../formats/checkpoint/open.ts';
 import { fail } from '../report/diagnostics.ts';
+import { plural } from '../report/format.ts';
+import { type Reporter, runStage } from '../report/progress.ts';
 import { quote } from '../report/show.ts';
 import type { ResolvedOptions, SourceOptionKey } from './options.ts';
 
@@ -28,6 +30,16 @@ export interface Source extends Checkpoint {
   readonly adapters: readonly AppliedAdapter[];
   /** Every folder that is read. */
   readonly folders: readonly string[];
+}
+
+/** `openSource` as the stage `open` of a run, which says what was found. */
+export function openStage(reporter: Reporter, options: SourceOptions): Promise<Source> {
+  return runStage(
+    reporter,
+    'open',
+    () => openSource(options),
+    ({ name, tensors }) => `${name}, ${plural(tensors.size, 'tensor')}`,
+  );
 }
 
 /**

@@ -5,6 +5,7 @@
 import { type ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { type Activation, readActivation } from '../blocks/activation.ts';
+import { readWidthAndHeads } from '../config-shapes.ts';
 
 export interface Gpt2Config {
   readonly hidden: number;
@@ -34,15 +35,10 @@ export function readGpt2Config(reader: ConfigReader): Gpt2Config {
     if (reader.bool(key, { default: value }) === value) continue;
     throw fail('VC1232', { where: reader.place(key), found: String(!value), expected: String(value) });
   }
-  const hidden = reader.int('n_embd', { min: 1, max: configLimits.width, default: 768 });
-  const heads = reader.int('n_head', { min: 1, max: configLimits.heads, default: 12 });
-  if (hidden % heads !== 0) {
-    throw reader.conflict(
-      ['n_embd', 'n_head'],
-      `${hidden} and ${heads}`,
-      'heads that divide the hidden size',
-    );
-  }
+  const { width: hidden, heads } = readWidthAndHeads(reader, {
+    width: { key: 'n_embd', default: 768 },
+    heads: { key: 'n_head', default: 12 },
+  });
   return {
     hidden,
     heads,

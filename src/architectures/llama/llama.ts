@@ -8,6 +8,7 @@ import { findModules, type ModuleNames } from '../module-names.ts';
 import { refuseResolution, textSideFiles } from '../text-model.ts';
 import { readLlamaConfig } from './config.ts';
 import { buildLlamaDecoder } from './decoder.ts';
+import { llamaDecoderRecipe } from './recipe.ts';
 
 const modules = {
   model: { prefixes: ['model'], contents: ['layers.', 'embed_tokens.'] },
@@ -17,7 +18,7 @@ const modules = {
 function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   refuseResolution(options);
   const config = readLlamaConfig(new ConfigReader(checkpoint.config));
-  const { vocab, hidden, layers, kvHeads, headDim, endOfTextId } = config;
+  const { vocab, hidden, endOfTextId } = config;
   const table = new TensorTable(checkpoint.tensors);
   const weights = findModules(table, modules);
   return {
@@ -28,7 +29,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     }),
     recipe: {
       embed: { component: 'embed' },
-      decoder: { component: 'decoder', layers, kvHeads, headDim, scalars: [] },
+      decoder: llamaDecoderRecipe(config),
       vocabSize: vocab,
       hiddenSize: hidden,
       textIds: vocab,

@@ -1,5 +1,6 @@
 /** How the graphs of a LLaVA checkpoint work together. */
 import type { GenerationRecipe } from '../architecture.ts';
+import { llamaDecoderRecipe } from '../llama/recipe.ts';
 import type { LlavaConfig } from './config.ts';
 
 export function llavaRecipe({ text, imageTokenId }: LlavaConfig): GenerationRecipe {
@@ -11,13 +12,7 @@ export function llavaRecipe({ text, imageTokenId }: LlavaConfig): GenerationReci
       feed: { form: 'pixels' },
     },
     embed: { component: 'embed' },
-    decoder: {
-      component: 'decoder',
-      layers: text.layers,
-      kvHeads: text.kvHeads,
-      headDim: text.headDim,
-      scalars: [],
-    },
+    decoder: llamaDecoderRecipe(text),
     splice: { rule: 'image-token', tokenId: imageTokenId },
     prompt: {
       picture: '<image>',

@@ -10,6 +10,7 @@ import type { SliceRule } from '../architecture.ts';
 import { readActivation } from '../blocks/activation.ts';
 import type { EncoderConfig } from '../blocks/encoder-layer.ts';
 import { resamplerHeads } from '../blocks/resampler.ts';
+import { readVisionSizes } from '../config-shapes.ts';
 import { type LlamaConfig, readLlamaConfig } from '../llama/config.ts';
 import { requireVariant } from '../variants.ts';
 
@@ -73,29 +74,13 @@ const releasedVision: JsonObject = {
 
 function readVision(reader: ConfigReader, drops: boolean): MiniCpmVisionConfig {
   requireVariant(reader, 'model_type', ['idefics2', 'idefics2_vision'], 'idefics2');
-  const width = reader.int('hidden_size', { min: 1, max: configLimits.width, default: 768 });
-  const heads = reader.int('num_attention_heads', { min: 1, max: configLimits.heads, default: 12 });
-  if (width % heads !== 0) {
-    throw reader.conflict(
-      ['hidden_size', 'num_attention_heads'],
-      `${width} and ${heads}`,
-      'heads that divide the hidden size',
-    );
-  }
-  const patch = reader.int('patch_size', { min: 1, max: configLimits.side, default: 32 });
-  const imageSize = reader.int('image_size', { min: 1, max: configLimits.side, default: 224 });
-  const side = Math.floor(imageSize / patch);
-  if (side < 1) {
-    throw reader.conflict(['image_size', 'patch_size'], `${imageSize} and ${patch}`, 'at least one patch');
-  }
-  // Pictures are RGB all the way from the preprocessor.
-  reader.int('num_channels', { min: 3, max: 3, default: 3 });
+  const { width, heads, patch, imageSize } = readVisionSizes(reader);
   const layers = reader.int('num_hidden_layers', { min: 1, max: configLimits.layers, default: 12 });
   return {
     width,
     heads,
     patch,
-    side,
+    side: Math.floor(imageSize / patch),
     layers: drops ? layers - 1 : layers,
     mlpWidth: reader.int('intermediate_size', { min: 1, max: configLimits.width, default: 3072 }),
     activation: readActivation(reader, 'hidden_act', 'gelu_pytorch_tanh'),

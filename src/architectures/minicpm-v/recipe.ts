@@ -1,5 +1,6 @@
 /** How the graphs of a MiniCPM-Llama3-V 2.5 checkpoint work together. */
 import type { GenerationRecipe, SliceFeed } from '../architecture.ts';
+import { llamaDecoderRecipe } from '../llama/recipe.ts';
 import type { MiniCpmConfig } from './config.ts';
 import type { SpecialTokens } from './special-tokens.ts';
 
@@ -15,13 +16,7 @@ export function miniCpmRecipe(
   return {
     vision: { component: 'vision', input: 'pixel_values', output: 'image_features', feed },
     embed: { component: 'embed' },
-    decoder: {
-      component: 'decoder',
-      layers: text.layers,
-      kvHeads: text.kvHeads,
-      headDim: text.headDim,
-      scalars: [],
-    },
+    decoder: llamaDecoderRecipe(text),
     splice: {
       rule: 'between-markers',
       startId: tokens.imageStart.id,

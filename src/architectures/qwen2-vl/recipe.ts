@@ -2,6 +2,7 @@
 import { chatTemplate } from '../../formats/checkpoint/chat-template.ts';
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import type { GenerationRecipe, PatchRowFeed, PromptTemplate } from '../architecture.ts';
+import { llamaDecoderRecipe } from '../llama/recipe.ts';
 import type { Qwen2VlConfig } from './config.ts';
 
 export function qwen2VlRecipe(
@@ -12,14 +13,7 @@ export function qwen2VlRecipe(
   return {
     vision: { component: 'vision', input: 'pixel_values', output: 'image_features', feed },
     embed: { component: 'embed' },
-    decoder: {
-      component: 'decoder',
-      layers: text.layers,
-      kvHeads: text.kvHeads,
-      headDim: text.headDim,
-      scalars: [],
-      positions: 'time-row-column',
-    },
+    decoder: { ...llamaDecoderRecipe(text), positions: 'time-row-column' },
     splice: { rule: 'image-token', tokenId: imageTokenId, videoTokenId },
     prompt,
     vocabSize: text.vocab,

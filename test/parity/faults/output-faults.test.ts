@@ -35,6 +35,17 @@ interface Planted extends Pick<StreamedCase, 'golden'> {
   readonly text: RegExp;
 }
 
+/** The features of all views, before they are laid in a row, become what a node makes of them. */
+function changeFeatures(model: Model, make: (rows: Value) => Parameters<Model['graph']['addNode']>[0]): void {
+  const rows = model.graph.outputs[0]?.producer?.input(0);
+  if (rows === undefined) throw new Error('no features');
+  insertAfter(rows, (value, before) => {
+    const node = model.graph.addNode(make(value), before);
+    model.graph.setType(node.output, value.type);
+    return node.output;
+  });
+}
+
 const faults: Readonly<Record<string, Planted>> = {
   'one flipped zero point': {
     golden: qwen,
@@ -113,17 +124,8 @@ const faults: Readonly<Record<string, Planted>> = {
     precision: 'fp32',
     component: 'vision',
     plant: async (model) => {
-      const [features] = model.graph.outputs;
-      const last = features?.producer;
-      const rows = last?.input(0);
-      if (rows === undefined || last === undefined) throw new Error('no features');
       const order = int64(model, 'order', [0, 1, 5, 3, 4, 2, 6]);
-      const node = model.graph.addNode(
-        { op: 'Gather', inputs: [rows, order], attributes: { axis: 0 } },
-        last,
-      );
-      model.graph.setType(node.output, rows.type);
-      model.graph.setInput(last, 0, node.output);
+      changeFeatures(model, (rows) => ({ op: 'Gather', inputs: [rows, order], attributes: { axis: 0 } }));
     },
     finding: { kind: 'exchanged views', places: ['tile row 0 column 2', 'tile row 1 column 2'] },
     text: /exchanged views/,
@@ -158,18 +160,12 @@ const faults: Readonly<Record<string, Planted>> = {
     precision: 'int4',
     component: 'vision',
     plant: async (model) => {
-      const [features] = model.graph.outputs;
-      const last = features?.producer;
-      const rows = last?.input(0);
-      if (rows === undefined || last === undefined) throw new Error('no features');
       // Token 9 of tile row 1 column 0, of 7 views of 16 tokens.
       const values = Array.from({ length: 7 * 16 * 128 }, (_, at) =>
         Math.floor(at / 128) === 3 * 16 + 9 ? 0.5 : 0,
       );
       const more = constant(model, 'more', values, [7, 16, 128]);
-      const node = model.graph.addNode({ op: 'Add', inputs: [rows, more] }, last);
-      model.graph.setType(node.output, rows.type);
-      model.graph.setInput(last, 0, node.output);
+      changeFeatures(model, (rows) => ({ op: 'Add', inputs: [rows, more] }));
     },
     finding: { kind: 'operator', places: ['tile row 1 column 0, token 9'] },
     text: /only in tile row 1 column 0, token 9$/,
