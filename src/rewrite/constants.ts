@@ -3,6 +3,7 @@
  * and Constant nodes) can be read: a pass never waits for bytes of a checkpoint.
  */
 import type { Value } from '../graph/value.ts';
+import { bfloatToFloat, halfToFloat } from '../kernels/half.ts';
 import { elementCount } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -18,7 +19,7 @@ export function constantTensor(value: Value | undefined): Tensor | undefined {
   return attribute?.kind === 'tensor' ? attribute.value : undefined;
 }
 
-/** The numbers of a small int64, int32 or float32 constant in memory; undefined for anything else. */
+/** The numbers of a small constant in memory, of a type that graphs compute with; undefined for anything else. */
 export function constantNumbers(value: Value | undefined): readonly number[] | undefined {
   const tensor = constantTensor(value);
   if (tensor?.origin.kind !== 'inline' || elementCount(tensor.shape) > largestConstant) return undefined;
@@ -36,7 +37,10 @@ export function constantScalar(value: Value | undefined): number | undefined {
 }
 
 const readers: Readonly<Partial<Record<Tensor['dtype'], (view: DataView, index: number) => number>>> = {
+  float64: (view, index) => view.getFloat64(index * 8, true),
   float32: (view, index) => view.getFloat32(index * 4, true),
+  float16: (view, index) => halfToFloat(Uint16Array.of(view.getUint16(index * 2, true)))[0] ?? Number.NaN,
+  bfloat16: (view, index) => bfloatToFloat(Uint16Array.of(view.getUint16(index * 2, true)))[0] ?? Number.NaN,
   int32: (view, index) => view.getInt32(index * 4, true),
   // Parameters beyond 2^53 (INT64_MAX as "to the end" of a Slice) lose their last bits, which none needs.
   int64: (view, index) => Number(view.getBigInt64(index * 8, true)),
