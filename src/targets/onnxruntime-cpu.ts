@@ -1,12 +1,27 @@
 /** ONNX Runtime's CPU provider, as executed with onnxruntime-node 1.30. */
+import { cpuKernels } from './kernel-data.ts';
 import type { Target } from './target.ts';
 
 export const onnxruntimeCpu: Target = {
-  id: 'onnxruntime-cpu',
+  id: 'cpu',
   title: 'ONNX Runtime, CPU',
+  kernels: [cpuKernels],
+  // float16 graphs run too: the runtime wraps the float32 kernel in casts.
+  castTypes: { float16: 'float32' },
   support: {
-    // float16 graphs run too: the runtime wraps the float32 kernel in casts.
-    'com.microsoft::MultiHeadAttention': { dtypes: ['float32', 'float16'], cache: true, attentionBias: true },
+    'com.microsoft::MultiHeadAttention': {
+      dtypes: ['float32', 'float16'],
+      cache: true,
+      attentionBias: true,
+      keyPaddingMask: true,
+    },
+    'com.microsoft::GroupQueryAttention': {
+      dtypes: ['float32', 'float16'],
+      headSizeMultiple: 8,
+      rotaryHeadSizeMultiple: 16,
+      attentionBias: true,
+    },
+    Attention: { dtypes: ['float32', 'float16'] },
     'com.microsoft::MatMulNBits': {
       bits: [2, 4, 8],
       activations: ['float32', 'float16'],

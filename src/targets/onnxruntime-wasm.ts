@@ -2,13 +2,22 @@
  * ONNX Runtime Web's WebAssembly provider in the build that holds WebGPU, too: transformers.js 4 loads it whatever the
  * device, and it leaves out kernels of the CPU that WebGPU has. As executed with onnxruntime-web 1.31.0-dev.20260914.
  */
+import { cpuKernels } from './kernel-data.ts';
 import type { Target } from './target.ts';
 
 export const onnxruntimeWasm: Target = {
-  id: 'onnxruntime-wasm',
+  id: 'wasm',
   title: 'ONNX Runtime Web, WebAssembly',
+  kernels: [cpuKernels],
+  except: { 'com.microsoft::GatherBlockQuantized': 'no kernel' },
+  castTypes: { float16: 'float32' },
   support: {
-    'com.microsoft::MultiHeadAttention': { dtypes: ['float32', 'float16'], cache: true, attentionBias: true },
+    'com.microsoft::MultiHeadAttention': {
+      dtypes: ['float32', 'float16'],
+      cache: true,
+      attentionBias: true,
+      keyPaddingMask: true,
+    },
     'com.microsoft::MatMulNBits': {
       bits: [4, 8],
       activations: ['float32'],

@@ -1,11 +1,30 @@
 /** ONNX Runtime's WebGPU provider, as executed with onnxruntime-node 1.30. */
+import { webgpuKernels } from './kernel-data.ts';
 import type { Target } from './target.ts';
 
+/** Kernels that the source registers in other ways than the table was read from; found by running them. */
+const foundByProbe = `
+@
+`;
+
 export const onnxruntimeWebgpu: Target = {
-  id: 'onnxruntime-webgpu',
+  id: 'webgpu',
   title: 'ONNX Runtime, WebGPU',
+  kernels: [webgpuKernels, foundByProbe],
+  elementTypes: ['float32', 'float16', 'int32', 'uint32', 'bool'],
   support: {
-    'com.microsoft::MultiHeadAttention': { dtypes: ['float32', 'float16'], cache: true, attentionBias: true },
+    'com.microsoft::MultiHeadAttention': {
+      dtypes: ['float32', 'float16'],
+      cache: true,
+      attentionBias: true,
+      keyPaddingMask: false,
+    },
+    'com.microsoft::GroupQueryAttention': {
+      dtypes: ['float32', 'float16'],
+      headSizeMultiple: 8,
+      rotaryHeadSizeMultiple: 16,
+      attentionBias: true,
+    },
     'com.microsoft::MatMulNBits': {
       bits: [2, 4, 8],
       activations: ['float32', 'float16'],

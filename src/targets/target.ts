@@ -1,7 +1,12 @@
 /**
  * Targets are data: what a runtime's execution provider runs, as far as a pass has to choose. A pass asks for
  * what every target can do; it never asks which target it is.
+ *
+ * `noKernel` asks the tables of registered kernels; `unsupported` asks what is known of one operator beyond them: the
+ * forms of attributes and inputs that a kernel takes.
  */
+import { firstVersion, opSchema } from '../graph/op-schema.ts';
+import { type Kernel, kernelTable } from './kernels.ts';
 
 /** com.microsoft::MultiHeadAttention with q, k, v as [batch, sequence, heads * headSize]. */
 export interface MultiHeadAttentionSupport {
@@ -10,6 +15,23 @@ export interface MultiHeadAttentionSupport {
   readonly cache: boolean;
   /** attention_bias input, an additive mask. */
   readonly attentionBias: boolean;
+  /** key_padding_mask input. */
+  readonly keyPaddingMask: boolean;
+}
+
+/** com.microsoft::GroupQueryAttention. */
+export interface GroupQueryAttentionSupport {
+  readonly dtypes: readonly string[];
+  /** What the head size has to be a multiple of. */
+  readonly headSizeMultiple: number;
+  /** The same where the operator turns queries and keys itself. */
+  readonly rotaryHeadSizeMultiple: number;
+  readonly attentionBias: boolean;
+}
+
+/** Attention of ai.onnx 23 and 24. */
+export interface StandardAttentionSupport {
+  readonly dtypes: readonly string[];
 }
 
 /** com.microsoft::MatMulNBits with uint8 weights. */
@@ -37,6 +59,8 @@ export interface GatherBlockQuantizedSupport {
 
 export interface OperatorSupport {
   readonly 'com.microsoft::MultiHeadAttention': MultiHeadAttentionSupport;
+  readonly 'com.microsoft::GroupQueryAttention': GroupQueryAttentionSupport;
+  readonly Attention: StandardAttentionSupport;
   readonly 'com.microsoft::MatMulNBits': MatMulNBitsSupport;
   readonly 'com.microsoft::GatherBlockQuantized': GatherBlockQuantizedSupport;
 }
@@ -44,7 +68,18 @@ export interface OperatorSupport {
 export interface Target {
   readonly id: string;
   readonly title: string;
-  /** An operator that is absent has no kernel there. */
+  /**
+   * Tables of kernels (their form: kernels.ts), each asked in turn; or `standard`: whatever an operator set of ai.onnx
+   * defines.
+   */
+  readonly kernels: readonly string[] | 'standard';
+  /** Operators of the tables that do not run there all the same, or not well: why. */
+  readonly except?: Readonly<Record<string, string>>;
+  /** Element types of float tensors that the provider takes at all; default: those of its kernels. */
+  readonly elementTypes?: readonly string[];
+  /** Types that are cast around a kernel of another type: float16 to float32 on the CPU. */
+  readonly castTypes?: Readonly<Record<string, string>>;
+  /** What is known of some operators beyond the tables. An operator that is absent has no kernel there. */
   readonly support: Partial<OperatorSupport>;
 }
 
@@ -60,4 +95,83 @@ export function unsupported<K extends keyof OperatorSupport>(
     if (reason !== undefined) return `${operator} on ${target.id}: ${reason}`;
   }
   return undefined;
+}
+
+/** An operator as a pass would write it. */
+export interface KernelQuestion {
+  /** Operator set of ai.onnx that the model imports; operators of other domains are asked for in version 1. */
+  readonly opset: number;
+  /** Element type of the first input. */
+  readonly dtype: string;
+}
+
+/**
+ * The first reason why a target has no kernel for `domain::Name` (`Name` in ai.onnx), or why it had better not be
+ * used there; undefined when every target has one.
+ */
+export function noKernel(
+  targets: readonly Target[],
+  operator: string,
+  question: KernelQuestion,
+): string | undefined {
+  for (const target of targets) {
+    const reason = objection(target, operator, question);
+    if (reason !== undefined) return `${operator} on ${target.id}: ${reason}`;
+  }
+  return undefined;
+}
+
+function objection(target: Target, operator: string, { opset, dtype }: KernelQuestion): string | undefined {
+  const { domain, opType, version } = definition(operator, opset);
+  const schema = opSchema(domain, opType, version);
+  if (schema === undefined) {
+    const first = firstVersion(domain, opType);
+    return first === undefined ? 'no such operator' : `the model has operator set ${opset}, not ${first}`;
+  }
+  const variable = schema.inputs[0]?.variable;
+  return missingKernel(
+    target,
+    operator,
+    schema.since,
+    (kernel) => {
+      const types = variable === undefined ? undefined : kernel.types.get(variable);
+      return types === undefined || types.has(target.castTypes?.[dtype] ?? dtype) || types.has(dtype);
+    },
+    [dtype],
+  );
+}
+
+/** Domain, name and the version of the domain that counts, of an operator in a model of operator set `opset`. */
+export function definition(
+  operator: string,
+  opset: number,
+): { readonly domain: string; readonly opType: string; readonly version: number } {
+  const [domain = '', opType] = operator.split('::');
+  return opType === undefined
+    ? { domain: '', opType: domain, version: opset }
+    : { domain, opType, version: 1 };
+}
+
+/**
+ * Why a target has no kernel for an operator whose definition is that of version `since`, for tensors of the element
+ * types `dtypes`; `fits` tells whether a kernel takes the types of its variables.
+ */
+export function missingKernel(
+  target: Target,
+  operator: string,
+  since: number,
+  fits: (kernel: Kernel) => boolean,
+  dtypes: readonly string[],
+): string | undefined {
+  const exception = target.except?.[operator];
+  if (exception !== undefined) return exception;
+  const foreign = dtypes.find((dtype) => target.elementTypes?.includes(dtype) === false);
+  if (foreign !== undefined) return `no ${foreign}`;
+  if (target.kernels === 'standard')
+    return operator.includes('::') ? 'not an operator of ai.onnx' : undefined;
+  const kernels = target.kernels.flatMap((text) => kernelTable(text).get(operator) ?? []);
+  if (kernels.length === 0) return 'no kernel';
+  const ofVersion = kernels.filter((kernel) => kernel.since <= since && since <= kernel.until);
+  if (ofVersion.length === 0) return `no kernel for the operator as of version ${since}`;
+  return ofVersion.some(fits) ? undefined : `no kernel for ${dtypes.join(', ')}`;
 }
