@@ -36,6 +36,21 @@ export function constantScalar(value: Value | undefined): number | undefined {
   return numbers?.length === 1 ? numbers[0] : undefined;
 }
 
+/**
+ * How far a constant of a type may be from the number that was meant: exporters round to the type, and authors
+ * write 0.797885. Relative; integers are exact.
+ */
+export function rounding(dtype: Tensor['dtype']): number {
+  return roundings[dtype] ?? 0;
+}
+
+const roundings: Readonly<Partial<Record<Tensor['dtype'], number>>> = {
+  float64: 2 ** -18,
+  float32: 2 ** -18,
+  float16: 2 ** -10,
+  bfloat16: 2 ** -7,
+};
+
 const readers: Readonly<Partial<Record<Tensor['dtype'], (view: DataView, index: number) => number>>> = {
   float64: (view, index) => view.getFloat64(index * 8, true),
   float32: (view, index) => view.getFloat32(index * 4, true),

@@ -5,7 +5,15 @@
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { commutativeOps, type OpPattern, type ValuePattern } from './pattern.ts';
+import { constantScalar, constantTensor, rounding } from './constants.ts';
+import {
+  commutativeOps,
+  type Factor,
+  type OpPattern,
+  type ProductPattern,
+  productOps,
+  type ValuePattern,
+} from './pattern.ts';
 
 export class Match<N extends string = string> {
   readonly root: Node;
@@ -60,16 +68,38 @@ interface Covered {
   readonly shared: boolean;
 }
 
-interface Goal {
+type Goal = ValueGoal | ProductGoal;
+
+interface ValueGoal {
   readonly pattern: ValuePattern | null;
   readonly value: Value | undefined;
   readonly next: Goal | undefined;
 }
 
+/** What is left of a product: terms of the graph to account for, factors of the pattern to find among them. */
+interface ProductGoal {
+  readonly product: ProductPattern;
+  readonly terms: readonly Term[];
+  readonly factors: readonly Factor[];
+  /** The constants met so far. */
+  readonly scale: number;
+  /** How far off they may be together, relative. */
+  readonly slack: number;
+  readonly next: Goal | undefined;
+}
+
+interface Term {
+  readonly value: Value;
+  readonly inverted: boolean;
+}
+
 /** Matches with `root` as the pattern's outermost operator. */
-export function matchPattern<N extends string>(pattern: OpPattern<N>, root: Node): Match<N> | MatchFailure {
+export function matchPattern<N extends string>(
+  pattern: OpPattern<N> | ProductPattern<N>,
+  root: Node,
+): Match<N> | MatchFailure {
   const search = new Search(root);
-  const value = root.outputs[pattern.output] ?? undefined;
+  const value = root.outputs[pattern.kind === 'op' ? pattern.output : 0] ?? undefined;
   const state = search.solve({ pattern, value, next: undefined }, { nodes: [], values: new Map() });
   if (state === undefined) return search.failure;
   return new Match<N>(
@@ -90,6 +120,7 @@ class Search {
 
   solve(goal: Goal | undefined, state: State): State | undefined {
     if (goal === undefined) return this.#exclusive(state);
+    if ('product' in goal) return this.#solveProduct(goal, state);
     const { pattern, value, next } = goal;
     if (pattern === null) {
       return value === undefined
@@ -112,7 +143,52 @@ class Search {
       }
       case 'op':
         return this.#solveOp(pattern, value, next, state);
+      case 'product': {
+        const terms = [{ value, inverted: false }];
+        const { factors } = pattern;
+        return this.#solveProduct({ product: pattern, terms, factors, scale: 1, slack: 0, next }, state);
+      }
     }
+  }
+
+  /** The first term is one of the factors, or a number, or a product itself. */
+  #solveProduct(goal: ProductGoal, state: State): State | undefined {
+    const { product, factors, scale, slack } = goal;
+    const [term, ...terms] = goal.terms;
+    if (term === undefined) {
+      if (factors.length > 0) return this.#fail(state, `a factor is missing`);
+      if (Math.abs(scale - product.scale) > slack * Math.abs(product.scale)) {
+        return this.#fail(state, `the factors are multiplied by ${scale}, not by ${product.scale}`);
+      }
+      return this.solve(goal.next, state);
+    }
+    const { value, inverted } = term;
+    for (const [index, factor] of factors.entries()) {
+      if (factor.inverted !== inverted) continue;
+      const next: ProductGoal = { ...goal, terms, factors: factors.toSpliced(index, 1) };
+      const found = this.solve({ pattern: factor.pattern, value, next }, state);
+      if (found !== undefined) return found;
+    }
+    const number = constantScalar(value);
+    if (number !== undefined) {
+      const dtype = constantTensor(value)?.dtype ?? 'int64';
+      const scaled = inverted ? scale / number : scale * number;
+      return this.#solveProduct({ ...goal, terms, scale: scaled, slack: slack + rounding(dtype) }, state);
+    }
+    const node = value.producer;
+    if (node === undefined || !productOps.includes(node.op)) {
+      return this.#fail(state, `${value.name} from ${node?.op ?? 'no node'} is none of the factors`);
+    }
+    if (node.graph !== this.#root.graph) {
+      return this.#fail(state, `${node.name} stands in another graph`);
+    }
+    const inner = factorsOf(node, inverted);
+    const open = [...inner, ...terms].filter((each) => constantScalar(each.value) === undefined);
+    if (open.length > factors.length) return this.#fail(state, `${node.name} has more factors`);
+    return this.#solveProduct(
+      { ...goal, terms: [...inner, ...terms], scale: node.op === 'Neg' ? -scale : scale },
+      { ...state, nodes: [...state.nodes, { node, shared: false }] },
+    );
   }
 
   #solveOp(pattern: OpPattern, value: Value, next: Goal | undefined, state: State): State | undefined {
@@ -184,6 +260,14 @@ class Search {
     if (state.nodes.length >= this.failure.depth) this.failure = { reason, depth: state.nodes.length };
     return undefined;
   }
+}
+
+/** The inputs of a node that spells a product; the second one of Div and that of Reciprocal divide. */
+function factorsOf(node: Node, inverted: boolean): readonly Term[] {
+  return node.inputs.flatMap((value, index) => {
+    const divides = node.op === 'Reciprocal' || (node.op === 'Div' && index === 1);
+    return value === null ? [] : [{ value, inverted: divides !== inverted }];
+  });
 }
 
 function firstReason<T>(

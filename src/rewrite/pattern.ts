@@ -7,7 +7,7 @@
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { constantNumbers, constantScalar, constantTensor } from './constants.ts';
+import { constantNumbers, constantScalar, constantTensor, rounding } from './constants.ts';
 
 /** A condition: undefined when it holds, else the reason why it does not. */
 export type Check<T> = (subject: T) => string | undefined;
@@ -15,7 +15,24 @@ export type Check<T> = (subject: T) => string | undefined;
 export type ValuePattern<N extends string = string> =
   | { readonly kind: 'value'; readonly name?: N; readonly checks: readonly Check<Value>[] }
   | { readonly kind: 'either'; readonly alternatives: readonly ValuePattern<N>[] }
+  | ProductPattern<N>
   | OpPattern<N>;
+
+/**
+ * `scale` times the factors, however Mul, Div, Reciprocal and Neg spell it: in any order and association, the
+ * scale in one constant or in several.
+ */
+export interface ProductPattern<N extends string = string> {
+  readonly kind: 'product';
+  readonly factors: readonly Factor<N>[];
+  readonly scale: number;
+}
+
+export interface Factor<N extends string = string> {
+  readonly pattern: ValuePattern<N>;
+  /** The value divides. */
+  readonly inverted: boolean;
+}
 
 export interface OpPattern<N extends string = string> {
   readonly kind: 'op';
@@ -67,12 +84,13 @@ export function constant<N extends string>(name?: N, where?: Check<Value>): Valu
   };
 }
 
-/** A constant with one element, in memory; `equals` compares as float32 numbers. */
+/** A constant with one element, in memory, that is `equals` as far as its type can tell. */
 export function scalar<N extends string>(name?: N, equals?: number): ValuePattern<N> {
   return constant(name, (value) => {
     const found = constantScalar(value);
     if (found === undefined) return `${value.name} is not one number in memory`;
-    if (equals !== undefined && Math.fround(found) !== Math.fround(equals)) {
+    const slack = rounding(constantTensor(value)?.dtype ?? 'int64');
+    if (equals !== undefined && Math.abs(found - equals) > slack * Math.abs(equals)) {
       return `${value.name} is ${found}, not ${equals}`;
     }
     return undefined;
@@ -92,6 +110,26 @@ export function numbers(expected: readonly number[]): ValuePattern<never> {
 /** The first alternative that lets the whole pattern match. */
 export function either<N extends string>(...alternatives: readonly ValuePattern<N>[]): ValuePattern<N> {
   return { kind: 'either', alternatives };
+}
+
+/** Operators that spell products; see ProductPattern. */
+export const productOps: readonly string[] = ['Mul', 'Div', 'Reciprocal', 'Neg'];
+
+/** `product([any('x'), over(any('deviation'))], 0.5)` is x / (2 · deviation). */
+export function product<N extends string>(
+  factors: readonly (ValuePattern<N> | Factor<N>)[],
+  scale = 1,
+): ProductPattern<N> {
+  return {
+    kind: 'product',
+    factors: factors.map((factor) => ('inverted' in factor ? factor : { pattern: factor, inverted: false })),
+    scale,
+  };
+}
+
+/** A divisor of a product. */
+export function over<N extends string>(pattern: ValuePattern<N>): Factor<N> {
+  return { pattern, inverted: true };
 }
 
 /** The output of an operator. */

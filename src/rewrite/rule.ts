@@ -4,7 +4,7 @@
  */
 import type { Node } from '../graph/node.ts';
 import { isFailure, type Match, type MatchFailure, matchPattern } from './matcher.ts';
-import type { OpPattern } from './pattern.ts';
+import { type OpPattern, type ProductPattern, productOps } from './pattern.ts';
 import type { Rewriter } from './rewriter.ts';
 
 export interface Rule {
@@ -23,7 +23,7 @@ export interface Attempt {
 
 export interface RuleSpec<N extends string, C> {
   readonly name: string;
-  readonly pattern: OpPattern<N>;
+  readonly pattern: OpPattern<N> | ProductPattern<N>;
   /** A string says why the match is refused. */
   readonly refine: (match: Match<N>) => C | string;
   readonly rewrite: (captures: C, rewriter: Rewriter) => void;
@@ -33,7 +33,7 @@ export interface RuleSpec<N extends string, C> {
 export function rule<N extends string, C extends object>(spec: RuleSpec<N, C>): Rule {
   return {
     name: spec.name,
-    roots: spec.pattern.ops,
+    roots: spec.pattern.kind === 'op' ? spec.pattern.ops : productOps,
     attempt: (root) => {
       const match = matchPattern(spec.pattern, root);
       if (isFailure(match)) return match;

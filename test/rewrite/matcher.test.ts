@@ -5,7 +5,18 @@ import type { Node } from '../../src/graph/node.ts';
 import { tensorType } from '../../src/graph/types.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { isFailure, matchPattern } from '../../src/rewrite/matcher.ts';
-import { any, constant, either, numbers, type OpPattern, op, scalar } from '../../src/rewrite/pattern.ts';
+import {
+  any,
+  constant,
+  either,
+  numbers,
+  type OpPattern,
+  op,
+  over,
+  type ProductPattern,
+  product,
+  scalar,
+} from '../../src/rewrite/pattern.ts';
 import { inlineTensor } from '../../src/tensor/tensor.ts';
 import { buildModel } from '../support/run-model.ts';
 
@@ -19,7 +30,7 @@ function rootOf(make: Make): Node {
   return root;
 }
 
-function reasonOf(pattern: OpPattern, make: Make): string {
+function reasonOf(pattern: OpPattern | ProductPattern, make: Make): string {
   const result = matchPattern(pattern, rootOf(make));
   return isFailure(result) ? result.reason : 'it matches';
 }
@@ -83,6 +94,86 @@ describe('operators', () => {
       'it matches',
     );
     expect(reasonOf(op('Clip', [any(), null, any()]), make)).toMatch(/was not expected/);
+  });
+});
+
+describe('products', () => {
+  // x · exp(x) / (2 · abs(x))
+  const pattern = product([any('x'), op('Exp', [any('x')]), over(op('Abs', [any('x')]))], 0.5);
+  const mul = (b: GraphBuilder, left: Value, right: Value): Value => b.op('Mul', [left, right]);
+  const div = (b: GraphBuilder, left: Value, right: Value): Value => b.op('Div', [left, right]);
+
+  it.each<[string, Make]>([
+    ['scale first', (b, x) => div(b, mul(b, b.scalar(0.5), mul(b, x, b.op('Exp', [x]))), b.op('Abs', [x]))],
+    ['divisor first', (b, x) => mul(b, div(b, b.op('Exp', [x]), mul(b, b.op('Abs', [x]), b.scalar(2))), x)],
+    [
+      'reciprocal',
+      (b, x) =>
+        mul(b, b.op('Reciprocal', [b.op('Abs', [x])]), mul(b, div(b, x, b.scalar(2)), b.op('Exp', [x]))),
+    ],
+    [
+      'one over',
+      (b, x) =>
+        mul(b, mul(b, x, div(b, b.scalar(1), b.op('Abs', [x]))), mul(b, b.op('Exp', [x]), b.scalar(0.5))),
+    ],
+    [
+      'divided by a quotient',
+      (b, x) => div(b, x, div(b, mul(b, b.scalar(2), b.op('Abs', [x])), b.op('Exp', [x]))),
+    ],
+    [
+      'two signs',
+      (b, x) => div(b, mul(b, x, b.op('Exp', [x])), b.op('Neg', [mul(b, b.scalar(-2), b.op('Abs', [x]))])),
+    ],
+  ])('are found however they are spelled: %s', (_, make) => {
+    const match = matchPattern(pattern, rootOf(make));
+    if (isFailure(match)) throw new Error(match.reason);
+    expect(match.value('x').name).toBe('x');
+    expect(match.nodes[0]).toBe(match.root);
+  });
+
+  it('have no other scale, no other factor and none upside down', () => {
+    const scaled =
+      (scale: number): Make =>
+      (b, x) =>
+        mul(b, mul(b, x, b.scalar(scale)), div(b, b.op('Exp', [x]), b.op('Abs', [x])));
+    expect(reasonOf(pattern, scaled(0.5000001))).toBe('it matches');
+    expect(reasonOf(pattern, scaled(0.75))).toMatch(/multiplied by 0\.75, not by 0\.5$/);
+    expect(reasonOf(pattern, (b, x) => mul(b, x, b.op('Exp', [x])))).toBe('a factor is missing');
+    expect(
+      reasonOf(pattern, (b, x) => div(b, mul(b, x, b.op('Abs', [x])), mul(b, b.scalar(2), b.op('Exp', [x])))),
+    ).not.toBe('it matches');
+    expect(reasonOf(pattern, (b, x) => mul(b, scaled(0.5)(b, x), x))).toMatch(/has more factors$/);
+  });
+
+  it('take a product for one factor where that makes them match', () => {
+    // The factor is itself a product of two values that are not constant.
+    const make: Make = (b, x) => {
+      const inner = mul(b, x, b.op('Neg', [x]));
+      return mul(b, mul(b, b.scalar(0.5), inner), div(b, b.op('Exp', [inner]), b.op('Abs', [inner])));
+    };
+    const match = matchPattern(pattern, rootOf(make));
+    if (isFailure(match)) throw new Error(match.reason);
+    expect(match.node('x').op).toBe('Mul');
+  });
+
+  it('take cubes for three equal factors', () => {
+    const cube = product([any('x'), any('x'), any('x')]);
+    expect(reasonOf(cube, (b, x) => mul(b, x, mul(b, x, x)))).toBe('it matches');
+    expect(reasonOf(cube, (b, x) => mul(b, x, mul(b, b.op('Exp', [x]), x)))).not.toBe('it matches');
+  });
+
+  it('leave alone what others read of them', () => {
+    const read: Make = (b, x) => {
+      const half = mul(b, x, b.scalar(0.5));
+      b.output('half', half);
+      return mul(b, half, div(b, b.op('Exp', [x]), b.op('Abs', [x])));
+    };
+    const { graph } = buildModel((b) => b.output('y', read(b, b.input('x', tensorType('float32', [2, 3])))));
+    const root = graph.outputs.at(-1)?.producer;
+    const failure = root === undefined ? undefined : matchPattern(pattern, root);
+    expect(failure !== undefined && isFailure(failure) && failure.reason).toBe(
+      'half is also an output of the graph',
+    );
   });
 });
 
