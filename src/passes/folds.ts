@@ -1,6 +1,6 @@
 /**
  * Folds that need no arithmetic on weights: nodes that change nothing, pairs that cancel, and operators on
- * constants that become derived tensors. Shared by fold-constants and by fusions that tidy up after themselves.
+ * constants that become derived tensors. Shared by fold and by fusions that tidy up after themselves.
  */
 import type { Node } from '../graph/node.ts';
 import { staticShape, type ValueType } from '../graph/types.ts';

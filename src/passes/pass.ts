@@ -1,6 +1,6 @@
 /**
  * A pass: one rewrite of a model, with validated options, one structured record of what it did, and no I/O.
- * It replaces weights by derived tensors and never reads their bytes.
+ * It replaces weights by derived tensors; only what folds small constants reads bytes, by `evaluate`.
  */
 import type { z } from 'zod';
 import type { Model } from '../graph/model.ts';
@@ -34,6 +34,8 @@ export interface PassContext {
    * its de-quantized or rounded form, float32. The implementation level of parity runs the plain graph with them.
    */
   substitute(name: string, tensor: Tensor): void;
+  /** Runs a model without inputs and gives its outputs by name. Throws VC6xxx when the runtime refuses it. */
+  evaluate(model: Model): Promise<ReadonlyMap<string, Tensor>>;
 }
 
 export interface PassResult {
@@ -49,5 +51,5 @@ export interface Pass<O = unknown> {
   readonly options: z.ZodType<O>;
   /** The option that pipeline text may give without its name: `retarget-resolution{1344x896}`. */
   readonly positional?: string;
-  run(model: Model, options: O, cx: PassContext): PassResult;
+  run(model: Model, options: O, cx: PassContext): PassResult | Promise<PassResult>;
 }

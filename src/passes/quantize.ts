@@ -5,7 +5,7 @@
  * bias that is added to the product moves into the operator where every target takes it. Every initializer gets a
  * row of coverage, with the reason when it stays.
  *
- * A weight behind a Cast, a Transpose or an Identity is one after fold-constants.
+ * A weight behind a Cast, a Transpose or an Identity is one after fold.
  */
 import { z } from 'zod';
 import { inferNode } from '../graph/infer/infer.ts';

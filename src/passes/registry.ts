@@ -1,7 +1,7 @@
 /** Every pass, in one list. The order is the one in which a conversion runs those that it needs. */
 import { deadCode } from './dead-code.ts';
 import { float16 } from './float16.ts';
-import { foldConstants } from './fold-constants.ts';
+import { fold } from './fold.ts';
 import { freezeDefaults } from './freeze-defaults.ts';
 import { fuseAttention } from './fusions/attention.ts';
 import { mergeLora } from './merge-lora.ts';
@@ -15,7 +15,7 @@ export const passes: readonly Pass[] = [
   retargetResolution,
   mergeLora,
   freezeDefaults,
-  foldConstants,
+  fold,
   fuseAttention,
   int4,
   int8,

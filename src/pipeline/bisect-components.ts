@@ -131,7 +131,7 @@ async function bisectComponent(
   const { id, model } = component;
   const wanted = work.component === undefined || work.component === id;
   const steps = wanted ? (work.steps.get(id) ?? []) : [];
-  const trace = tracePasses(model, steps, work.threshold);
+  const trace = await tracePasses(model, steps, work.threshold);
   const { stages, outputs } = await stageErrors({
     original: model,
     stages: trace.stages,

@@ -20,7 +20,7 @@ export interface Refusal {
   readonly before: Model;
   readonly error: VlmError;
   /** Runs the pass over another model. Throws what it throws. */
-  readonly apply: (model: Model) => Applied;
+  readonly apply: (model: Model) => Promise<Applied>;
 }
 
 export interface TracedStage extends Stage {
@@ -36,16 +36,20 @@ export interface Trace {
 }
 
 /** `threshold`: instead of the limit that holds at the precision so far. Throws only what is a bug of ours. */
-export function tracePasses(model: Model, steps: readonly PipelineStep[], threshold?: number): Trace {
+export async function tracePasses(
+  model: Model,
+  steps: readonly PipelineStep[],
+  threshold?: number,
+): Promise<Trace> {
   const stages: TracedStage[] = [];
   const idle: string[] = [];
   let before = model;
   for (const [index, step] of steps.entries()) {
     const pass = printPipeline([step]);
-    const apply = (other: Model): Applied => fairly(runStep(other, step));
+    const apply = async (other: Model): Promise<Applied> => fairly(await runStep(other, step));
     let ran: Ran;
     try {
-      ran = runStep(before, step);
+      ran = await runStep(before, step);
       checkPorts(pass, before, ran.made);
     } catch (error) {
       if (!(error instanceof VlmError)) throw error;
@@ -81,9 +85,9 @@ interface Ran {
   readonly record: PassRecord;
 }
 
-function runStep(before: Model, step: PipelineStep): Ran {
+async function runStep(before: Model, step: PipelineStep): Promise<Ran> {
   const made = cloneModel(before);
-  const { records, substitutes } = runPipeline(made, [step]);
+  const { records, substitutes } = await runPipeline(made, [step]);
   const [record] = records;
   if (record === undefined) throw new RangeError('a pass without a record');
   return { before, made, substitutes, record };

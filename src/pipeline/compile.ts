@@ -40,35 +40,37 @@ export interface CompiledComponent {
 export type OnBroken = (component: string, reproducer: Reproducer) => void;
 
 /** Throws VC44xx for the options, VC3xxx when a pass refuses or breaks a graph. */
-export function compile(
+export async function compile(
   built: BuiltModel,
   options: ResolvedOptions,
   onBroken: OnBroken = () => {},
   links: Links = noLinks,
-): readonly CompiledComponent[] {
+): Promise<readonly CompiledComponent[]> {
   const steps = chooseSteps(built, options);
-  return built.components.map((component) => {
+  const compiled: CompiledComponent[] = [];
+  for (const component of built.components) {
     const chosen = steps.get(component.id);
     if (chosen === undefined) throw new RangeError(`no steps for ${component.id}`);
-    return compileComponent(component, chosen, options.lora, onBroken, links);
-  });
+    compiled.push(await compileComponent(component, chosen, options.lora, onBroken, links));
+  }
+  return compiled;
 }
 
-function compileComponent(
+async function compileComponent(
   component: Component,
   steps: ComponentSteps,
   lora: LoraMode,
   onBroken: OnBroken,
   links: Links,
-): CompiledComponent {
+): Promise<CompiledComponent> {
   const model = cloneModel(component.model);
   model.producerVersion = toolVersion();
   const instrumentation = {
     onFailure: (reproducer: Reproducer) => onBroken(component.id, reproducer),
   };
-  const first = runPipeline(model, steps.plain, instrumentation);
+  const first = await runPipeline(model, steps.plain, instrumentation);
   const original = cloneModel(model);
-  const rest = runPipeline(model, steps.rest, instrumentation);
+  const rest = await runPipeline(model, steps.rest, instrumentation);
   const open = lora === 'runtime' ? withAdapterInputs(model) : undefined;
   const written = open?.model ?? model;
   const plain = rest.substitutes.size === 0 ? original : substituted(original, rest.substitutes);

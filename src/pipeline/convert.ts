@@ -102,7 +102,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
       },
       ({ plan }) => `${plural(plan.files.length, 'file')}, ${formatBytes(plan.bytes.output)}`,
     );
-    const sizes = compileSizes(opened, resolved);
+    const sizes = await compileSizes(opened, resolved);
     signal.throwIfAborted();
     const { plan, components, adapted, links, sideFiles } = prepared;
     const checkInputs = device === undefined ? undefined : await readCheckInputs(prepared, opened, resolved);

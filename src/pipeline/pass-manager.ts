@@ -13,6 +13,7 @@ import { type DiagnosticRecord, fail, VlmError } from '../report/diagnostics.ts'
 import { targets as allTargets } from '../targets/registry.ts';
 import type { Target } from '../targets/target.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { evaluateModel } from './evaluate.ts';
 import { type PassOptions, type PipelineStep, printPipeline } from './pipeline-text.ts';
 
 /** What one pass did: terminal, JSON and report render the same record. */
@@ -51,18 +52,18 @@ export interface PipelineResult {
 }
 
 /** Throws what a pass refuses with (VC3xxx), and VC3201 when a pass leaves a graph that is not valid. */
-export function runPipeline(
+export async function runPipeline(
   model: Model,
   steps: readonly PipelineStep[],
   instrumentation: Instrumentation = {},
-): PipelineResult {
+): Promise<PipelineResult> {
   const records: PassRecord[] = [];
   const substitutes = new Map<string, Tensor>();
   for (const [index, step] of steps.entries()) {
     // A copy costs little, weights are shared; printing it waits until something is wrong.
     const before = instrumentation.onFailure === undefined ? undefined : cloneModel(model);
     try {
-      const record = runStep(model, step, instrumentation.targets ?? allTargets, substitutes);
+      const record = await runStep(model, step, instrumentation.targets ?? allTargets, substitutes);
       records.push(record);
       instrumentation.onPass?.(record);
     } catch (error) {
@@ -76,12 +77,12 @@ export function runPipeline(
   return { records, substitutes };
 }
 
-function runStep(
+async function runStep(
   model: Model,
   { pass, options }: PipelineStep,
   targets: readonly Target[],
   substitutes: Map<string, Tensor>,
-): PassRecord {
+): Promise<PassRecord> {
   const notes: string[] = [];
   const warnings: DiagnosticRecord[] = [];
   const coverage: WeightRecord[] = [];
@@ -91,9 +92,10 @@ function runStep(
     note: (text) => notes.push(text),
     coverage: (record) => coverage.push(record),
     substitute: (name, tensor) => substitutes.set(name, tensor),
+    evaluate: evaluateModel,
   };
   const start = performance.now();
-  const { changed, stats }: PassResult = pass.run(model, options, cx);
+  const { changed, stats }: PassResult = await pass.run(model, options, cx);
   if (changed) check(model, pass.name);
   const milliseconds = performance.now() - start;
   return { name: pass.name, options, changed, stats, notes, warnings, coverage, milliseconds };

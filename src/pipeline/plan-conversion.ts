@@ -23,7 +23,7 @@ export async function planConversion(
     const output = outputPath(options.output, checkpoint.name, context.cwd ?? process.cwd());
     const place = await chooseOutput(output, checkpoint.folders, resolved.force);
     const built = build(checkpoint, resolved);
-    compileSizes(checkpoint, resolved);
+    await compileSizes(checkpoint, resolved);
     const links = resolved.linkWeights ? await chooseLinks(inputFiles(checkpoint), place) : noLinks;
     const { plan } = await prepare(checkpoint, built, resolved, undefined, links);
     const refusal = strictRefusal(plan, resolved.strict);

@@ -136,7 +136,7 @@ export async function prepare(
   onBroken?: OnBroken,
   links: Links = noLinks,
 ): Promise<Prepared> {
-  const components = compile(built, options, onBroken, links);
+  const components = await compile(built, options, onBroken, links);
   const linked = linkedFiles(
     links,
     components.map(({ layout }) => layout),
@@ -189,7 +189,7 @@ export async function prepare(
       output: total(files),
       scratch: check?.scratch ?? 0,
       ...(usesAdapters(built) && options.passes === undefined && options.lora !== 'runtime'
-        ? { lora: loraBytes(built, components, options, links) }
+        ? { lora: await loraBytes(built, components, options, links) }
         : {}),
     },
     memory: {
@@ -291,15 +291,15 @@ async function protoBytes(model: Model, layout: ModelLayout): Promise<number> {
   return (await encodeModel(copy, layout)).byteLength;
 }
 
-function loraBytes(
+async function loraBytes(
   built: BuiltModel,
   components: readonly CompiledComponent[],
   options: ResolvedOptions,
   links: Links,
-): { readonly merge: number; readonly factored: number } {
+): Promise<{ readonly merge: number; readonly factored: number }> {
   const merges = options.lora === 'merge';
   const other = merges ? 'factored' : 'merge';
-  const [own, others] = [components, compile(built, { ...options, lora: other }, undefined, links)].map(
+  const [own, others] = [components, await compile(built, { ...options, lora: other }, undefined, links)].map(
     (compiled) => compiled.reduce((sum, { layout }) => sum + total(layoutFiles(layout)), 0),
   );
   if (own === undefined || others === undefined) throw new TypeError('two variants give two sizes');

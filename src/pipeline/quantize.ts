@@ -164,7 +164,7 @@ function choose(options: QuantizeOptions): Choice {
 
 /** Weights behind nodes are quantized after they are folded; float16 leaves such nodes where they are. */
 function stepsOf(precision: Precision, options: ResolvedOptions): readonly PipelineStep[] {
-  const folds = precision === 'fp16' ? [] : [step('fold-constants'), step('dead-code')];
+  const folds = precision === 'fp16' ? [] : [step('fold'), step('dead-code')];
   return [...folds, ...precisionSteps(precision, options), step('dead-code')];
 }
 
@@ -184,7 +184,7 @@ async function planJob(
   verifyModel(model);
   const checkpoint = describe(file, model);
   const inputs = sourceFiles([...modelTensors(model)].map(({ tensor }) => tensor));
-  const { records } = runPipeline(model, steps, {
+  const { records } = await runPipeline(model, steps, {
     onFailure: (reproducer: Reproducer) => context.onBroken?.(name, reproducer),
   });
   const links = options.linkWeights ? await chooseLinks(inputs, place) : noLinks;

@@ -115,7 +115,7 @@ export async function recheck(options: RecheckOptions, context: ConvertContext =
       return withMeasures(made, checkpoint.adapters, resolved, signal);
     });
     reporter.warn(prepared.plan.warnings);
-    const sizes = compileSizes(checkpoint, resolved);
+    const sizes = await compileSizes(checkpoint, resolved);
     const inputs = await readCheckInputs(prepared, checkpoint, resolved);
     checkMemory(prepared.plan.memory.parity);
     const target = report === undefined ? output : resolve(cwd, report);

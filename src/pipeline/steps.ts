@@ -20,7 +20,7 @@ export const plainPasses: ReadonlyMap<string, 'kept' | 'changed'> = new Map([
   ['retarget-resolution', 'changed'],
   ['merge-lora', 'changed'],
   ['freeze-defaults', 'kept'],
-  ['fold-constants', 'kept'],
+  ['fold', 'kept'],
   ['dead-code', 'kept'],
 ]);
 
@@ -75,7 +75,7 @@ function defaultSteps(
     steps.push(step('retarget-resolution', pixels ? { resolution: `${width}x${height}` } : {}));
   }
   if (options.lora === 'merge' && hasBranches(component.model)) steps.push(step('merge-lora'));
-  steps.push(step('fold-constants'), step('dead-code'), step('fuse-attention'));
+  steps.push(step('fold'), step('dead-code'), step('fuse-attention'));
   steps.push(...precisionSteps(precision, options), step('dead-code'));
   return steps;
 }

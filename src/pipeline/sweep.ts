@@ -28,22 +28,25 @@ export interface CompiledSize {
  * Compiles the checkpoint for each size, with the options of the conversion. Throws VC4204 with the reasons of all sizes
  * that cannot be, or when the model has no pictures.
  */
-export function compileSizes(checkpoint: Checkpoint, options: ResolvedOptions): readonly CompiledSize[] {
+export async function compileSizes(
+  checkpoint: Checkpoint,
+  options: ResolvedOptions,
+): Promise<readonly CompiledSize[]> {
   const refused: string[] = [];
-  const compiled = (options.sweepResolutions ?? []).flatMap((size): CompiledSize[] => {
+  const compiled: CompiledSize[] = [];
+  for (const size of options.sweepResolutions ?? []) {
     try {
       const resolved = { ...options, resolution: size };
       const built = build(checkpoint, resolved);
       if (built.image === undefined) throw fail('VC4204', { found: 'a model without pictures' });
-      return [{ size, built, components: compile(built, resolved) }];
+      compiled.push({ size, built, components: await compile(built, resolved) });
     } catch (error) {
       if (!(error instanceof VlmError)) throw error;
       const { found, expected, message } = error.record;
       const reason = expected === undefined ? message : `${message}; expected ${expected}`;
       refused.push(`${found ?? sizeName(size)}: ${reason} (${error.code})`);
-      return [];
     }
-  });
+  }
   if (refused.length > 0) {
     throw fail('VC4204', { where: '--sweep-resolutions', found: refused.join('\n            ') });
   }

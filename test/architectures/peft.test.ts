@@ -48,13 +48,14 @@ describe.each(peftCases)('$name', (golden) => {
 
   it('computes it after merge-lora, too', async () => {
     await withComponents(golden, async (components, check) => {
-      const merged = components.map((component) => {
+      const merged = [];
+      for (const component of components) {
         const model = cloneModel(component.model);
-        runPasses(model, 'merge-lora');
+        await runPasses(model, 'merge-lora');
         const left = [...model.graph.initializers()].filter(({ name }) => name.includes('.lora'));
         expect(left.map(({ name }) => name)).toEqual([]);
-        return { ...component, model };
-      });
+        merged.push({ ...component, model });
+      }
       await check(merged);
     });
   });

@@ -169,7 +169,7 @@ describe('a conversion', () => {
   });
 
   it('takes the pipeline as text, and prints it as it takes it', async () => {
-    const text = 'retarget-resolution{896x896},fold-constants,fuse-attention,float16,dead-code';
+    const text = 'retarget-resolution{896x896},fold,fuse-attention,float16,dead-code';
     const out = join(root, 'out');
     const ran = await runMain([
       ...[monkey, out, '--no-parity', '--passes', `vision:${text}`, '--passes', 'decoder:int8'],

@@ -20,7 +20,7 @@ const ways: readonly Way[] = [
   { name: 'int4', precision: 'int4', blockSize: 16, limit: 0.5 },
   { name: 'int8', precision: 'int8', blockSize: 16, limit: 0.06 },
   { name: 'fp16', precision: 'fp16', limit: 0.005 },
-  { name: 'int8-channel', passes: 'fold-constants,int8-channel,dead-code', limit: 0.06 },
+  { name: 'int8-channel', passes: 'fold,int8-channel,dead-code', limit: 0.06 },
 ];
 
 /** Outputs that rounding moves further. */

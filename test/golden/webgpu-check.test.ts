@@ -17,7 +17,7 @@ const resolution = { width: 448, height: 448 };
 
 /** Without fuse-attention, which SwiftShader computes wrongly (VC6006; docs/parity.md, "On a GPU"). */
 function passes(last: string) {
-  const plain = `fold-constants,dead-code${last}`;
+  const plain = `fold,dead-code${last}`;
   return { vision: `retarget-resolution{448x448},merge-lora,${plain}`, embed: plain, decoder: plain };
 }
 

@@ -32,9 +32,9 @@ async function hasDevice(): Promise<boolean> {
  * MultiHeadAttention there is wrong beyond 16 tokens (0.1 to 1.5 of the output's norm, measured with 1.30).
  */
 const plain = {
-  vision: 'retarget-resolution{448x448},fold-constants,dead-code',
-  embed: 'fold-constants,dead-code',
-  decoder: 'fold-constants,dead-code',
+  vision: 'retarget-resolution{448x448},fold,dead-code',
+  embed: 'fold,dead-code',
+  decoder: 'fold,dead-code',
 };
 
 describe.skipIf(!(await hasDevice()))('on WebGPU', () => {

@@ -27,7 +27,7 @@ import { writeComponents } from '../support/write-models.ts';
 import { floatKernels } from './float-kernels.ts';
 import { substitute } from './run-pass.ts';
 
-const plainPasses = 'retarget-resolution,merge-lora,fold-constants,dead-code';
+const plainPasses = 'retarget-resolution,merge-lora,fold,dead-code';
 
 interface Compiled {
   readonly components: BuiltModel['components'];
@@ -36,20 +36,26 @@ interface Compiled {
   readonly records: readonly PassRecord[];
 }
 
-function compile(built: BuiltModel, first: string, second: string, targets?: readonly Target[]): Compiled {
+async function compile(
+  built: BuiltModel,
+  first: string,
+  second: string,
+  targets?: readonly Target[],
+): Promise<Compiled> {
   const instrumentation = targets === undefined ? {} : { targets };
-  const compiled = built.components.map((component) => {
+  const compiled = [];
+  for (const component of built.components) {
     const model = cloneModel(component.model);
-    const before = runPipeline(model, parsePipeline(first), instrumentation);
+    const before = await runPipeline(model, parsePipeline(first), instrumentation);
     const plain = cloneModel(model);
-    const after = runPipeline(model, parsePipeline(second), instrumentation);
+    const after = await runPipeline(model, parsePipeline(second), instrumentation);
     substitute(plain, after.substitutes);
-    return {
+    compiled.push({
       component: { ...component, model: withoutActivationQuantization(model) ?? model },
       plain: { ...component, model: plain },
       records: [...before.records, ...after.records],
-    };
-  });
+    });
+  }
   return {
     components: compiled.map(({ component }) => component),
     plain: compiled.map(({ plain }) => plain),
@@ -86,7 +92,7 @@ async function withCase(golden: GoldenCase, body: (built: BuiltModel, run: Run, 
 describe.each(goldenCases(architectures.map(({ id }) => id)))('$name', (golden) => {
   it('gives the recorded outputs when merged, resized and fused', async () => {
     await withCase(golden, async (built, run, io) => {
-      const { components, records } = compile(built, plainPasses, 'fuse-attention,dead-code');
+      const { components, records } = await compile(built, plainPasses, 'fuse-attention,dead-code');
       expect(
         records.flatMap(({ notes }) => notes).filter((note) => /not fused|no attention/.test(note)),
       ).toEqual([]);
@@ -124,7 +130,7 @@ const precisions: readonly (readonly [string, string, string, number])[] = [
 describe.each(precisions)('%s through %s, %s', (name, first, second, limit) => {
   it('computes with the weights that it says it has', async () => {
     await withCase(goldenCase(name), async (built, run, io) => {
-      const { components, plain } = compile(built, first, second, [floatKernels]);
+      const { components, plain } = await compile(built, first, second, [floatKernels]);
       const [found, expected] = [await run(components), await run(plain)];
       const rows = countedRows(caseInputs(goldenCase(name), io), built.recipe.vocabSize);
       expect(deviation(toFloat32(found.imageFeatures), toFloat32(expected.imageFeatures))).toBeLessThan(

@@ -53,7 +53,7 @@ describe('merge-lora', () => {
   it.each([true, false])('folds adapters into copies of the weight, bias %s', async (biased) => {
     const layer: Layer = { views: [one, two, two, one, null], bias: biased };
     const model = layerModel(layer);
-    const { record } = runPasses(model, 'merge-lora');
+    const { record } = await runPasses(model, 'merge-lora');
     expect(record.stats.modules).toBe(1);
     expect(record.stats.branchesLeft).toBe(0);
     expect(record.notes).toEqual([]);
@@ -70,7 +70,7 @@ describe('merge-lora', () => {
   it('takes each view through its own adapter', async () => {
     const other: Layer = { views: [two, one, two, one, null], bias: true };
     const model = layerModel(other);
-    runPasses(model, 'merge-lora');
+    await runPasses(model, 'merge-lora');
     const swapped = layerModel({ ...other, views: [one, two, two, one, null] });
     expect(await difference(model, swapped, input)).toBeGreaterThan(0.1);
   });
@@ -78,15 +78,15 @@ describe('merge-lora', () => {
   it('needs no split where all views run one adapter, and drops the base', async () => {
     const layer: Layer = { views: [one, one, one, one, one], bias: true };
     const model = layerModel(layer);
-    runPasses(model, 'merge-lora');
+    await runPasses(model, 'merge-lora');
     expect([...model.graph.nodes()].map((node) => node.op)).toEqual(['MatMul', 'Add']);
     expect(model.graph.value('proj.weight')).toBeUndefined();
     expect(await difference(model, layerModel(layer), input)).toBeLessThan(1e-5);
   });
 
-  it('counts bytes: copies come, stacks go', () => {
+  it('counts bytes: copies come, stacks go', async () => {
     const model = layerModel({ views: [one, two, null, null, null], bias: true });
-    const { record } = runPasses(model, 'merge-lora');
+    const { record } = await runPasses(model, 'merge-lora');
     const copies = 2 * inputs * outputs * 4;
     const stacks = 5 * (rank * (inputs + outputs) + 1) * 4;
     const sizes = 3 * 8;
@@ -100,7 +100,7 @@ describe('merge-lora', () => {
       branchInput: (b, x) => b.op('Neg', [x]),
     };
     const model = layerModel(layer);
-    const { record } = runPasses(model, 'merge-lora');
+    const { record } = await runPasses(model, 'merge-lora');
     expect(record.changed).toBe(false);
     expect(record.stats.branchesLeft).toBe(1);
     const bytes = 5 * (rank * (inputs + outputs) + 1) * 4;

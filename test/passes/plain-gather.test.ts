@@ -42,11 +42,11 @@ describe.each(['int4', 'int8'])('rows in %s', (precision) => {
     for (const rank of [1, 2] as const) {
       const model = table(depth, dtype, rank);
       // One target: others refuse some of these forms.
-      runPasses(model, precision + options, { targets: [onnxruntimeCpu] });
+      await runPasses(model, precision + options, { targets: [onnxruntimeCpu] });
       expect(count(model)).toBe(1);
       if (name === 'without zero points') dropZeroPoints(model);
       const plain = cloneModel(model);
-      const { record } = runPasses(plain, 'plain-gather');
+      const { record } = await runPasses(plain, 'plain-gather');
       expect(record.stats).toEqual({ gather: 1, kept: 0 });
       expect(count(plain)).toBe(0);
       const feeds = { ids: int64Value(rank === 1 ? [6] : [2, 3], ids) };
@@ -56,11 +56,11 @@ describe.each(['int4', 'int8'])('rows in %s', (precision) => {
     }
   });
 
-  it('leaves a model alone whose operator set has no bit operations', () => {
+  it('leaves a model alone whose operator set has no bit operations', async () => {
     const model = table(64, 'float32', 2);
-    runPasses(model, precision);
+    await runPasses(model, precision);
     model.opsetImports.set('', 17);
-    const { record } = runPasses(model, 'plain-gather');
+    const { record } = await runPasses(model, 'plain-gather');
     expect(record.changed).toBe(false);
     expect(record.notes.join()).toContain('operator set below 18');
     expect(count(model)).toBe(1);

@@ -14,8 +14,12 @@ export interface PassRun {
   readonly substitutes: ReadonlyMap<string, Tensor>;
 }
 
-export function runPasses(model: Model, text: string, instrumentation: Instrumentation = {}): PassRun {
-  const { records, substitutes } = runPipeline(model, parsePipeline(text), instrumentation);
+export async function runPasses(
+  model: Model,
+  text: string,
+  instrumentation: Instrumentation = {},
+): Promise<PassRun> {
+  const { records, substitutes } = await runPipeline(model, parsePipeline(text), instrumentation);
   const record = records.at(-1);
   if (record === undefined) throw new Error('no pass ran');
   return { record, substitutes };

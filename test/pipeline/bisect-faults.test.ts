@@ -363,7 +363,7 @@ async function soundError(
 ): Promise<number> {
   const { model, close } = await openModel(path);
   try {
-    const [stage] = tracePasses(model, parsePipeline(pass)).stages;
+    const [stage] = (await tracePasses(model, parsePipeline(pass))).stages;
     if (stage === undefined) return 0;
     const run = async (one: Model): Promise<ReadonlyMap<string, RunTensor>> => {
       const session = await openInMemory(one);

@@ -13,7 +13,7 @@ it('loads the original whole where that fits, and never more than a part where i
   const checkpoint = await openCheckpoint(options.checkpoint);
   try {
     const built = build(checkpoint, options);
-    const components = compile(built, options);
+    const components = await compile(built, options);
     const plan = (...args: [mode: 'auto' | 'whole' | 'streamed', available?: number]) =>
       planCheck(built, components, ...args);
     const [whole, streamed] = [plan('whole'), plan('streamed')];

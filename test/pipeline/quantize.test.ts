@@ -142,7 +142,7 @@ describe('the output', () => {
       architecture: 'onnx',
       inputs: { checkpoint: 'decoder.onnx' },
       options: { precision: 'int4', blockSize: 32 },
-      passes: { decoder: 'fold-constants,dead-code,int4,dead-code' },
+      passes: { decoder: 'fold,dead-code,int4,dead-code' },
       parity: 'not run',
       files,
     });
@@ -258,7 +258,7 @@ describe('what is asked for', () => {
     const { path } = await writeModel(join(root, 'inputs'), createModel(graph, 20), { fileName: 'm' });
     const { plan: planned } = await plan({ model: path, precision: 'int4' });
     const [, passes] = /inputs of the graph.*--passes "(.*)"/.exec(planned.warnings[0]?.hint ?? '') ?? [];
-    expect(passes).toBe('freeze-defaults,fold-constants,dead-code,int4,dead-code');
+    expect(passes).toBe('freeze-defaults,fold,dead-code,int4,dead-code');
     const { plan: frozen } = await plan({ model: path, passes });
     expect(frozen.warnings).toEqual([]);
     expect(frozen.components[0]?.coverage.map(({ format }) => format)).toEqual(['int4 block 32 asymmetric']);

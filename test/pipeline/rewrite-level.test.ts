@@ -188,7 +188,7 @@ describe('a component', () => {
     ],
     [
       [
-        ['fold-constants', true],
+        ['fold', true],
         ['dead-code', true],
       ],
       false,
@@ -201,12 +201,12 @@ describe('a component', () => {
     parity?.levels.find(({ level }) => level === 'rewrite')?.outputs.map(({ component }) => component);
 
   it('is compared when a pass changed its sums', async () => {
-    const passes = { vision: 'merge-lora,dead-code', embed: 'dead-code', decoder: 'fold-constants' };
+    const passes = { vision: 'merge-lora,dead-code', embed: 'dead-code', decoder: 'fold' };
     expect(compared(await run({ passes }))).toEqual(['vision']);
   });
 
   it('is not when passes only fold and drop', async () => {
-    const passes = { vision: 'fold-constants,dead-code', embed: 'dead-code', decoder: 'fold-constants' };
+    const passes = { vision: 'fold,dead-code', embed: 'dead-code', decoder: 'fold' };
     const result = await run({ passes });
     expect(result.passed).toBe(true);
     expect(compared(result)).toBeUndefined();

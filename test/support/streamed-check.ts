@@ -53,7 +53,7 @@ export async function withStreamedCheck<T>(
     for (const { id, model } of built.components) await original?.(id, model);
     const prepared = {
       ...(await prepare(checkpoint, built, resolved)),
-      components: compile(built, resolved),
+      components: await compile(built, resolved),
     };
     const builds = new Map(prepared.components.map((one) => [one.component.id, buildsOf(one)]));
     for (const [id, own] of builds) await change?.(id, own);

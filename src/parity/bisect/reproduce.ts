@@ -31,7 +31,7 @@ export interface ReproduceRequest {
   readonly suspects: readonly string[];
   readonly feeds: ReadonlyMap<string, RunTensor>;
   readonly symptom: Symptom;
-  readonly apply: (model: Model) => Applied;
+  readonly apply: (model: Model) => Promise<Applied>;
   readonly open: (model: Model) => Promise<Session>;
   readonly mostTests: number;
   readonly signal: AbortSignal | undefined;
@@ -127,7 +127,7 @@ async function attempt(
   const model = extract(request.before, new Set(nodes));
   let applied: Applied;
   try {
-    applied = apply(model);
+    applied = await apply(model);
   } catch (error) {
     if (symptom.kind !== 'pass' || !(error instanceof VlmError) || error.code !== symptom.code)
       return undefined;

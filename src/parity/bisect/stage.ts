@@ -26,7 +26,7 @@ export interface Stage extends Applied {
   readonly substitutes: ReadonlyMap<string, Tensor>;
   readonly coverage: readonly WeightRecord[];
   /** Runs the pass over another model. Throws what it throws. */
-  readonly apply: (model: Model) => Applied;
+  readonly apply: (model: Model) => Promise<Applied>;
 }
 
 /**

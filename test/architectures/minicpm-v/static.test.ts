@@ -53,9 +53,9 @@ describe.each([true, false])('batch_vision_input %s', (padded) => {
     expect(open).toEqual([]);
   });
 
-  it('attends by one operator per layer and group, without masks', () => {
+  it('attends by one operator per layer and group, without masks', async () => {
     const model = cloneModel(vision(padded));
-    runPipeline(model, parsePipeline('fuse-attention,dead-code'), {});
+    await runPipeline(model, parsePipeline('fuse-attention,dead-code'), {});
     const nodes = [...model.graph.nodes()];
     const fused = nodes.filter(({ op }) => op === 'com.microsoft::MultiHeadAttention');
     // Two layers and the resampler; padded views are all of one length in the tower.

@@ -59,7 +59,10 @@ export async function sweepCase({
       const { recipe, image } = built;
       if (image === undefined) throw new TypeError('a model without pictures');
       const models = new Map(
-        compile(built, resolved).map((one) => [one.component.id, { plain: one.plain, converted: one.model }]),
+        (await compile(built, resolved)).map((one) => [
+          one.component.id,
+          { plain: one.plain, converted: one.model },
+        ]),
       );
       for (const [id, { converted }] of models) await plant(id, converted);
       const sample = async () => drawSample(recipe, image, seed);

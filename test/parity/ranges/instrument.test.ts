@@ -49,7 +49,7 @@ beforeAll(async () => {
       embeds: [draw(prompts[0]?.ids.length ?? 0)],
       features: [draw(image?.tokens ?? 0)],
     });
-    for (const { component, plain, model } of compile(built, resolved)) {
+    for (const { component, plain, model } of await compile(built, resolved)) {
       for (const one of [plain, model]) await holdWeights(one);
       const feeds = { vision, decoder }[component.id]?.feeds;
       if (feeds !== undefined) runnable.set(component.id, { plain, converted: model, feeds });

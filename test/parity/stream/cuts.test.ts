@@ -25,7 +25,7 @@ async function compiled(name: string, precision: 'fp32' | 'fp16' | 'int8' | 'int
   const options = resolveOptions({ checkpoint: goldenCase(name).checkpoint, precision });
   const checkpoint = await openCheckpoint(options.checkpoint);
   try {
-    return compile(build(checkpoint, options), options);
+    return await compile(build(checkpoint, options), options);
   } finally {
     await checkpoint.close();
   }

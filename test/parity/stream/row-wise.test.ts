@@ -24,7 +24,7 @@ it.each([
   const options = resolveOptions({ checkpoint: goldenCase(name).checkpoint, precision });
   const checkpoint = await openCheckpoint(options.checkpoint);
   try {
-    const components = compile(build(checkpoint, options), options);
+    const components = await compile(build(checkpoint, options), options);
     for (const one of components) {
       for (const parts of cutBuilds(buildsOf(one), blocks).values()) {
         const isDecoder = one.component.id === 'decoder';

@@ -9,8 +9,8 @@ import { applyRules } from '../rewrite/driver.ts';
 import { allFolds } from './folds.ts';
 import type { Pass } from './pass.ts';
 
-export const foldConstants: Pass<Record<string, never>> = {
-  name: 'fold-constants',
+export const fold: Pass<Record<string, never>> = {
+  name: 'fold',
   summary: 'removes nodes that change nothing and turns shape work on constants into constants',
   options: z.strictObject({}),
   run: (model) => {
