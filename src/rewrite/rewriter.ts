@@ -18,6 +18,8 @@ export const metadataKeys = {
   scope: 'vlm-convert.scope',
   /** `float32`: the node is part of a computation that no pass may run in another precision. */
   precision: 'vlm-convert.precision',
+  /** What a node and those before it compute, where that was recognised and stays spelled out: see passes/census.ts. */
+  means: 'vlm-convert.means',
 } as const;
 
 /** Names kept per node; a fusion of more nodes is named by its first ones. */
