@@ -1,5 +1,5 @@
 /** The checkpoints that can be made, by name. */
-import { llamaLlava, llamaText } from './llama.js';
+import { clipAndSlice, llamaLlava, llamaText } from './llama.js';
 import { qwenVl } from './qwen-vl.js';
 import { qwen2Vl } from './qwen2-vl.js';
 
@@ -16,6 +16,7 @@ const layouts = {
   'monkey-2': () => qwenVl({ ...released, layers: 2, blocks: 2, adapters: 4 }),
   llama: llamaText,
   llava: llamaLlava,
+  'clip-l-7b-slice': clipAndSlice,
   'qwen2-vl': qwen2Vl,
 };
 

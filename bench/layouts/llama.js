@@ -4,6 +4,14 @@ import { biased, fixtureConfig, fixtureFiles, layerNorm, normal, ones, repeat } 
 /** @typedef {import('./entries.js').Entry} Entry */
 /** @typedef {import('./entries.js').Layout} Layout */
 
+/**
+ * @typedef {{ hidden: number, layers: number, heads: number, kvHeads: number, headDim: number, mlp: number,
+ *   vocab: number, tied: boolean }} LlamaSizes
+ * @typedef {{ width: number, layers: number, heads: number, mlp: number, picture: number }} TowerSizes
+ *   `picture`: its side in pixels, in patches of 14
+ */
+
+/** Llama-3.2-1B: 1.24 billion parameters, the head is the embedding table. */
 const llama = {
   hidden: 2048,
   layers: 16,
@@ -12,11 +20,11 @@ const llama = {
   headDim: 64,
   mlp: 8192,
   vocab: 128256,
+  tied: true,
 };
 
-/** @returns {Entry[]} Llama-3.2-1B's tensors: 1.24 billion parameters, the head is the embedding table */
-function llamaTensors() {
-  const { hidden, layers, heads, kvHeads, headDim, mlp, vocab } = llama;
+/** @param {LlamaSizes} sizes @returns {Entry[]} */
+function llamaTensors({ hidden, layers, heads, kvHeads, headDim, mlp, vocab, tied }) {
   return [
     normal('model.embed_tokens.weight', vocab, hidden),
     ...repeat(layers, (index) => {
@@ -34,31 +42,33 @@ function llamaTensors() {
       ];
     }),
     ones('model.norm.weight', hidden),
+    ...(tied ? [] : [normal('lm_head.weight', vocab, hidden)]),
   ];
 }
 
 /** Its rotary scaling is left out: no weight depends on it. */
-const llamaConfig = {
+/** @param {LlamaSizes} sizes */
+const llamaConfig = (sizes) => ({
   architectures: ['LlamaForCausalLM'],
   model_type: 'llama',
-  hidden_size: llama.hidden,
-  num_hidden_layers: llama.layers,
-  num_attention_heads: llama.heads,
-  num_key_value_heads: llama.kvHeads,
-  head_dim: llama.headDim,
-  intermediate_size: llama.mlp,
-  vocab_size: llama.vocab,
+  hidden_size: sizes.hidden,
+  num_hidden_layers: sizes.layers,
+  num_attention_heads: sizes.heads,
+  num_key_value_heads: sizes.kvHeads,
+  head_dim: sizes.headDim,
+  intermediate_size: sizes.mlp,
+  vocab_size: sizes.vocab,
   hidden_act: 'silu',
   attention_bias: false,
   mlp_bias: false,
   max_position_embeddings: 131072,
   rms_norm_eps: 1e-5,
   rope_theta: 500000,
-  tie_word_embeddings: true,
+  tie_word_embeddings: sizes.tied,
   bos_token_id: 1,
   eos_token_id: 2,
   torch_dtype: 'bfloat16',
-};
+});
 
 const llavaFolder = 'llava/hf-tiny/checkpoint';
 const tokenizerFiles = [
@@ -72,8 +82,8 @@ const llavaFiles = ['preprocessor_config.json', 'processor_config.json', 'added_
 /** The decoder alone, for tools that take text models. @returns {Layout} */
 export function llamaText() {
   return {
-    tensors: llamaTensors(),
-    config: llamaConfig,
+    tensors: llamaTensors(llama),
+    config: llamaConfig(llama),
     sideFiles: fixtureFiles(llavaFolder, tokenizerFiles),
     shardBytes: 5e9,
   };
@@ -81,11 +91,21 @@ export function llamaText() {
 
 /** The same decoder, value for value, behind a small CLIP tower: LLaVA in the Hugging Face layout. @returns {Layout} */
 export function llamaLlava() {
-  const width = 256;
-  const mlp = 1024;
+  return llava({ width: 256, layers: 2, heads: 4, mlp: 1024, picture: 224 }, llama, -2);
+}
+
+/** The tower of CLIP-L/14-336, whole, and two layers of a 7B Llama's widths, with few words. @returns {Layout} */
+export function clipAndSlice() {
+  const slice = { hidden: 4096, layers: 2, heads: 32, kvHeads: 32, headDim: 128, mlp: 11008, vocab: 4096 };
+  const tower = { width: 1024, layers: 24, heads: 16, mlp: 4096, picture: 336 };
+  return llava(tower, { ...slice, tied: false }, -1);
+}
+
+/** @param {TowerSizes} sizes @param {LlamaSizes} text @param {number} featureLayer @returns {Layout} */
+function llava({ width, layers, heads, mlp, picture }, text, featureLayer) {
   const tower = 'vision_tower.vision_model';
-  const { hidden, vocab } = llama;
-  const blocks = repeat(2, (index) => {
+  const { hidden, vocab, tied } = text;
+  const blocks = repeat(layers, (index) => {
     const block = `${tower}.encoder.layers.${index}`;
     return [
       ...layerNorm(`${block}.layer_norm1`, width),
@@ -102,27 +122,28 @@ export function llamaLlava() {
     tensors: [
       normal(`${tower}.embeddings.class_embedding`, width),
       normal(`${tower}.embeddings.patch_embedding.weight`, width, 3, 14, 14),
-      normal(`${tower}.embeddings.position_embedding.weight`, 257, width),
+      normal(`${tower}.embeddings.position_embedding.weight`, (picture / 14) ** 2 + 1, width),
       ...layerNorm(`${tower}.pre_layrnorm`, width),
       ...blocks,
       ...layerNorm(`${tower}.post_layernorm`, width),
       ...biased('multi_modal_projector.linear_1', hidden, width),
       ...biased('multi_modal_projector.linear_2', hidden, hidden),
-      ...llamaTensors().map((entry) => ({ ...entry, name: `language_model.${entry.name}` })),
+      ...llamaTensors(text).map((entry) => ({ ...entry, name: `language_model.${entry.name}` })),
     ],
     config: {
       ...config,
       image_token_index: vocab - 1,
       vocab_size: vocab,
-      tie_word_embeddings: true,
-      text_config: llamaConfig,
+      tie_word_embeddings: tied,
+      text_config: llamaConfig(text),
+      vision_feature_layer: featureLayer,
       vision_config: {
         ...config.vision_config,
         hidden_size: width,
         intermediate_size: mlp,
-        num_attention_heads: 4,
-        num_hidden_layers: 2,
-        image_size: 224,
+        num_attention_heads: heads,
+        num_hidden_layers: layers,
+        image_size: picture,
       },
     },
     sideFiles: fixtureFiles(llavaFolder, [...tokenizerFiles, ...llavaFiles]),

@@ -9,9 +9,13 @@ export type OptionKind =
   | { readonly kind: 'path' }
   /** Repeatable. */
   | { readonly kind: 'paths' }
+  /** Repeatable. */
+  | { readonly kind: 'names' }
   | { readonly kind: 'text' }
   | { readonly kind: 'switch' }
   | { readonly kind: 'choice'; readonly values: readonly [string, ...string[]] }
+  /** Some of these, with commas between them, or a list. */
+  | { readonly kind: 'choices'; readonly values: readonly [string, ...string[]] }
   /** One of these, or false, for which there is a negative flag; true is the default. */
   | { readonly kind: 'mode'; readonly values: readonly [string, ...string[]] }
   /** A whole number from 1 on, to 256 where nothing else is said. */
@@ -135,6 +139,21 @@ export const optionTable = [
       'the passes themselves, in the form that --dry-run prints, instead of those that the options above choose; ' +
       'int8-channel gives int8 weights in standard operators',
     expected: 'pipeline text such as merge-lora,fuse-attention,int4{block=32}',
+  },
+  {
+    key: 'target',
+    flag: '--target <ids>',
+    group: 'Precision',
+    help:
+      'what the graphs have to run on: cpu, webgpu, cuda and wasm (onnxruntime), tensorrt, or generic for operators of ' +
+      'ai.onnx only; several with commas between them. Passes choose operators that all of them run, and what one of ' +
+      'them would leave to the CPU is a warning',
+    type: { kind: 'choices', values: ['cpu', 'webgpu', 'wasm', 'cuda', 'tensorrt', 'generic'] },
+    default: 'cpu,webgpu, and what --format names',
+    quantizeHelp:
+      'what the graph has to run on: cpu, webgpu, cuda and wasm (onnxruntime), tensorrt, or generic for operators of ' +
+      'ai.onnx only; several with commas between them',
+    expected: 'one or several of cpu, webgpu, wasm, cuda, tensorrt and generic, with commas between them',
   },
   {
     key: 'parity',

@@ -37,11 +37,17 @@ function schemaOf(type: OptionKind): z.ZodType {
     case 'text':
       return z.string().min(1);
     case 'paths':
+    case 'names':
       return z.array(z.string().min(1));
     case 'switch':
       return z.boolean();
     case 'choice':
       return z.enum(type.values);
+    case 'choices':
+      return z.preprocess(
+        (value) => (typeof value === 'string' ? value.split(',') : value),
+        z.array(z.enum(type.values)).min(1).max(type.values.length),
+      );
     case 'mode':
       return z.union([z.enum(type.values), z.boolean()]);
     case 'integer':

@@ -22,6 +22,7 @@ import {
 import type { DiagnosticRecord } from '../report/diagnostics.ts';
 import type { Device, Session } from '../runtime/session.ts';
 import type { RunTensor } from '../runtime/values.ts';
+import type { Target } from '../targets/target.ts';
 import { type PrecisionLoss, precisionLoss } from './bisect-precision.ts';
 import { type Refusal, tracePasses } from './bisect-trace.ts';
 import type { PipelineStep } from './pipeline-text.ts';
@@ -30,6 +31,8 @@ export interface BisectWork {
   readonly built: BuiltModel;
   /** By component id. */
   readonly steps: ReadonlyMap<string, readonly PipelineStep[]>;
+  /** What the output has to run on. */
+  readonly targets: readonly Target[];
   /** Components that are looked at; default all. The others only feed them. */
   readonly component: string | undefined;
   readonly sample: Sample;
@@ -131,7 +134,7 @@ async function bisectComponent(
   const { id, model } = component;
   const wanted = work.component === undefined || work.component === id;
   const steps = wanted ? (work.steps.get(id) ?? []) : [];
-  const trace = await tracePasses(model, steps, work.threshold);
+  const trace = await tracePasses(model, steps, work.targets, work.threshold);
   const { stages, outputs } = await stageErrors({
     original: model,
     stages: trace.stages,

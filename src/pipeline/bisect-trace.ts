@@ -8,6 +8,7 @@ import type { Model } from '../graph/model.ts';
 import { type Applied, passLimit, type Stage, withoutActivationQuantization } from '../parity/index.ts';
 import { fail, VlmError } from '../report/diagnostics.ts';
 import { list } from '../report/show.ts';
+import type { Target } from '../targets/target.ts';
 import { substituted } from './compile.ts';
 import { type PassRecord, runPipeline } from './pass-manager.ts';
 import { type PipelineStep, printPipeline } from './pipeline-text.ts';
@@ -39,6 +40,7 @@ export interface Trace {
 export async function tracePasses(
   model: Model,
   steps: readonly PipelineStep[],
+  targets: readonly Target[],
   threshold?: number,
 ): Promise<Trace> {
   const stages: TracedStage[] = [];
@@ -46,10 +48,10 @@ export async function tracePasses(
   let before = model;
   for (const [index, step] of steps.entries()) {
     const pass = printPipeline([step]);
-    const apply = async (other: Model): Promise<Applied> => fairly(await runStep(other, step));
+    const apply = async (other: Model): Promise<Applied> => fairly(await runStep(other, step, targets));
     let ran: Ran;
     try {
-      ran = await runStep(before, step);
+      ran = await runStep(before, step, targets);
       checkPorts(pass, before, ran.made);
     } catch (error) {
       if (!(error instanceof VlmError)) throw error;
@@ -85,9 +87,9 @@ interface Ran {
   readonly record: PassRecord;
 }
 
-async function runStep(before: Model, step: PipelineStep): Promise<Ran> {
+async function runStep(before: Model, step: PipelineStep, targets: readonly Target[]): Promise<Ran> {
   const made = cloneModel(before);
-  const { records, substitutes } = await runPipeline(made, [step]);
+  const { records, substitutes } = await runPipeline(made, [step], { targets });
   const [record] = records;
   if (record === undefined) throw new RangeError('a pass without a record');
   return { before, made, substitutes, record };

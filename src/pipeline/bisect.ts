@@ -36,7 +36,7 @@ import { besideFolder, checkRoom, chooseOutput, writeFileSynced } from './output
 import { build, optionsJson } from './plan.ts';
 import { checkStructure, openManifest } from './recheck.ts';
 import { showCommand, writeReproducer } from './reproducer.ts';
-import { chooseSteps } from './steps.ts';
+import { chooseSteps, optionTargets } from './steps.ts';
 import { storedOptions } from './stored-options.ts';
 import { toolVersion } from './version.ts';
 import { openWorkFolder, type WorkFolder } from './work-folder.ts';
@@ -138,6 +138,7 @@ export async function bisect(options: BisectOptions, context: ConvertContext = {
         steps: new Map(
           [...chooseSteps(built, resolved)].map(([id, { plain, rest }]) => [id, [...plain, ...rest]]),
         ),
+        targets: optionTargets(resolved),
         component: options.component,
         sample,
         device,

@@ -37,7 +37,7 @@ export interface CompiledComponent {
 }
 
 /** Called with the graph before a pass that broke it. */
-export type OnBroken = (component: string, reproducer: Reproducer) => void;
+export type OnBroken = (component: string, reproducer: Reproducer) => void | Promise<void>;
 
 /** Throws VC44xx for the options, VC3xxx when a pass refuses or breaks a graph. */
 export async function compile(
@@ -66,6 +66,7 @@ async function compileComponent(
   const model = cloneModel(component.model);
   model.producerVersion = toolVersion();
   const instrumentation = {
+    targets: steps.targets,
     onFailure: (reproducer: Reproducer) => onBroken(component.id, reproducer),
   };
   const first = await runPipeline(model, steps.plain, instrumentation);

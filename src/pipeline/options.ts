@@ -49,6 +49,8 @@ export interface ConvertOptions {
   readonly quantizeEmbeddings?: boolean | undefined;
   /** Of the inputs and outputs of fp16 graphs. */
   readonly ioDtype?: 'float32' | 'float16' | undefined;
+  /** Ids of what the graphs have to run on; default: what `format` is for, which is cpu and webgpu for `onnx`. */
+  readonly target?: readonly string[] | undefined;
   /** Pipeline text for all components, or by component id, instead of what the options above choose. */
   readonly passes?: string | Readonly<Record<string, string>> | undefined;
   /** How the result is run beside the original; false: not at all. Default auto. */
@@ -118,6 +120,7 @@ export interface ResolvedOptions {
   readonly symmetric: boolean;
   readonly quantizeEmbeddings: boolean;
   readonly ioDtype: 'float32' | 'float16';
+  readonly target: readonly string[] | undefined;
   readonly passes: string | Readonly<Record<string, string>> | undefined;
   readonly parity: false | ParityMode;
   readonly device: DeviceChoice;
@@ -156,6 +159,7 @@ export function resolveOptions(options: ConvertOptions): ResolvedOptions {
     symmetric: options.symmetric ?? false,
     quantizeEmbeddings: options.quantizeEmbeddings ?? true,
     ioDtype: options.ioDtype ?? 'float32',
+    target: options.target,
     passes: options.passes,
     parity: options.parity === true ? 'auto' : (options.parity ?? 'auto'),
     device: options.device ?? 'cpu',

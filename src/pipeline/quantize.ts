@@ -8,7 +8,6 @@ import { type OpenModel, openModel } from '../formats/onnx/open.ts';
 import { inferCorrectedModel } from '../graph/infer/infer.ts';
 import type { Model } from '../graph/model.ts';
 import { printModel } from '../graph/print.ts';
-import type { Value } from '../graph/value.ts';
 import { verifyModel } from '../graph/verify.ts';
 import { type DiagnosticRecord, diagnostic, fail } from '../report/diagnostics.ts';
 import { formatBytes, plural } from '../report/format.ts';
@@ -19,6 +18,7 @@ import { sha256 } from './digest.ts';
 import { sourceFiles } from './inputs.ts';
 import { chooseLinks, linkedFiles, noLinks } from './links.ts';
 import { type MadeOutput, makeOutput, type OutputJob, orInterrupted, outputStages } from './make-output.ts';
+import { otherShapes } from './model-warnings.ts';
 import { type ConvertOptions, type Precision, type ResolvedOptions, resolveOptions } from './options.ts';
 import { besideFolder, chooseOutput } from './output-folder.ts';
 import { type PassRecord, type Reproducer, runPipeline } from './pass-manager.ts';
@@ -31,7 +31,7 @@ import {
   strictRefusal,
   total,
 } from './plan.ts';
-import { plainPasses, precisionOfSteps, precisionSteps } from './steps.ts';
+import { optionTargets, plainPasses, precisionOfSteps, precisionSteps } from './steps.ts';
 import { toolVersion } from './version.ts';
 
 /** Options of `convert` that mean the same here. */
@@ -42,6 +42,7 @@ type SharedOptions = Pick<
   | 'symmetric'
   | 'quantizeEmbeddings'
   | 'ioDtype'
+  | 'target'
   | 'strict'
   | 'force'
   | 'allowNonfinite'
@@ -185,6 +186,7 @@ async function planJob(
   const checkpoint = describe(file, model);
   const inputs = sourceFiles([...modelTensors(model)].map(({ tensor }) => tensor));
   const { records } = await runPipeline(model, steps, {
+    targets: optionTargets(options),
     onFailure: (reproducer: Reproducer) => context.onBroken?.(name, reproducer),
   });
   const links = options.linkWeights ? await chooseLinks(inputs, place) : noLinks;
@@ -256,6 +258,7 @@ function optionsOf(options: ResolvedOptions): Plan['options'] {
   const { precision, blockSize, symmetric, quantizeEmbeddings, ioDtype, passes, strict, allowNonfinite } =
     options;
   return {
+    ...(options.target === undefined ? {} : { target: options.target }),
     ...(passes === undefined
       ? { precision: precision as Precision, blockSize, symmetric, quantizeEmbeddings, ioDtype }
       : { passes: passes as string }),
@@ -277,11 +280,4 @@ function nothingChanged(
     'its weights are inputs of the graph too, which callers may set; to make constants of them: ' +
     `--passes "freeze-defaults,${passes}"`;
   return [diagnostic('VC3301', { where, ...(replaceable ? { hint } : {}) })];
-}
-
-function otherShapes(where: string, corrected: readonly Value[]): DiagnosticRecord[] {
-  const [first] = corrected;
-  if (first === undefined) return [];
-  const more = corrected.length === 1 ? '' : ` and ${corrected.length - 1} more`;
-  return [diagnostic('VC3302', { where, found: `${first.name}${more}` })];
 }

@@ -5,7 +5,8 @@ import { hasBranches } from '../passes/merge-lora.ts';
 import { fail } from '../report/diagnostics.ts';
 import { didYouMean } from '../report/nearest.ts';
 import { quote } from '../report/show.ts';
-import { unsupported } from '../targets/target.ts';
+import { targetsOf } from '../targets/registry.ts';
+import { type Target, unsupported } from '../targets/target.ts';
 import type { Precision, ResolvedOptions } from './options.ts';
 import type { PassRecord } from './pass-manager.ts';
 import { type PipelineStep, parsePipeline, step } from './pipeline-text.ts';
@@ -31,6 +32,7 @@ export function changesSums(plain: readonly Pick<PassRecord, 'name' | 'changed'>
 
 export interface ComponentSteps {
   readonly precision: Precision;
+  readonly targets: readonly Target[];
   /** Up to the first pass that fuses, quantizes or rounds. */
   readonly plain: readonly PipelineStep[];
   readonly rest: readonly PipelineStep[];
@@ -48,6 +50,7 @@ export function chooseSteps(
   ] as const) {
     if (typeof value === 'object') checkComponents(option, Object.keys(value), ids);
   }
+  const targets = optionTargets(options);
   return new Map(
     built.components.map((component) => {
       const asked = precisionOf(options, component.id);
@@ -56,7 +59,7 @@ export function chooseSteps(
       const precision = text === undefined ? asked : precisionOfSteps(steps);
       const first = steps.findIndex(({ pass }) => !plainPasses.has(pass.name));
       const split = first === -1 ? steps.length : first;
-      return [component.id, { precision, plain: steps.slice(0, split), rest: steps.slice(split) }];
+      return [component.id, { precision, targets, plain: steps.slice(0, split), rest: steps.slice(split) }];
     }),
   );
 }
@@ -98,10 +101,19 @@ export function precisionSteps(precision: Precision, options: ResolvedOptions): 
   }
 }
 
+/** What the graphs have to run on. Throws VC4405 where a target is not known. */
+export function optionTargets({ target, format }: ResolvedOptions): readonly Target[] {
+  return target === undefined ? packageFormat(format).targets : targetsOf(target);
+}
+
 /** True where every runtime that the format is for gathers quantized rows by an operator of their own. */
-function hasGather({ format }: ResolvedOptions): boolean {
-  const { targets } = packageFormat(format);
-  return unsupported(targets, 'com.microsoft::GatherBlockQuantized', () => undefined) === undefined;
+function hasGather(options: ResolvedOptions): boolean {
+  const objection = unsupported(
+    optionTargets(options),
+    'com.microsoft::GatherBlockQuantized',
+    ({ kernel }) => (kernel ? undefined : 'no kernel'),
+  );
+  return objection === undefined;
 }
 
 /** True when a graph runs adapters beside its weights. */

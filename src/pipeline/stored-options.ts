@@ -6,6 +6,7 @@ import { formatIds } from '../packages/registry.ts';
 import { precisions } from '../parity/index.ts';
 import { fail } from '../report/diagnostics.ts';
 import { show } from '../report/show.ts';
+import { allTargets } from '../targets/registry.ts';
 import { manifestName } from './manifest.ts';
 import {
   type CheckOptionKey,
@@ -36,6 +37,7 @@ const either =
   (value) =>
     checks.some((check) => check(value));
 
+const isTarget = oneOf(...allTargets.map(({ id }) => id));
 const isPrecision = oneOf(...precisions);
 
 /** Options of one run: places, resources, and what it refuses. */
@@ -65,6 +67,7 @@ const graphOptions: Readonly<Record<Exclude<keyof ResolvedOptions, CheckOptionKe
   symmetric: isBoolean,
   quantizeEmbeddings: isBoolean,
   ioDtype: oneOf('float32', 'float16'),
+  target: (value) => Array.isArray(value) && value.length > 0 && value.every(isTarget),
   passes: either(isText, recordOf(isText)),
   allowNonfinite: isBoolean,
   linkWeights: isBoolean,

@@ -6,5 +6,12 @@ export const generic: Target = {
   title: 'any ONNX runtime',
   kernels: 'standard',
   except: { SimplifiedLayerNormalization: "onnxruntime's own, not an operator of ai.onnx" },
-  support: {},
+  support: {
+    'com.microsoft::GatherBlockQuantized': {
+      kernel: false,
+      bits: [4, 8],
+      smallestBlock: 16,
+      oddPackedZeroPoints: true,
+    },
+  },
 };

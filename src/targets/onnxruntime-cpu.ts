@@ -32,6 +32,11 @@ export const onnxruntimeCpu: Target = {
       // activations that level gives wrong numbers (seen in 1.30 and 1.31, graph optimisation off).
       accuracyLevel: { 8: 4 },
     },
-    'com.microsoft::GatherBlockQuantized': { bits: [4, 8], smallestBlock: 16, oddPackedZeroPoints: true },
+    'com.microsoft::GatherBlockQuantized': {
+      kernel: true,
+      bits: [4, 8],
+      smallestBlock: 16,
+      oddPackedZeroPoints: true,
+    },
   },
 };

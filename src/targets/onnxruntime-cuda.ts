@@ -28,6 +28,11 @@ export const onnxruntimeCuda: Target = {
       bias: false,
       accuracyLevel: {},
     },
-    'com.microsoft::GatherBlockQuantized': { bits: [4, 8], smallestBlock: 16, oddPackedZeroPoints: true },
+    'com.microsoft::GatherBlockQuantized': {
+      kernel: true,
+      bits: [4, 8],
+      smallestBlock: 16,
+      oddPackedZeroPoints: true,
+    },
   },
 };

@@ -41,5 +41,12 @@ export const onnxruntimeTensorrt: Target = {
     'bool',
     'float8e4m3fn',
   ],
-  support: {},
+  support: {
+    'com.microsoft::GatherBlockQuantized': {
+      kernel: false,
+      bits: [4, 8],
+      smallestBlock: 16,
+      oddPackedZeroPoints: true,
+    },
+  },
 };

@@ -26,5 +26,11 @@ export const onnxruntimeWasm: Target = {
       bias: true,
       accuracyLevel: { 8: 4 },
     },
+    'com.microsoft::GatherBlockQuantized': {
+      kernel: false,
+      bits: [4, 8],
+      smallestBlock: 16,
+      oddPackedZeroPoints: true,
+    },
   },
 };

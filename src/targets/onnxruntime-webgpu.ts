@@ -34,6 +34,11 @@ export const onnxruntimeWebgpu: Target = {
       accuracyLevel: {},
     },
     // Packed 4-bit zero points are refused when a row has an odd number of blocks.
-    'com.microsoft::GatherBlockQuantized': { bits: [4, 8], smallestBlock: 16, oddPackedZeroPoints: false },
+    'com.microsoft::GatherBlockQuantized': {
+      kernel: true,
+      bits: [4, 8],
+      smallestBlock: 16,
+      oddPackedZeroPoints: false,
+    },
   },
 };

@@ -51,6 +51,8 @@ export interface MatMulNBitsSupport {
 
 /** com.microsoft::GatherBlockQuantized with uint8 data. */
 export interface GatherBlockQuantizedSupport {
+  /** False: it runs once plain-gather has spelled it in standard operators. */
+  readonly kernel: boolean;
   readonly bits: readonly number[];
   readonly smallestBlock: number;
   /** Packed 4-bit zero points may have an odd number of blocks per row. */
@@ -79,7 +81,7 @@ export interface Target {
   readonly elementTypes?: readonly string[];
   /** Types that are cast around a kernel of another type: float16 to float32 on the CPU. */
   readonly castTypes?: Readonly<Record<string, string>>;
-  /** What is known of some operators beyond the tables. An operator that is absent has no kernel there. */
+  /** What is known of some operators beyond the tables. An operator that is absent does not run there. */
   readonly support: Partial<OperatorSupport>;
 }
 

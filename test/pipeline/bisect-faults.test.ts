@@ -17,6 +17,7 @@ import { readInputs } from '../../src/pipeline/read-inputs.ts';
 import { showCommand, writeReproducer } from '../../src/pipeline/reproducer.ts';
 import { fail } from '../../src/report/diagnostics.ts';
 import type { RunTensor } from '../../src/runtime/values.ts';
+import { targets } from '../../src/targets/registry.ts';
 import { transpose2d } from '../../src/tensor/derived/transpose.ts';
 import { codeOfDType } from '../../src/tensor/dtype.ts';
 import { inlineTensor } from '../../src/tensor/tensor.ts';
@@ -363,7 +364,7 @@ async function soundError(
 ): Promise<number> {
   const { model, close } = await openModel(path);
   try {
-    const [stage] = (await tracePasses(model, parsePipeline(pass))).stages;
+    const [stage] = (await tracePasses(model, parsePipeline(pass), targets)).stages;
     if (stage === undefined) return 0;
     const run = async (one: Model): Promise<ReadonlyMap<string, RunTensor>> => {
       const session = await openInMemory(one);

@@ -10,7 +10,7 @@ import { checkCut } from '../../src/pipeline/check-plan.ts';
 import { type ConvertOptions, resolveOptions } from '../../src/pipeline/options.ts';
 import type { PipelineStep } from '../../src/pipeline/pipeline-text.ts';
 import { build } from '../../src/pipeline/plan.ts';
-import { chooseSteps } from '../../src/pipeline/steps.ts';
+import { chooseSteps, optionTargets } from '../../src/pipeline/steps.ts';
 import { openSession, type Session } from '../../src/runtime/session.ts';
 import { caseOptions, type GoldenCase } from './golden-cases.ts';
 
@@ -38,6 +38,7 @@ export async function bisectCase(one: BisectCase): Promise<readonly ComponentBis
     const results = await bisectComponents({
       built,
       steps: new Map(chosen),
+      targets: optionTargets(resolved),
       component: one.component,
       sample: drawSample(built.recipe, built.image, 1),
       device: 'cpu',

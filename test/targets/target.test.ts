@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { allTargets, findTarget, targets } from '../../src/targets/registry.ts';
+import { optionTable } from '../../src/cli/options.ts';
+import { allTargets, findTarget, targets, targetsOf } from '../../src/targets/registry.ts';
 import { noKernel, type Target } from '../../src/targets/target.ts';
 
 const target = (id: string): Target => {
@@ -68,4 +69,14 @@ describe('kernels', () => {
     expect(ask('tensorrt', 'com.microsoft::QuickGelu')).toMatch('no kernel');
     expect(ask('tensorrt', 'Gelu', 20, 'float64')).toMatch('no float64');
   });
+});
+
+it('takes ids of targets, each once, and refuses others', () => {
+  expect(targetsOf(['webgpu', 'generic', 'webgpu']).map(({ id }) => id)).toEqual(['webgpu', 'generic']);
+  expect(() => targetsOf(['cpu', 'webgp'])).toThrow(/VC4405[\s\S]*did you mean "webgpu"/);
+});
+
+it('is offered by its id on the command line', () => {
+  const values = optionTable.flatMap(({ type }) => (type.kind === 'choices' ? [...type.values] : []));
+  expect(values.sort()).toEqual(allTargets.map(({ id }) => id).sort());
 });
