@@ -4,18 +4,32 @@ import { float16 } from './float16.ts';
 import { fold } from './fold.ts';
 import { freezeDefaults } from './freeze-defaults.ts';
 import { fuseAttention } from './fusions/attention.ts';
+import { fuseGelu } from './fusions/gelu.ts';
+import { fuseLayerNorm } from './fusions/layernorm.ts';
+import { fuseRmsNorm } from './fusions/rmsnorm.ts';
+import { fuseRotary } from './fusions/rotary.ts';
+import { fuseSilu } from './fusions/silu.ts';
+import { inlineFunctions } from './inline-functions.ts';
 import { mergeLora } from './merge-lora.ts';
 import type { Pass } from './pass.ts';
 import { plainGather } from './plain-gather.ts';
 import { int4, int8 } from './quantize.ts';
 import { int8Channel } from './quantize-channels.ts';
 import { retargetResolution } from './retarget-resolution.ts';
+import { upgradeOpset } from './upgrade-opset.ts';
 
 export const passes: readonly Pass[] = [
   retargetResolution,
   mergeLora,
   freezeDefaults,
+  inlineFunctions,
+  upgradeOpset,
   fold,
+  fuseLayerNorm,
+  fuseRmsNorm,
+  fuseGelu,
+  fuseSilu,
+  fuseRotary,
   fuseAttention,
   int4,
   int8,

@@ -97,6 +97,11 @@ export function scalar<N extends string>(name?: N, equals?: number): ValuePatter
   });
 }
 
+/** This one number, as far as the constant's type can tell. */
+export function number(equals: number): ValuePattern<never> {
+  return scalar<never>(undefined, equals);
+}
+
 /** A small constant list of numbers, in memory, equal to `numbers`. */
 export function numbers(expected: readonly number[]): ValuePattern<never> {
   return constant<never>(undefined, (value) => {

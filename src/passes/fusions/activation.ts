@@ -1,0 +1,90 @@
+/**
+ * Rules that turn an activation's spelling into one operator, or, where a target has no kernel for any operator of
+ * that meaning, mark its last node with what it means.
+ */
+import type { Attribute } from '../../graph/attribute.ts';
+import { inferNode } from '../../graph/infer/infer.ts';
+import type { Model } from '../../graph/model.ts';
+import { formatType } from '../../graph/types.ts';
+import { removeDeadCode } from '../../rewrite/dead-code.ts';
+import { applyRules } from '../../rewrite/driver.ts';
+import type { OpPattern, ProductPattern } from '../../rewrite/pattern.ts';
+import { metadataKeys } from '../../rewrite/rewriter.ts';
+import { type Rule, rule } from '../../rewrite/rule.ts';
+import { noKernel } from '../../targets/target.ts';
+import type { Meaning } from '../census.ts';
+import type { PassContext, PassResult } from '../pass.ts';
+import { dims, dtypeOf, opsetOf, type Platform } from './norm.ts';
+import { noteMisses } from './notes.ts';
+
+export interface Spelling {
+  readonly pattern: OpPattern<'x'> | ProductPattern<'x'>;
+  readonly meaning: Meaning;
+  /** Operators with one input that compute it, the best first. */
+  readonly operators: readonly Operator[];
+}
+
+export interface Operator {
+  readonly domain: string;
+  readonly opType: string;
+  readonly attributes: Readonly<Record<string, Attribute | string>>;
+}
+
+/** Applies the rules; what stays spelled out is noted with the reason. */
+export function fuseActivations(
+  model: Model,
+  spellings: readonly Spelling[],
+  targets: Platform['targets'],
+  cx: PassContext,
+  what: string,
+): PassResult {
+  const kept = new Map<string, number>();
+  const platform = { targets, opset: opsetOf(model) };
+  const rules = spellings.map((spelling) => activationRule(spelling, platform, kept));
+  const report = applyRules(model.graph, rules, inferNode);
+  if (report.changed) {
+    removeDeadCode(model.graph);
+    const domains = new Set([...model.graph.nodes()].map((node) => node.domain));
+    if (domains.has('com.microsoft'))
+      model.opsetImports.set('com.microsoft', model.opsetImports.get('com.microsoft') ?? 1);
+  }
+  for (const [reason, count] of kept) cx.note(`${count} × ${what} stay spelled out: ${reason}`);
+  noteMisses(report, cx, what, 4);
+  return { changed: report.changed, stats: Object.fromEntries(report.applied) };
+}
+
+function activationRule(
+  { pattern, meaning, operators }: Spelling,
+  { targets, opset }: Platform,
+  kept: Map<string, number>,
+): Rule {
+  return rule({
+    name: meaning,
+    pattern,
+    refine: (match) => {
+      const { root } = match;
+      const [x, { output }] = [match.value('x'), root];
+      const dtype = dtypeOf(x);
+      if (dtype === undefined) return `the type of ${x.name} is not known`;
+      if (dims(x) === undefined || dims(x)?.length !== dims(output)?.length) {
+        return `${output.name} is ${formatType(output.type)}, ${x.name} is ${formatType(x.type)}`;
+      }
+      if (root.metadata.has(metadataKeys.means)) return `${root.name} is known and stays`;
+      const reasons = operators.map((operator) => {
+        const name = operator.domain === '' ? operator.opType : `${operator.domain}::${operator.opType}`;
+        return { operator, missing: noKernel(targets, name, { opset, dtype }) };
+      });
+      const operator = reasons.find(({ missing }) => missing === undefined)?.operator;
+      return { root, x, operator, reason: reasons[0]?.missing ?? '' };
+    },
+    rewrite: ({ root, x, operator, reason }, rewriter) => {
+      if (operator === undefined) {
+        root.metadata.set(metadataKeys.means, meaning);
+        kept.set(reason, (kept.get(reason) ?? 0) + 1);
+        return;
+      }
+      const { domain, opType, attributes } = operator;
+      rewriter.replace(root.output, rewriter.op(opType, [x], { domain, attributes }));
+    },
+  });
+}

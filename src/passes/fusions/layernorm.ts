@@ -1,0 +1,94 @@
+/**
+ * Layer normalization, however it is spelled out, as LayerNormalization: (x - mean) / sqrt(variance + epsilon) first,
+ * then the scale and the bias that follow (Ba, Kiros, Hinton, Layer Normalization). The variance may be the mean of
+ * (x - mean)² or mean(x²) - mean²; what is divided, multiplied, inverted or raised to -0.5 is the same product.
+ */
+import { z } from 'zod';
+import { inferNode } from '../../graph/infer/infer.ts';
+import { removeDeadCode } from '../../rewrite/dead-code.ts';
+import { applyRules } from '../../rewrite/driver.ts';
+import type { Match } from '../../rewrite/matcher.ts';
+import { any, constant, either, number, op, product, type ValuePattern } from '../../rewrite/pattern.ts';
+import { type Rule, rule } from '../../rewrite/rule.ts';
+import { noKernel } from '../../targets/target.ts';
+import type { Pass } from '../pass.ts';
+import { targetOption, targetsFor } from '../target-option.ts';
+import {
+  affineRules,
+  inverseDeviations,
+  mean,
+  opsetOf,
+  type Platform,
+  readNorm,
+  square,
+  writeNorm,
+} from './norm.ts';
+import { noteMisses } from './notes.ts';
+
+const operator = 'LayerNormalization';
+
+const options = z.strictObject(targetOption);
+
+type Name = 'x' | 'mean' | 'variance' | 'epsilon';
+
+const average = mean(any('x'), 'mean');
+const centered = op('Sub', [any('x'), average]);
+const difference = op('Sub', [mean(square(any('x')), 'variance'), square(average)]);
+const variance: ValuePattern<Name> = either<Name>(
+  mean<Name>(square(centered), 'variance'),
+  difference,
+  // Rounding may take the difference below zero.
+  op<Name>('Max', [difference, number(0)]),
+  op<Name>('Max', [number(0), difference]),
+);
+
+function rules({ targets, opset }: Platform): readonly Rule[] {
+  const refine = (match: Match<Name>) => {
+    const norm = readNorm(match, [match.node('mean'), match.node('variance')]);
+    if (typeof norm === 'string') return norm;
+    return noKernel(targets, operator, { opset, dtype: norm.dtype }) ?? norm;
+  };
+  return inverseDeviations(variance).flatMap((factor) => [
+    rule({
+      name: 'layer-norm',
+      pattern: product([centered, factor]),
+      refine,
+      rewrite: (norm, rewriter) => rewriter.replace(norm.output, writeNorm(rewriter, operator, norm)),
+    }),
+    // x · (scale / deviation) + (bias - mean · (scale / deviation)), as TensorFlow writes it.
+    rule({
+      name: 'distributed-layer-norm',
+      pattern: op('Add', [
+        product([any('x'), factor, constant('scale')]),
+        op('Sub', [any('bias'), product([average, factor, constant('scale')])]),
+      ]),
+      refine: (match) => {
+        const norm = refine(match);
+        return typeof norm === 'string'
+          ? norm
+          : { norm, scale: match.value('scale'), bias: match.value('bias') };
+      },
+      rewrite: ({ norm, scale, bias }, rewriter) => {
+        const scaled = rewriter.op('Mul', [writeNorm(rewriter, operator, norm), scale]);
+        rewriter.replace(norm.output, rewriter.op('Add', [scaled, bias]));
+      },
+    }),
+  ]);
+}
+
+export const fuseLayerNorm: Pass<z.infer<typeof options>> = {
+  name: 'fuse-layernorm',
+  summary: 'runs layer normalization as one operator, however it is spelled',
+  options,
+  run: (model, given, cx) => {
+    const platform = { targets: targetsFor(given, cx), opset: opsetOf(model) };
+    const report = applyRules(
+      model.graph,
+      [...rules(platform), ...affineRules([operator], platform)],
+      inferNode,
+    );
+    if (report.changed) removeDeadCode(model.graph);
+    noteMisses(report, cx, 'a layer normalization', 5);
+    return { changed: report.changed, stats: Object.fromEntries(report.applied) };
+  },
+};

@@ -1,0 +1,15 @@
+/** Near misses of fusions, for the report: what a reader would expect to be fused, and why it was not. */
+import type { RewriteReport } from '../../rewrite/driver.ts';
+import type { PassContext } from '../pass.ts';
+
+/** One note per reason. `nearest`: nodes that must have matched before the search got stuck. */
+export function noteMisses({ misses }: RewriteReport, cx: PassContext, what: string, nearest: number): void {
+  const reasons = new Map<string, string[]>();
+  for (const { reason, node, depth } of misses) {
+    if (depth >= nearest) reasons.set(reason, [...(reasons.get(reason) ?? []), node]);
+  }
+  for (const [reason, nodes] of reasons) {
+    const places = nodes.length === 1 ? `at ${nodes[0]}` : `at ${nodes.length} places, first ${nodes[0]},`;
+    cx.note(`${what} ${places} is not fused: ${reason}`);
+  }
+}
