@@ -1,21 +1,59 @@
 /**
- * Folds what can be folded without computing on weights: nodes that change nothing, and casts, transposes and
- * reshapes of constants, which become derived tensors under the constant's name.
+ * Canonical form: what can be known before the model runs is known, what changes nothing is gone, equal nodes are
+ * one, and linear layers are MatMul and Add. Weights are not read: layout work on them becomes derived tensors; what
+ * depends on small constants is computed.
  */
 import { z } from 'zod';
-import { inferNode } from '../graph/infer/infer.ts';
+import { IntEvaluator } from '../graph/infer/data.ts';
+import { inferCorrectedModel, inferNode } from '../graph/infer/infer.ts';
+import type { Value } from '../graph/value.ts';
 import { removeDeadCode } from '../rewrite/dead-code.ts';
 import { applyRules } from '../rewrite/driver.ts';
-import { allFolds } from './folds.ts';
+import { eliminateCommon } from './eliminate-common.ts';
+import { constantNodes } from './fold/constant-nodes.ts';
+import { evaluateClosed } from './fold/evaluate-closed.ts';
+import { identities } from './fold/identities.ts';
+import { knownShapes } from './fold/known-shapes.ts';
+import { linearFolds } from './fold/linear.ts';
+import { weightFolds } from './fold/weights.ts';
+import { layoutFolds } from './folds.ts';
 import type { Pass } from './pass.ts';
+
+/** What one round finds lets types be inferred further, which is for the next: chains of a few, never without end. */
+const mostRounds = 12;
 
 export const fold: Pass<Record<string, never>> = {
   name: 'fold',
-  summary: 'removes nodes that change nothing and turns shape work on constants into constants',
+  summary:
+    'computes what is constant, removes what changes nothing, and spells shapes and linear layers one way',
   options: z.strictObject({}),
-  run: (model) => {
-    const { applied, changed } = applyRules(model.graph, allFolds, inferNode);
-    if (changed) removeDeadCode(model.graph);
-    return { changed, stats: Object.fromEntries([...applied].filter(([, count]) => count > 0)) };
+  run: async (model, _options, cx) => {
+    const stats = new Map<string, number>();
+    const count = (name: string, by: number) => {
+      if (by > 0) stats.set(name, (stats.get(name) ?? 0) + by);
+    };
+    const refused = new Set<Value>();
+    for (let round = 0; round < mostRounds; round += 1) {
+      inferCorrectedModel(model);
+      const integers = new IntEvaluator({ typeOf: (value) => value.type });
+      const rules = [
+        constantNodes,
+        ...identities,
+        ...layoutFolds,
+        ...weightFolds,
+        ...knownShapes(integers),
+        ...linearFolds,
+      ];
+      const { applied, changed } = applyRules(model.graph, rules, inferNode);
+      for (const [name, times] of applied) count(name, times);
+      const merged = eliminateCommon(model.graph);
+      count('equal', merged);
+      if (changed || merged > 0) removeDeadCode(model.graph);
+      const { constants } = await evaluateClosed(model, cx, refused);
+      count('computed', constants);
+      if (constants > 0) removeDeadCode(model.graph);
+      if (!changed && merged + constants === 0) break;
+    }
+    return { changed: stats.size > 0, stats: Object.fromEntries(stats) };
   },
 };

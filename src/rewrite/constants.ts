@@ -56,6 +56,9 @@ const readers: Readonly<Partial<Record<Tensor['dtype'], (view: DataView, index: 
   float32: (view, index) => view.getFloat32(index * 4, true),
   float16: (view, index) => halfToFloat(Uint16Array.of(view.getUint16(index * 2, true)))[0] ?? Number.NaN,
   bfloat16: (view, index) => bfloatToFloat(Uint16Array.of(view.getUint16(index * 2, true)))[0] ?? Number.NaN,
+  bool: (view, index) => view.getUint8(index),
+  int8: (view, index) => view.getInt8(index),
+  uint8: (view, index) => view.getUint8(index),
   int32: (view, index) => view.getInt32(index * 4, true),
   // Parameters beyond 2^53 (INT64_MAX as "to the end" of a Slice) lose their last bits, which none needs.
   int64: (view, index) => Number(view.getBigInt64(index * 8, true)),

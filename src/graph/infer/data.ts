@@ -266,3 +266,6 @@ const evaluators: Readonly<Record<string, Evaluate>> = {
     return kept ? vector([productOf(data.values)]) : scalar(productOf(data.values));
   },
 };
+
+/** The operators whose integers can be known, but for Constant. */
+export const dataOperators: readonly string[] = Object.keys(evaluators).filter((op) => op !== 'Constant');
