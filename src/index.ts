@@ -31,8 +31,18 @@ export {
   type Inspection,
   inspect,
 } from './pipeline/inspect.ts';
+export { type ListedOption, type ListedPass, listPasses } from './pipeline/list-passes.ts';
 export type { Manifest, ManifestFile } from './pipeline/manifest.ts';
+export {
+  type OptimizeContext,
+  type OptimizeOptions,
+  type OptimizeResult,
+  type OptimizeStep,
+  optimize,
+} from './pipeline/optimize.ts';
+export { optimizePasses } from './pipeline/optimize-passes.ts';
 export type { ConvertOptions, Precision } from './pipeline/options.ts';
+export { writePassReproducer } from './pipeline/pass-reproducer.ts';
 export type { Plan, PlannedConversion, PlannedFile } from './pipeline/plan.ts';
 export { planConversion } from './pipeline/plan-conversion.ts';
 export {

@@ -3,6 +3,7 @@ import { bisectOptions, bisectPositionals } from './bisect-options.ts';
 import { compareOptions, comparePositionals, parityOptions, parityPositionals } from './check-options.ts';
 import { generateOptions, generatePositionals } from './generate-options.ts';
 import { argumentRows, common, entry, groups, optionRows, render, type Section, wrap } from './help.ts';
+import { optOptions, optPositionals } from './opt-options.ts';
 import { inspectFlags, type OptionSpec, quantizeOptions, quantizePositionals } from './options.ts';
 
 /** By command. */
@@ -10,6 +11,7 @@ export const commandHelps: Readonly<Record<string, (columns: number) => string>>
   bisect: bisectHelp,
   compare: compareHelp,
   inspect: inspectHelp,
+  opt: optHelp,
   parity: parityHelp,
   quantize: quantizeHelp,
   run: generateHelp,
@@ -87,6 +89,23 @@ function generateHelp(columns: number): string {
       argumentRows(generatePositionals),
       { title: 'Prompt', rows: optionRows(generateOptions, 'Picture') },
       { title: 'Run', rows: [...optionRows(generateOptions, 'Run'), ...common] },
+    ],
+    '',
+  );
+}
+
+function optHelp(columns: number): string {
+  return render(
+    columns,
+    ["Usage: vlm-convert opt <model.onnx> [-o <file>] [--passes '<text>'] [options]"],
+    'Runs passes over an ONNX model and prints or writes what they make of it: for those who write passes. Each pass that ' +
+      'ran is a line on standard error; graphs go to standard output. Nothing is run or compared: a conversion of the ' +
+      'model does that. Where a pass fails, the graph before it is kept and can be run again.',
+    [
+      argumentRows(optPositionals),
+      { title: 'Passes', rows: optionRows(optOptions, 'Precision') },
+      { title: 'Looking inside', rows: optionRows(optOptions, 'Check') },
+      { title: 'Run', rows: [...optionRows(optOptions, 'Run'), ...common] },
     ],
     '',
   );

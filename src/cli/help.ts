@@ -16,6 +16,7 @@ export function convertHelp(columns: number): string {
     [
       'Usage: vlm-convert [checkpoint] [output] [options]',
       '       vlm-convert quantize <model.onnx> [output] [options]',
+      "       vlm-convert opt <model.onnx> [-o <file>] [--passes '<text>'] [options]",
       '       vlm-convert parity <output> [--checkpoint <folder>] [options]',
       '       vlm-convert compare <a> <b> [options]',
       '       vlm-convert bisect <checkpoint | output> [options]',

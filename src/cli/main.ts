@@ -22,7 +22,15 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
 }
 
 /** Commands that have a help of their own. */
-const commands: ReadonlySet<string> = new Set(['bisect', 'compare', 'inspect', 'parity', 'quantize', 'run']);
+const commands: ReadonlySet<string> = new Set([
+  'bisect',
+  'compare',
+  'inspect',
+  'opt',
+  'parity',
+  'quantize',
+  'run',
+]);
 
 async function helpOf(command: string): Promise<(columns: number) => string> {
   const { convertHelp } = await import('./help.ts');

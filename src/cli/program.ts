@@ -7,6 +7,7 @@ import { fail } from '../report/diagnostics.ts';
 import { bisectOptions } from './bisect-options.ts';
 import { compareOptions, parityOptions } from './check-options.ts';
 import { generateOptions } from './generate-options.ts';
+import { optOptions } from './opt-options.ts';
 import {
   configFlag,
   inspectFlags,
@@ -53,6 +54,12 @@ export type Request =
   | {
       readonly command: 'run';
       readonly output: string | undefined;
+      /** As for `convert`. */
+      readonly raw: Readonly<Record<string, unknown>>;
+    }
+  | {
+      readonly command: 'opt';
+      readonly model: string | undefined;
       /** As for `convert`. */
       readonly raw: Readonly<Record<string, unknown>>;
     }
@@ -109,6 +116,12 @@ export function parseCommandLine(argv: readonly string[]): Request {
     request = { command: 'run', output, raw: { ...raw } };
   });
 
+  const opt = quiet(program.command('opt')).argument('[model]');
+  for (const spec of optOptions) for (const option of commanderOptions(spec)) opt.addOption(option);
+  opt.action((model: string | undefined, raw: object) => {
+    request = { command: 'opt', model, raw: { ...raw } };
+  });
+
   const inspect = quiet(program.command('inspect')).argument('[path]');
   for (const { flag } of inspectFlags) inspect.option(flag);
   inspect.action((path: string | undefined, options: { json?: true }) => {
@@ -144,6 +157,7 @@ function quiet(command: Command): Command {
 const repeatable: ReadonlySet<OptionSpec['type']['kind']> = new Set([
   'adapters',
   'limits',
+  'names',
   'passes',
   'paths',
 ]);

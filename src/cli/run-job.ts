@@ -1,7 +1,5 @@
 /** What the commands that do work have in common: the plan or the work, a reporter, the result, an exit code. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
 import type { ConvertContext, DiagnosticRecord, PlannedConversion, Reporter } from '../index.ts';
 import { exitCodes, formatDiagnostic } from '../report/diagnostics.ts';
 import { plainReporter, silentReporter, warningsReporter } from '../report/sinks.ts';
@@ -84,7 +82,7 @@ export function splitOptions(values: OptionValues): {
 /** The flag of an option, as messages name it. */
 export function flagName(key: string, specs: readonly OptionSpec[] = optionTable): string {
   const spec = specs.find((candidate) => candidate.key === key);
-  return spec === undefined ? key : (spec.flag.split(' ')[0] ?? key);
+  return spec === undefined ? key : (/--\S+/.exec(spec.flag)?.[0] ?? key);
 }
 
 function printPlan(planned: PlannedConversion, run: RunOptions, io: Io): number {
@@ -113,12 +111,11 @@ async function chooseReporter(run: RunOptions, io: Io): Promise<Reporter> {
   return taskListReporter(io.err);
 }
 
-/** Keeps the graph before a pass that broke it, for a report of the bug. */
+/** Keeps what is needed to meet the failure of a pass again, for a report of the bug. */
 function keepBroken(io: Io): NonNullable<ConvertContext['onBroken']> {
-  return (component, reproducer) => {
-    const folder = mkdtempSync(join(tmpdir(), 'vlm-convert-'));
-    const path = join(folder, `${component}.txt`);
-    writeFileSync(path, `${reproducer.pipeline}\n\n${reproducer.graph}`);
-    io.err(`the graph before the pass that failed: ${path}\n`);
+  return async (component, reproducer) => {
+    const { writePassReproducer } = await import('../index.ts');
+    const folder = await writePassReproducer(reproducer, component);
+    io.err(`the graph before the pass that failed: ${folder} (vlm-convert opt --reproduce ${folder})\n`);
   };
 }

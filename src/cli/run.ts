@@ -32,6 +32,10 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
         const { runGenerate } = await import('./commands/generate.ts');
         return await runGenerate(request, io);
       }
+      case 'opt': {
+        const { runOpt } = await import('./commands/opt.ts');
+        return await runOpt(request, io);
+      }
       case 'convert': {
         const { runConvert } = await import('./commands/convert.ts');
         return await runConvert(request, io);

@@ -8,10 +8,7 @@ const ids = allTargets.map(({ id }) => id);
 
 /** For `z.strictObject({ ...targetOption })`; pipeline text `fuse-attention{target=webgpu}`. */
 export const targetOption = {
-  target: z
-    .string()
-    .refine((id) => findTarget(id) !== undefined, { error: `one of ${ids.join(', ')}` })
-    .optional(),
+  target: z.enum(ids, { error: `one of ${ids.join(', ')}` }).optional(),
 };
 
 export function targetsFor(

@@ -6,11 +6,10 @@
 import { cloneModel } from '../graph/clone.ts';
 import { inferModel } from '../graph/infer/infer.ts';
 import type { Model } from '../graph/model.ts';
-import { printModel } from '../graph/print.ts';
 import { verifyModel } from '../graph/verify.ts';
 import type { PassContext, PassResult, WeightRecord } from '../passes/pass.ts';
 import { type DiagnosticRecord, fail, VlmError } from '../report/diagnostics.ts';
-import { targets as allTargets } from '../targets/registry.ts';
+import { targets as usualTargets } from '../targets/registry.ts';
 import type { Target } from '../targets/target.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { evaluateModel } from './evaluate.ts';
@@ -26,23 +25,29 @@ export interface PassRecord {
   readonly warnings: readonly DiagnosticRecord[];
   readonly coverage: readonly WeightRecord[];
   readonly milliseconds: number;
+  /** Of inference and verification after it. */
+  readonly checkMilliseconds: number;
 }
 
 /** What is needed to meet the failure of a pass again. */
 export interface Reproducer {
   readonly pass: string;
-  /** Pipeline text from the failing pass on. */
+  /** Pipeline text from the failing pass on, and of the passes before it. */
   readonly pipeline: string;
-  /** The graph before the pass, printed. */
-  readonly graph: string;
+  readonly done: string;
+  readonly targets: readonly Target[];
+  /** The model before the pass. */
+  readonly before: Model;
   readonly error: unknown;
 }
 
 export interface Instrumentation {
   /** Default: all that are known. */
   readonly targets?: readonly Target[];
-  readonly onPass?: (record: PassRecord) => void;
-  readonly onFailure?: (reproducer: Reproducer) => void;
+  /** Called with what a pass is given, and with what it made. Neither is to be changed. */
+  readonly onBegin?: (step: PipelineStep, model: Model) => void;
+  readonly onPass?: (record: PassRecord, model: Model) => void;
+  readonly onFailure?: (reproducer: Reproducer) => void | Promise<void>;
 }
 
 export interface PipelineResult {
@@ -57,22 +62,26 @@ export async function runPipeline(
   steps: readonly PipelineStep[],
   instrumentation: Instrumentation = {},
 ): Promise<PipelineResult> {
+  const { targets = usualTargets, onBegin, onPass, onFailure } = instrumentation;
   const records: PassRecord[] = [];
   const substitutes = new Map<string, Tensor>();
   for (const [index, step] of steps.entries()) {
-    // A copy costs little, weights are shared; printing it waits until something is wrong.
-    const before = instrumentation.onFailure === undefined ? undefined : cloneModel(model);
+    onBegin?.(step, model);
+    // A copy costs little, weights are shared.
+    const before = onFailure === undefined ? undefined : cloneModel(model);
+    let record: PassRecord;
     try {
-      const record = await runStep(model, step, instrumentation.targets ?? allTargets, substitutes);
-      records.push(record);
-      instrumentation.onPass?.(record);
+      record = await runStep(model, step, targets, substitutes);
     } catch (error) {
       if (before !== undefined) {
         const pipeline = printPipeline(steps.slice(index));
-        instrumentation.onFailure?.({ pass: step.pass.name, pipeline, graph: printModel(before), error });
+        const done = printPipeline(steps.slice(0, index));
+        await onFailure?.({ pass: step.pass.name, pipeline, done, targets, before, error });
       }
       throw error;
     }
+    records.push(record);
+    onPass?.(record, model);
   }
   return { records, substitutes };
 }
@@ -96,9 +105,19 @@ async function runStep(
   };
   const start = performance.now();
   const { changed, stats }: PassResult = await pass.run(model, options, cx);
+  const done = performance.now();
   if (changed) check(model, pass.name);
-  const milliseconds = performance.now() - start;
-  return { name: pass.name, options, changed, stats, notes, warnings, coverage, milliseconds };
+  return {
+    name: pass.name,
+    options,
+    changed,
+    stats,
+    notes,
+    warnings,
+    coverage,
+    milliseconds: done - start,
+    checkMilliseconds: performance.now() - done,
+  };
 }
 
 function check(model: Model, pass: string): void {

@@ -44,7 +44,7 @@ export interface PlannedComponent {
   readonly precision: string;
   /** Pipeline text: `--passes` takes it back. */
   readonly passes: string;
-  readonly records: readonly Omit<PassRecord, 'milliseconds' | 'coverage' | 'warnings'>[];
+  readonly records: readonly Pick<PassRecord, 'name' | 'options' | 'changed' | 'stats' | 'notes'>[];
   readonly nodes: number;
   /** Distinct weights. */
   readonly tensors: number;
@@ -259,7 +259,13 @@ export async function planComponent(
     modality: component.modality,
     precision: compiled.precision,
     passes: compiled.passes,
-    records: compiled.records.map(({ milliseconds: _, coverage: __, warnings: ___, ...record }) => record),
+    records: compiled.records.map(({ name, options, changed, stats, notes }) => ({
+      name,
+      options,
+      changed,
+      stats,
+      notes,
+    })),
     nodes: model.graph.nodeCount,
     tensors: tensors.size,
     tensorBytes: [...tensors].reduce((sum, tensor) => sum + tensor.byteLength, 0),

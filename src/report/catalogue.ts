@@ -341,6 +341,16 @@ export const catalogue = {
     'there is nothing to run',
     'vlm-convert run <output> --image picture.png --prompt "What is in it?"',
   ),
+  VC4016: error(
+    'usage',
+    'there is no model to run passes over',
+    "vlm-convert opt <model.onnx> --passes 'fold'",
+  ),
+  VC4017: error(
+    'usage',
+    'the folder holds no reproducer of a pass',
+    'name one that vlm-convert left when a pass failed: it holds a reproducer.json',
+  ),
   VC4201: error('usage', 'the resolution is not usable'),
   VC4202: error('usage', 'the resolution is too small'),
   VC4203: error('usage', 'the resolution is too large'),
@@ -369,6 +379,8 @@ export const catalogue = {
   ),
   VC4402: error('usage', 'a pipeline names a pass that does not exist'),
   VC4403: error('usage', 'a pass does not take these options'),
+  VC4404: error('usage', 'an option names a pass that the pipeline does not have'),
+  VC4405: error('usage', 'a target is not known'),
   VC4501: error('usage', 'the runtime of --format cannot run this model family'),
   VC4502: error('usage', 'the runtime of --format cannot load graphs of this form'),
   VC4503: warning(

@@ -1,9 +1,10 @@
 /** The pass manager: records, substitutes, verification and the reproducer. */
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { printModel } from '../../src/graph/print.ts';
 import { tensorType } from '../../src/graph/types.ts';
 import type { Pass } from '../../src/passes/pass.ts';
-import { runPipeline } from '../../src/pipeline/pass-manager.ts';
+import { type Reproducer, runPipeline } from '../../src/pipeline/pass-manager.ts';
 import { type PipelineStep, parsePipeline } from '../../src/pipeline/pipeline-text.ts';
 import { diagnostic, VlmError } from '../../src/report/diagnostics.ts';
 import { targets } from '../../src/targets/registry.ts';
@@ -62,18 +63,21 @@ describe('runPipeline', () => {
       graph.setOutputs([...graph.outputs, node.output]);
       return { changed: true, stats: {} };
     }, 'breaker');
-    const reproducers: { pass: string; pipeline: string; graph: string; error: unknown }[] = [];
+    const reproducers: Reproducer[] = [];
     const steps = [...parsePipeline('fold'), broken, ...parsePipeline('int4{block=64}')];
     const run = () =>
-      runPipeline(model(), steps, { onFailure: (reproducer) => reproducers.push(reproducer) });
+      runPipeline(model(), steps, { onFailure: (reproducer) => void reproducers.push(reproducer) });
     await expect(run()).rejects.toThrow(VlmError);
     await expect(run()).rejects.toThrow(/VC3201[\s\S]*after breaker[\s\S]*VC31/);
     expect(reproducers[0]?.pass).toBe('breaker');
     expect(reproducers[0]?.pipeline).toBe('breaker,int4{block=64}');
-    expect(reproducers[0]?.graph).toContain('MatMul(x, w)');
-    expect(reproducers[0]?.graph).not.toContain('wrong');
+    expect(reproducers[0]?.done).toBe('fold');
+    expect(reproducers[0]?.targets).toBe(targets);
+    const graph = reproducers[0] === undefined ? '' : printModel(reproducers[0].before);
+    expect(graph).toContain('MatMul(x, w)');
+    expect(graph).not.toContain('wrong');
     // The pass before it had done its work.
-    expect(reproducers[0]?.graph).not.toContain('Identity');
+    expect(graph).not.toContain('Identity');
     expect(reproducers[0]?.error).toBeInstanceOf(VlmError);
   });
 

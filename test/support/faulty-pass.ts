@@ -21,8 +21,8 @@ function wrong({ pass, options }: PipelineStep, plant: (model: Model) => void): 
     options,
     pass: {
       ...pass,
-      run: (model, given, cx) => {
-        const result = pass.run(model, given, cx);
+      run: async (model, given, cx) => {
+        const result = await pass.run(model, given, cx);
         plant(model);
         return { ...result, changed: true };
       },
