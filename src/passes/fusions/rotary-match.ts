@@ -1,0 +1,213 @@
+/**
+ * Finds rotary position embedding by what it does to columns, not by how it is spelled. With r channels that turn of d,
+ * θ the angle of a pair and (a, b) = (i, i + r/2) in halves or (2i, 2i + 1) interleaved:
+ *
+ *   out[a] = x[a] · cos θ − x[b] · sin θ,   out[b] = x[b] · cos θ + x[a] · sin θ,   out[c] = x[c] for c ≥ r
+ *
+ * Each column of a candidate is followed back to a sum of columns of one x, each times a factor; the tables of a pair have
+ * to hold the same numbers, which ColumnIdentity tells. x · cos + rotate_half(x) · sin, split halves that are turned and
+ * joined, stacked pairs: all are the same sums.
+ */
+import type { Node } from '../../graph/node.ts';
+import type { Value } from '../../graph/value.ts';
+import type { ColumnIdentity } from '../../rewrite/column-identity.ts';
+import { dimsOf, type Element, lastAxis, originOf, sameDims } from '../../rewrite/columns.ts';
+
+export interface Rotary {
+  /** [..., d], of the shape of the output. */
+  readonly x: Value;
+  readonly interleaved: boolean;
+  /** r: the channels that turn, the first of d. */
+  readonly turning: number;
+  /** The factors of the first of each pair, r/2 columns. */
+  readonly cos: readonly Element[];
+  readonly sin: readonly Element[];
+  /** The tables hold the same numbers for both channels of each pair: proven. */
+  readonly paired: boolean;
+  /** Between x and the output. */
+  readonly nodes: readonly Node[];
+}
+
+/** Operators that a root can be: what sums or joins the turned channels. */
+export const joiningRoots: readonly string[] = ['Concat', 'Reshape'];
+export const summingRoots: readonly string[] = ['Add', 'Sub'];
+
+/** Wider heads are no heads. */
+const widestHead = 1024;
+/** Nodes between a candidate for x and the output; spellings take about a dozen. */
+const mostNodes = 48;
+
+/** Undefined where the node's output turns nothing. */
+export function matchRotary(root: Node, identity: ColumnIdentity): Rotary | undefined {
+  const dims = dimsOf(root.output);
+  const width = dims?.at(-1);
+  if (dims === undefined || typeof width !== 'number' || width % 2 !== 0 || width > widestHead)
+    return undefined;
+  for (const x of candidates(root)) {
+    const found = turnedFrom(root.output, width, x, identity);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+const between: ReadonlySet<string> = new Set([
+  'Add',
+  'Concat',
+  'Gather',
+  'Mul',
+  'Neg',
+  'Reshape',
+  'Slice',
+  'Split',
+  'Squeeze',
+  'Sub',
+  'Transpose',
+  'Unsqueeze',
+]);
+
+/** Values of the output's shape behind it, the nearest first, that more than one path comes from. */
+function candidates(root: Node): readonly Value[] {
+  const dims = dimsOf(root.output) ?? [];
+  const found = new Set<Value>();
+  const seen = new Set<Node>([root]);
+  for (const node of seen) {
+    if (seen.size > mostNodes) break;
+    for (const input of node.inputs) {
+      if (input === null) continue;
+      const own = dimsOf(input);
+      if (own !== undefined && sameDims(own, dims)) found.add(input);
+      if (input.producer !== undefined && between.has(input.producer.op)) seen.add(input.producer);
+    }
+  }
+  return [...found];
+}
+
+function turnedFrom(output: Value, width: number, x: Value, identity: ColumnIdentity): Rotary | undefined {
+  const sums = new Sums(x);
+  const columns: Column[] = [];
+  for (let column = 0; column < width; column += 1) {
+    const element = lastAxis(output, column);
+    const terms = element === undefined ? undefined : sums.of(element);
+    const read = terms === undefined ? undefined : readColumn(terms, column);
+    if (read === undefined) return undefined;
+    columns.push(read);
+  }
+  const passing = columns.indexOf('passes');
+  const turning = passing < 0 ? width : passing;
+  const turned = columns.flatMap((column) => (column === 'passes' ? [] : [column]));
+  if (turned.length !== turning || turning === 0 || turning % 2 !== 0) return undefined;
+  const half = turning / 2;
+  const pairings = [
+    { interleaved: false, first: (pair: number) => pair, second: (pair: number) => pair + half },
+    { interleaved: true, first: (pair: number) => 2 * pair, second: (pair: number) => 2 * pair + 1 },
+  ];
+  for (const { interleaved, first, second } of pairings) {
+    const pairs = Array.from(
+      { length: half },
+      (_, pair) => [turned[first(pair)], turned[second(pair)]] as const,
+    );
+    const fits = pairs.every(
+      ([a, b], pair) =>
+        a?.partner === second(pair) && a.sign === -1 && b?.partner === first(pair) && b.sign === 1,
+    );
+    if (!fits) continue;
+    const same = (a: Element | undefined, b: Element | undefined): boolean =>
+      a !== undefined && b !== undefined && identity.keyOf(a) === identity.keyOf(b);
+    return {
+      x,
+      interleaved,
+      turning,
+      cos: pairs.flatMap(([a]) => (a === undefined ? [] : [a.cos])),
+      sin: pairs.flatMap(([a]) => (a === undefined ? [] : [a.sin])),
+      paired: pairs.every(([a, b]) => same(a?.cos, b?.cos) && same(a?.sin, b?.sin)),
+      nodes: [...sums.nodes],
+    };
+  }
+  return undefined;
+}
+
+/** x[own] · cos + sign · x[partner] · sin, or x[own] alone. */
+type Column =
+  | 'passes'
+  | { readonly cos: Element; readonly sin: Element; readonly partner: number; readonly sign: number };
+
+function readColumn(terms: readonly Term[], column: number): Column | undefined {
+  const own = terms.find((term) => term.column === column);
+  const other = terms.find((term) => term.column !== column);
+  if (own?.sign !== 1) return undefined;
+  if (terms.length === 1) return own.factor === undefined ? 'passes' : undefined;
+  if (terms.length !== 2 || own.factor === undefined || other?.factor === undefined) return undefined;
+  return { cos: own.factor, sin: other.factor, partner: other.column, sign: other.sign };
+}
+
+/** sign · x[column] · factor */
+interface Term {
+  readonly sign: number;
+  readonly column: number;
+  readonly factor: Element | undefined;
+}
+
+/** Columns as sums of columns of x; undefined for those that are none. */
+class Sums {
+  /** What the sums were read from. */
+  readonly nodes = new Set<Node>();
+  readonly #x: Value;
+  readonly #known = new Map<Value, Map<string, readonly Term[] | undefined>>();
+
+  constructor(x: Value) {
+    this.#x = x;
+  }
+
+  of(element: Element): readonly Term[] | undefined {
+    const { value, axes, column } = element;
+    if (value === this.#x) return axes === 1 ? [{ sign: 1, column, factor: undefined }] : undefined;
+    const own = this.#known.get(value) ?? new Map<string, readonly Term[] | undefined>();
+    this.#known.set(value, own);
+    const place = `${axes}:${column}`;
+    if (!own.has(place)) own.set(place, this.#read(element));
+    return own.get(place);
+  }
+
+  #read(element: Element): readonly Term[] | undefined {
+    const node = element.value.producer;
+    if (node === undefined || !between.has(node.op)) return undefined;
+    const origin = originOf(element);
+    const terms =
+      origin.kind === 'same'
+        ? this.of(origin.of)
+        : origin.kind === 'computed'
+          ? this.#compute(node, origin.of)
+          : undefined;
+    if (terms !== undefined) this.nodes.add(node);
+    return terms;
+  }
+
+  #compute(node: Node, [left, right]: readonly Element[]): readonly Term[] | undefined {
+    if (left === undefined) return undefined;
+    const first = this.of(left);
+    if (node.op === 'Neg') return first?.map(negated);
+    if (right === undefined) return undefined;
+    const second = this.of(right);
+    switch (node.op) {
+      case 'Add':
+        return first && second && [...first, ...second];
+      case 'Sub':
+        return first && second && [...first, ...second.map(negated)];
+      case 'Mul':
+        if (first !== undefined) return scaled(first, right);
+        return second && scaled(second, left);
+      default:
+        return undefined;
+    }
+  }
+}
+
+function negated(term: Term): Term {
+  return { ...term, sign: -term.sign };
+}
+
+/** A second factor would be no table. */
+function scaled(terms: readonly Term[], factor: Element): readonly Term[] | undefined {
+  if (terms.some((term) => term.factor !== undefined)) return undefined;
+  return terms.map((term) => ({ ...term, factor }));
+}
