@@ -56,13 +56,15 @@ export class Node {
     return value;
   }
 
+  /** Beyond 2^53 the largest safe integer. */
   int(name: string): number | undefined {
     const value = this.#get(name, 'int');
-    return value === undefined ? undefined : safe(this, name, value);
+    return value === undefined ? undefined : safe(value);
   }
 
+  /** Beyond 2^53 the largest safe integers. */
   ints(name: string): readonly number[] | undefined {
-    return this.#get(name, 'ints')?.map((value) => safe(this, name, value));
+    return this.#get(name, 'ints')?.map(safe);
   }
 
   float(name: string): number | undefined {
@@ -92,10 +94,7 @@ export class Node {
   }
 }
 
-function safe(node: Node, name: string, value: Int): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number)) {
-    throw new RangeError(`attribute ${name} of ${node.name} is ${value}: above 2^53`);
-  }
-  return number;
+/** Only the sign of larger ones matters to any reader: `ends` of Slice is often 2^63 - 1. */
+function safe(value: Int): number {
+  return Math.min(Math.max(Number(value), Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
 }
