@@ -2,7 +2,7 @@
  * The graphs that `bench:graphs` compares: every recorded case of goldens/onnx-import with its recorded inputs, and
  * graphs as large as real ones, which our own architectures write in plain operators from random weights.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ensureCheckpoint } from './random-checkpoint.js';
 
@@ -89,27 +89,23 @@ export async function largeCases(folder) {
       passes: { vision: passes, decoder: passes, embed: passes },
     });
   }
-  const { components } = JSON.parse(readFileSync(join(output, 'vlm-convert.json'), 'utf8'));
-  /** @param {string} id */
-  const path = (id) => {
-    const file = components.find((/** @type {{ id: string }} */ one) => one.id === id).files[0];
-    return join(output, file.path ?? file);
-  };
+  /** @param {string} name */
+  const path = (name) => join(output, 'onnx', `${name}.onnx`);
   const sizes = { heads: 32, headDim: 128, hidden: 4096, layers: 2 };
   return [
     {
       name: 'CLIP-L/14-336, 24 layers',
-      path: path('vision'),
+      path: path('vision_encoder'),
       feeds: async () => ({ pixel_values: random([1, 3, 336, 336]) }),
     },
     {
       name: '7B decoder, 2 layers, prefill 128',
-      path: path('decoder'),
+      path: path('decoder_model_merged'),
       feeds: async () => decoderFeeds(128, 0, sizes),
     },
     {
       name: '7B decoder, 2 layers, decode at 512',
-      path: path('decoder'),
+      path: path('decoder_model_merged'),
       feeds: async () => decoderFeeds(1, 512, sizes),
     },
   ];

@@ -7,9 +7,10 @@ const roundMs = 40;
 /** @typedef {{ type: string, dims: readonly number[], data: import('onnxruntime-node').Tensor['data'] }} Feed */
 /** @typedef {Record<string, Feed>} Feeds */
 /**
- * @typedef {{ ms: readonly [number, number], ratio: number, load: readonly [number, number], loadRatio: number,
- *   difference: number }} Pair medians of both sides, the median of the ratios of rounds (second to first), the same
- *   of loading, and the largest difference of an output in its standard deviations
+ * @typedef {{ ms: readonly [number, number], ratio: number, best: number, load: readonly [number, number],
+ *   loadRatio: number, difference: number }} Pair medians of both sides, the median of the ratios of rounds (second to
+ *   first), the ratio of the fastest rounds (what a busy machine disturbs least), medians of loading, and the largest
+ *   difference of an output in its standard deviations
  */
 
 /** @param {readonly number[]} numbers */
@@ -110,6 +111,7 @@ export async function timePair(paths, feeds, { rounds, loads, threads }) {
   return {
     ms: [median(running[0]), median(running[1])],
     ratio: median(ratios(running)),
+    best: Math.min(...running[1]) / Math.min(...running[0]),
     load: [median(loading[0]), median(loading[1])],
     loadRatio: median(ratios(loading)),
     difference,
