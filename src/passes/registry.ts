@@ -3,12 +3,14 @@ import { deadCode } from './dead-code.ts';
 import { float16 } from './float16.ts';
 import { fold } from './fold.ts';
 import { freezeDefaults } from './freeze-defaults.ts';
-import { fuseAttention } from './fusions/attention.ts';
+import { fuseAttention } from './fusions/attention/fuse-attention.ts';
+import { fuseBias } from './fusions/bias.ts';
 import { fuseGelu } from './fusions/gelu.ts';
 import { fuseLayerNorm } from './fusions/layernorm.ts';
 import { fuseRmsNorm } from './fusions/rmsnorm.ts';
 import { fuseRotary } from './fusions/rotary.ts';
 import { fuseSilu } from './fusions/silu.ts';
+import { fuseSkipNorm } from './fusions/skip-norm.ts';
 import { inlineFunctions } from './inline-functions.ts';
 import { mergeLora } from './merge-lora.ts';
 import type { Pass } from './pass.ts';
@@ -31,6 +33,8 @@ export const passes: readonly Pass[] = [
   fuseSilu,
   fuseRotary,
   fuseAttention,
+  fuseSkipNorm,
+  fuseBias,
   int4,
   int8,
   plainGather,

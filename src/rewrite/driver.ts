@@ -54,10 +54,10 @@ export function applyRules(graph: Graph, rules: readonly Rule[], infer: TypeInfe
       attempt.apply(rewriter);
       changed = true;
       applied.set(rule.name, (applied.get(rule.name) ?? 0) + 1);
-      misses.delete(node);
       for (const fresh of rewriter.created) worklist.add(fresh);
       for (const reader of rewriter.disturbed) worklist.add(reader);
       for (const covered of attempt.nodes) {
+        misses.delete(covered);
         for (const removed of removeDeadNode(covered)) worklist.delete(removed);
       }
       break;

@@ -8,6 +8,12 @@ export const onnxruntimeCpu: Target = {
   kernels: [cpuKernels],
   // float16 graphs run too: the runtime wraps the float32 kernel in casts.
   castTypes: { float16: 'float32' },
+  // One row at a time, where LayerNormalization is vectorised: seen in 1.30 and 1.31, [577, 1024] and [50, 64].
+  slow: {
+    'com.microsoft::SkipLayerNormalization': '2.4 to 4.2 times as long as Add and LayerNormalization',
+    'com.microsoft::SkipSimplifiedLayerNormalization':
+      '1.04 to 1.18 times as long as Add and SimplifiedLayerNormalization',
+  },
   support: {
     'com.microsoft::MultiHeadAttention': {
       dtypes: ['float32', 'float16'],

@@ -77,6 +77,8 @@ export interface Target {
   readonly kernels: readonly string[] | 'standard';
   /** Operators of the tables that do not run there all the same, or not well: why. */
   readonly except?: Readonly<Record<string, string>>;
+  /** Operators with a kernel that takes longer than the operators that they stand for: what was measured. */
+  readonly slow?: Readonly<Record<string, string>>;
   /** Element types of float tensors that the provider takes at all; default: those of its kernels. */
   readonly elementTypes?: readonly string[];
   /** Types that are cast around a kernel of another type: float16 to float32 on the CPU. */
@@ -117,7 +119,7 @@ export function noKernel(
   question: KernelQuestion,
 ): string | undefined {
   for (const target of targets) {
-    const reason = objection(target, operator, question);
+    const reason = objection(target, operator, question) ?? target.slow?.[operator];
     if (reason !== undefined) return `${operator} on ${target.id}: ${reason}`;
   }
   return undefined;

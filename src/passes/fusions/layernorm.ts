@@ -88,7 +88,7 @@ export const fuseLayerNorm: Pass<z.infer<typeof options>> = {
       inferNode,
     );
     if (report.changed) removeDeadCode(model.graph);
-    noteMisses(report, cx, 'a layer normalization', 5);
+    noteMisses(report, cx, 'a layer normalization', 7);
     return { changed: report.changed, stats: Object.fromEntries(report.applied) };
   },
 };
