@@ -1,0 +1,118 @@
+/**
+ * Attention in one operator. Whatever way it is spelled, it becomes one internal node (internal.ts), which is lowered to
+ * an operator that every target runs. Where there is none, or where something inside has to stay as it is (quantized
+ * intermediates, weights that are read elsewhere), the nodes stay, and the last one says what they mean.
+ */
+import { z } from 'zod';
+import { inferNode } from '../../../graph/infer/infer.ts';
+import type { Model } from '../../../graph/model.ts';
+import type { Node } from '../../../graph/node.ts';
+import { removeDeadCode } from '../../../rewrite/dead-code.ts';
+import { allNodes, applyRules } from '../../../rewrite/driver.ts';
+import { metadataKeys } from '../../../rewrite/rewriter.ts';
+import type { Rule } from '../../../rewrite/rule.ts';
+import { noKernel, type Target, unsupported } from '../../../targets/target.ts';
+import { layoutFolds } from '../../folds.ts';
+import type { Pass, PassContext } from '../../pass.ts';
+import { targetOption, targetsFor } from '../../target-option.ts';
+import { dtypeOf, raiseAttention } from './internal.ts';
+import { lowerToMultiHead, multiHeadAttention } from './lower-multi-head.ts';
+import { maskObjection } from './mask.ts';
+import { type Attention, findAttention, isPlain } from './match.ts';
+import { Shared } from './shared.ts';
+
+const options = z.strictObject({ ...targetOption });
+
+export const fuseAttention: Pass<z.infer<typeof options>> = {
+  name: 'fuse-attention',
+  summary: 'runs attention as one operator, with the cache and the mask of a decoder inside',
+  options,
+  run: (model, choice, cx) => {
+    const targets = targetsFor(choice, cx);
+    const shared = new Shared();
+    const matched = applyRules(model.graph, [matchAttention(model, targets, shared)], inferNode);
+    // One rule after the other: a layout that is tidied too early would hide the cache from the lowering.
+    const lowering = lowerToMultiHead(shared);
+    const lowered = applyRules(model.graph, [lowering], inferNode);
+    if (matched.changed) {
+      applyRules(model.graph, layoutFolds, inferNode);
+      removeDeadCode(model.graph);
+      model.opsetImports.set('com.microsoft', model.opsetImports.get('com.microsoft') ?? 1);
+    }
+    const marked = markPlain(model, targets, cx);
+    const caches = [...allNodes(model.graph)].filter(
+      (node) => node.op === multiHeadAttention && node.input(6) !== undefined,
+    ).length;
+    return {
+      changed: matched.changed || marked > 0,
+      stats: {
+        attention: lowered.applied.get(lowering.name) ?? 0,
+        caches,
+        ...(marked === 0 ? {} : { plain: marked }),
+      },
+    };
+  },
+};
+
+function matchAttention(model: Model, targets: readonly Target[], shared: Shared): Rule {
+  return {
+    name: 'attention',
+    roots: ['MatMul'],
+    attempt: (root) => {
+      const found = findAttention(root);
+      if ('reason' in found) return found;
+      if (isPlain(found)) return { reason: found.plain, depth: 0 };
+      const objection = unfit(found, model, targets);
+      if (objection !== undefined) return { reason: objection, depth: 0 };
+      return { nodes: found.nodes, apply: (rewriter) => raiseAttention(found, rewriter, shared) };
+    },
+  };
+}
+
+/** Why no operator of the targets can stand for an attention that is known. */
+function unfit(found: Attention, model: Model, targets: readonly Target[]): string | undefined {
+  const dtypes = new Set([found.q, found.k, found.v].map(({ value }) => dtypeOf(value)));
+  const [dtype] = dtypes;
+  if (dtype === undefined || dtypes.size > 1) return `its operands are ${[...dtypes].join(' and ')}`;
+  const opset = model.opsetImports.get('') ?? 0;
+  const masked = found.steps.some(({ kind }) => kind === 'add' || kind === 'select');
+  return (
+    maskObjection(found.steps, found.heads, dtype) ??
+    noKernel(targets, multiHeadAttention, { opset, dtype }) ??
+    unsupported(targets, multiHeadAttention, (support) => {
+      if (!support.dtypes.includes(dtype)) return `no kernel for ${dtype}`;
+      return masked && !support.attentionBias ? 'no attention_bias' : undefined;
+    })
+  );
+}
+
+/** Marks and reports attention that stays spelled out, and reports every other Softmax. Gives the number marked. */
+function markPlain(model: Model, targets: readonly Target[], cx: PassContext): number {
+  const reasons = new Map<string, Node[]>();
+  const others = new Map<string, Node[]>();
+  const note = (notes: Map<string, Node[]>, reason: string, node: Node): void => {
+    notes.set(reason, [...(notes.get(reason) ?? []), node]);
+  };
+  const softmaxes = new Set([...allNodes(model.graph)].filter((node) => node.op === 'Softmax'));
+  for (const node of allNodes(model.graph)) {
+    if (node.op !== 'MatMul') continue;
+    const found = findAttention(node);
+    if ('reason' in found) {
+      if (found.depth > 0) note(others, found.reason, node);
+      continue;
+    }
+    const reason = isPlain(found) ? found.plain : unfit(found, model, targets);
+    if (reason !== undefined) note(reasons, reason, node);
+  }
+  for (const [reason, nodes] of reasons) {
+    for (const node of nodes) node.metadata.set(metadataKeys.means, 'attention_blocks');
+    cx.note(`attention at ${nodes.length} places, first ${nodes[0]?.name}, is not fused: ${reason}`);
+  }
+  for (const [reason, nodes] of others) {
+    cx.note(`no attention at ${nodes.length} products with a Softmax, first ${nodes[0]?.name}: ${reason}`);
+  }
+  const spelled = [...reasons.values(), ...others.values()].reduce((sum, nodes) => sum + nodes.length, 0);
+  const rest = softmaxes.size - spelled;
+  if (rest > 0) cx.note(`${rest} Softmax, among them ${[...softmaxes][0]?.name}, belong to no attention`);
+  return [...reasons.values()].reduce((sum, nodes) => sum + nodes.length, 0);
+}

@@ -1,0 +1,187 @@
+/**
+ * What stands between the product of queries and keys and its Softmax, whatever the order: scales, masks that are added,
+ * subtracted or selected, reshapes of leading axes, casts. Found walking up from the Softmax; kept as steps in the order
+ * in which they are computed, each with the leading axes that the scores have there.
+ */
+import { sameDim } from '../../../graph/infer/dims.ts';
+import type { Node } from '../../../graph/node.ts';
+import type { Dim } from '../../../graph/types.ts';
+import type { Value } from '../../../graph/value.ts';
+import { constantScalar, constantTensor } from '../../../rewrite/constants.ts';
+import { isFloat } from '../../../tensor/dtype.ts';
+import { dimsOf } from './layout.ts';
+
+/** Scores this low weigh nothing beside any that is not masked. */
+const maskedBelow = -9999;
+
+/** One step from scores to scores. `lead`: their axes before [S, T]. */
+export type ScoreStep =
+  | { readonly kind: 'scale'; readonly factor: number }
+  /** A factor for each row or head: its last two axes are 1. */
+  | { readonly kind: 'factor'; readonly value: Value; readonly lead: readonly Dim[] }
+  | { readonly kind: 'add'; readonly value: Value; readonly negated: boolean; readonly lead: readonly Dim[] }
+  /** Scores where the condition is `keep`, `fill` elsewhere. */
+  | {
+      readonly kind: 'select';
+      readonly condition: Value;
+      readonly keep: boolean;
+      readonly fill: number;
+      readonly lead: readonly Dim[];
+    }
+  /** Scores are at least this. */
+  | { readonly kind: 'floor'; readonly least: number };
+
+export interface Scores {
+  /** MatMul or FusedMatMul of queries and keys. */
+  readonly product: Node;
+  readonly steps: readonly ScoreStep[];
+  /** The nodes that only serve these scores. */
+  readonly nodes: readonly Node[];
+  /** Why no operator can stand for them: rounding or a function inside. */
+  readonly plain?: string;
+}
+
+/** Undefined where the value is no product with anything known on it. */
+export function findScores(value: Value): Scores | undefined {
+  const node = value.producer;
+  if (node === undefined || value.outputIndex !== 0) return undefined;
+  return walks[node.op]?.(node);
+}
+
+type Walk = (node: Node) => Scores | undefined;
+
+const walks: Readonly<Record<string, Walk>> = {
+  MatMul: product,
+  'com.microsoft::FusedMatMul': product,
+  Cast: (node) => (isFloatValue(node.output) ? through(node) : undefined),
+  Identity: (node) => through(node),
+  Dropout: (node) => through(node),
+  Reshape: regrouped,
+  Squeeze: regrouped,
+  Unsqueeze: regrouped,
+  Mul: (node) => eitherSide(node, scaled),
+  Div: (node) => {
+    const factor = constantScalar(node.input(1));
+    return factor === undefined ? undefined : through(node, { kind: 'scale', factor: 1 / factor });
+  },
+  Add: (node) => eitherSide(node, (value, lead) => ({ kind: 'add', value, negated: false, lead })),
+  Sub: (node) => largestTaken(node) ?? subtracted(node),
+  Where: selected,
+  Max: (node) => {
+    return eitherSide(node, (value) => {
+      const least = constantScalar(value);
+      return least === undefined || least > maskedBelow ? undefined : { kind: 'floor', least };
+    });
+  },
+  Tanh: (node) => blocked(node, 'its scores are capped by tanh'),
+  QuantizeLinear: (node) => blocked(node, 'its scores are quantized'),
+  DequantizeLinear: (node) => blocked(node, 'its scores are quantized'),
+};
+
+function product(node: Node): Scores | undefined {
+  // A constant right side is a projection: a classifier's, a router's.
+  return constantTensor(node.input(1)) === undefined
+    ? { product: node, steps: [], nodes: [node] }
+    : undefined;
+}
+
+/** The scores of one of the node's inputs, with the step that the node is. */
+function through(node: Node, step?: ScoreStep, input = 0): Scores | undefined {
+  const value = node.input(input);
+  const scores = value === undefined ? undefined : findScores(value);
+  if (scores === undefined) return undefined;
+  const steps = step === undefined ? scores.steps : [...scores.steps, step];
+  return { ...scores, steps, nodes: [node, ...scores.nodes] };
+}
+
+const blocked = (node: Node, plain: string): Scores | undefined => {
+  const scores = through(node);
+  return scores === undefined ? undefined : { ...scores, plain };
+};
+
+/** Which of the two inputs the scores are is found out by looking. */
+function eitherSide(
+  node: Node,
+  step: (other: Value, lead: readonly Dim[]) => ScoreStep | undefined,
+): Scores | undefined {
+  const lead = leadOf(node.output);
+  if (lead === undefined || node.inputs.length !== 2) return undefined;
+  for (const side of [0, 1]) {
+    const other = node.input(1 - side);
+    const found = other === undefined ? undefined : step(other, lead);
+    const scores = found === undefined ? undefined : through(node, found, side);
+    if (scores !== undefined) return notWider(scores, node, side);
+  }
+  return undefined;
+}
+
+/** What is broadcast against scores may not make more of them than the product gives. */
+function notWider(scores: Scores, node: Node, side: number): Scores {
+  const before = node.input(side);
+  const [from, to] = [before === undefined ? undefined : dimsOf(before), dimsOf(node.output)];
+  const kept =
+    from !== undefined &&
+    from.length === to?.length &&
+    from.every((dim, axis) => dim !== 1 || to[axis] === 1) &&
+    from.every((dim, axis) => sameDim(dim, to[axis] ?? null) !== false);
+  return kept ? scores : { ...scores, plain: `${node.name} makes more scores than the product gives` };
+}
+
+function scaled(other: Value, lead: readonly Dim[]): ScoreStep | undefined {
+  const factor = constantScalar(other);
+  if (factor !== undefined) return { kind: 'scale', factor };
+  const perMatrix = dimsOf(other)
+    ?.slice(-2)
+    .every((dim) => dim === 1);
+  return perMatrix === true ? { kind: 'factor', value: other, lead } : undefined;
+}
+
+/** x - max(x): one number per row, which changes no weight. */
+function largestTaken(node: Node): Scores | undefined {
+  const [value, largest] = [node.input(0), node.input(1)?.producer];
+  if (largest?.op !== 'ReduceMax' || largest.input(0) !== value) return undefined;
+  const scores = through(node);
+  return scores === undefined ? undefined : { ...scores, nodes: [...scores.nodes, largest] };
+}
+
+function subtracted(node: Node): Scores | undefined {
+  const [value, lead] = [node.input(1), leadOf(node.output)];
+  if (value === undefined || lead === undefined) return undefined;
+  const scores = through(node, { kind: 'add', value, negated: true, lead });
+  return scores === undefined ? undefined : notWider(scores, node, 0);
+}
+
+/** Where(condition, scores, fill), or with the two the other way round. */
+function selected(node: Node): Scores | undefined {
+  const [condition, lead] = [node.input(0), leadOf(node.output)];
+  if (condition === undefined || lead === undefined) return undefined;
+  for (const side of [1, 2]) {
+    const fill = constantScalar(node.input(3 - side));
+    if (fill === undefined || fill > maskedBelow) continue;
+    const scores = through(node, { kind: 'select', condition, keep: side === 1, fill, lead }, side);
+    if (scores !== undefined) return notWider(scores, node, side);
+  }
+  return undefined;
+}
+
+/** A reshape that leaves the matrices [S, T] as they are. */
+function regrouped(node: Node): Scores | undefined {
+  const input = node.input(0);
+  return input !== undefined && sameMatrices(input, node.output) ? through(node) : undefined;
+}
+
+/** Whether two values have the same last two axes. */
+export function sameMatrices(a: Value, b: Value): boolean {
+  const [left, right] = [dimsOf(a), dimsOf(b)];
+  if (left === undefined || right === undefined || left.length < 2 || right.length < 2) return false;
+  return [-2, -1].every((axis) => sameDim(left.at(axis) ?? null, right.at(axis) ?? null) === true);
+}
+
+function leadOf(value: Value): readonly Dim[] | undefined {
+  const dims = dimsOf(value);
+  return dims === undefined || dims.length < 2 ? undefined : dims.slice(0, -2);
+}
+
+function isFloatValue(value: Value): boolean {
+  return value.type?.kind === 'tensor' && isFloat(value.type.dtype);
+}
