@@ -4,7 +4,7 @@
  */
 import { fail, VlmError } from '../report/diagnostics.ts';
 import type { Graph } from './graph.ts';
-import { inferredTypes } from './infer/infer.ts';
+import { inferCorrectedModel, inferredTypes } from './infer/infer.ts';
 import type { Model, ModelFunction } from './model.ts';
 import type { Node } from './node.ts';
 import { newestOpset, operatorsOf } from './op-schema.ts';
@@ -20,19 +20,25 @@ export function verifyModel(model: Model): void {
   if (first !== undefined) throw first;
 }
 
+/**
+ * For a model that was read: verifies its structure, computes the types of its values, and verifies those. Gives the
+ * values that the file declared otherwise (see `inferCorrectedModel`). Throws the first problem as a VlmError.
+ */
+export function verifyAndInfer(model: Model): readonly Value[] {
+  // Inference takes it for granted that attributes are of the kinds that operators have.
+  const [first] = structureProblems(model);
+  if (first !== undefined) throw first;
+  const corrected = inferCorrectedModel(model);
+  verifyModel(model);
+  return corrected;
+}
+
 /** All problems of structure; when there are none, those of types (inference stops at its first). */
 export function problemsOf(model: Model): readonly VlmError[] {
-  const problems: VlmError[] = [];
-  const report: Report = (code, detail) => problems.push(fail(code, detail));
-  verifyImports('the model', model.opsetImports, report);
-  const functions = functionsByKey(model);
-  verifyFunctions(model, functions, report);
-  new StructureCheck(functions, model.opsetImports, report).check(model.graph);
-  for (const each of model.functions) {
-    new StructureCheck(functions, each.opsetImports, report).check(each.body);
-  }
+  const problems = [...structureProblems(model)];
   if (problems.length > 0) return problems;
-
+  const report: Report = (code, detail) => problems.push(fail(code, detail));
+  const functions = functionsByKey(model);
   let types: ReadonlyMap<Value, ValueType>;
   try {
     types = inferredTypes(model);
@@ -48,6 +54,19 @@ export function problemsOf(model: Model): readonly VlmError[] {
       (value) => types.get(value) ?? value.type,
       report,
     );
+  }
+  return problems;
+}
+
+function structureProblems(model: Model): readonly VlmError[] {
+  const problems: VlmError[] = [];
+  const report: Report = (code, detail) => problems.push(fail(code, detail));
+  verifyImports('the model', model.opsetImports, report);
+  const functions = functionsByKey(model);
+  verifyFunctions(model, functions, report);
+  new StructureCheck(functions, model.opsetImports, report).check(model.graph);
+  for (const each of model.functions) {
+    new StructureCheck(functions, each.opsetImports, report).check(each.body);
   }
   return problems;
 }

@@ -4,10 +4,9 @@
  */
 import { basename, resolve } from 'node:path';
 import { openModel } from '../formats/onnx/open.ts';
-import { inferCorrectedModel } from '../graph/infer/infer.ts';
 import type { Model } from '../graph/model.ts';
 import { printModel } from '../graph/print.ts';
-import { verifyModel } from '../graph/verify.ts';
+import { verifyAndInfer } from '../graph/verify.ts';
 import { fail } from '../report/diagnostics.ts';
 import { didYouMean } from '../report/nearest.ts';
 import { silentReporter } from '../report/sinks.ts';
@@ -95,8 +94,7 @@ export async function optimize(
   const start = performance.now();
   const { model, close } = await openModel(path);
   try {
-    const corrected = inferCorrectedModel(model);
-    verifyModel(model);
+    const corrected = verifyAndInfer(model);
     reporter.warn(otherShapes(basename(path), corrected));
     const read = performance.now() - start;
     const done: OptimizeStep[] = [];

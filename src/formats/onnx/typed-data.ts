@@ -63,9 +63,12 @@ export function rawFromList(proto: TensorProto, dtype: DType, shape: readonly nu
   }
   // Sub-byte elements come a byte at a time.
   const width = Math.max(8, bitsOf(dtype));
+  const count = byteLength / (width / 8);
+  const listed = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+  // A number takes a byte at least. Shapes ask for as much memory as they like.
+  if (listed < count) throw new TypedDataError(`${listed} bytes of numbers`, `${count} numbers`);
   const raw = new Uint8Array(byteLength);
   const view = new DataView(raw.buffer);
-  const count = byteLength / (width / 8);
   let at = 0;
   for (const chunk of chunks) {
     forEachVarint(chunk, (low, high) => {
