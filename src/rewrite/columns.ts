@@ -72,7 +72,14 @@ export function originOf(element: Element): Origin {
   const node = element.value.producer;
   if (node === undefined || columnDims(element) === undefined) return unknown;
   if (elementwise.has(node.op)) return computed(node, element);
-  return movers[node.op]?.(node, element) ?? unknown;
+  const origin = movers[node.op]?.(node, element) ?? unknown;
+  return origin.kind === 'same' || origin.kind === 'rows' ? { ...origin, of: narrow(origin.of) } : origin;
+}
+
+/** A first column axis of size 1 may as well be a row axis, where fewer operators touch it. */
+function narrow(element: Element): Element {
+  const unit = element.axes > 1 && columnDims(element)?.[0] === 1;
+  return unit ? narrow({ ...element, axes: element.axes - 1 }) : element;
 }
 
 /** The element of a value's last axis; undefined where its width is not known or too small. */

@@ -125,8 +125,11 @@ class RotaryFusion {
       : { reason };
   }
 
-  /** The sum of turned channels in a join that was left already is the same rotary embedding. */
+  /** A sum or join of turned channels inside a larger one is the same rotary embedding. */
   #leave(left: Left): void {
+    for (const { root } of this.#left.values()) {
+      if (left.rotary.nodes.includes(root)) this.#left.delete(root);
+    }
     const inside = [...this.#left.values()].some(({ rotary }) => rotary.nodes.includes(left.root));
     if (!inside) this.#left.set(left.root, left);
   }
@@ -136,6 +139,8 @@ class RotaryFusion {
     const reasons = new Map<string, Node[]>();
     let marked = 0;
     for (const { root, reason } of this.#left.values()) {
+      // What was left may have gone with a fusion around it.
+      if (root.graph.value(root.output.name)?.producer !== root) continue;
       reasons.set(reason, [...(reasons.get(reason) ?? []), root]);
       if (root.metadata.get(metadataKeys.means) !== 'rotary') marked += 1;
       root.metadata.set(metadataKeys.means, 'rotary');
