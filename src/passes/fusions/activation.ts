@@ -15,7 +15,7 @@ import { noKernel } from '../../targets/target.ts';
 import type { Meaning } from '../census.ts';
 import type { PassContext, PassResult } from '../pass.ts';
 import { dims, dtypeOf, opsetOf, type Platform } from './norm.ts';
-import { noteMisses } from './notes.ts';
+import { fusionResult, noteMisses } from './notes.ts';
 
 export interface Spelling {
   readonly pattern: OpPattern<'x'> | ProductPattern<'x'>;
@@ -50,7 +50,7 @@ export function fuseActivations(
   }
   for (const [reason, count] of kept) cx.note(`${count} × ${what} stay spelled out: ${reason}`);
   noteMisses(report, cx, what, 4);
-  return { changed: report.changed, stats: Object.fromEntries(report.applied) };
+  return fusionResult(report);
 }
 
 function activationRule(

@@ -13,7 +13,7 @@ import { noKernel } from '../../targets/target.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
 import { dims, dtypeOf, opsetOf, type Platform } from './norm.ts';
-import { noteMisses } from './notes.ts';
+import { fusionResult, noteMisses } from './notes.ts';
 
 const domain = 'com.microsoft';
 const options = z.strictObject(targetOption);
@@ -30,7 +30,7 @@ export const fuseBias: Pass<z.infer<typeof options>> = {
       model.opsetImports.set(domain, model.opsetImports.get(domain) ?? 1);
     }
     noteMisses(report, cx, 'a bias before GELU', 2);
-    return { changed: report.changed, stats: Object.fromEntries(report.applied) };
+    return fusionResult(report);
   },
 };
 

@@ -23,7 +23,7 @@ import {
   square,
   writeNorm,
 } from './norm.ts';
-import { noteMisses } from './notes.ts';
+import { fusionResult, noteMisses } from './notes.ts';
 
 const operator = 'LayerNormalization';
 
@@ -89,6 +89,6 @@ export const fuseLayerNorm: Pass<z.infer<typeof options>> = {
     );
     if (report.changed) removeDeadCode(model.graph);
     noteMisses(report, cx, 'a layer normalization', 7);
-    return { changed: report.changed, stats: Object.fromEntries(report.applied) };
+    return fusionResult(report);
   },
 };

@@ -139,6 +139,8 @@ export function writeNorm(rewriter: Rewriter, opType: string, norm: Norm): Value
  */
 export function affineRules(operators: readonly string[], platform: Platform): readonly Rule[] {
   const unscaled = op<'x' | 'ones' | 'norm'>(operators, [any('x'), constant('ones', isOnes)], { as: 'norm' });
+  // Two norms of the same value with scales of their own, of which only the scales were still two.
+  const several = { ...unscaled, shared: true, checks: [...unscaled.checks, onlyMultiplied] };
   const scaled = op<'x' | 'scale' | 'norm'>('LayerNormalization', [any('x'), any('scale')], { as: 'norm' });
   const moved = <N extends string>(pattern: ValuePattern<N>): ValuePattern<N | 'moved'> =>
     either<N | 'moved'>(pattern, op<N | 'moved'>('Transpose', [pattern], { as: 'moved' }));
@@ -176,7 +178,7 @@ export function affineRules(operators: readonly string[], platform: Platform): r
     });
   return [
     narrowed(unscaled, platform),
-    around('Mul', unscaled, 'scale-inside'),
+    around('Mul', several, 'scale-inside'),
     ...(operators.includes('LayerNormalization') ? [around('Add', scaled, 'bias-inside')] : []),
   ];
 }
@@ -250,6 +252,12 @@ function alongAxes(
   return tensor === undefined
     ? `${value.name} is ${formatType(value.type)} and no constant`
     : { value, tensor: reshape(tensor, wanted) };
+}
+
+function onlyMultiplied(norm: Node): string | undefined {
+  const other = norm.output.isOutput || norm.output.consumers().some((node) => node.op !== 'Mul');
+  const alone = norm.output.uses.size === 1 && !norm.output.isOutput;
+  return alone || !other ? undefined : `${norm.output.name} is also read as it is`;
 }
 
 function isOnes(value: Value): string | undefined {

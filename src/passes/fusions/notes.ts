@@ -1,6 +1,6 @@
-/** Near misses of fusions, for the report: what a reader would expect to be fused, and why it was not. */
+/** What fusions tell of themselves: how often they applied, and near misses, which a reader would expect to be fused. */
 import type { RewriteReport } from '../../rewrite/driver.ts';
-import type { PassContext } from '../pass.ts';
+import type { PassContext, PassResult } from '../pass.ts';
 
 /** One note per reason. `nearest`: nodes that must have matched before the search got stuck. */
 export function noteMisses({ misses }: RewriteReport, cx: PassContext, what: string, nearest: number): void {
@@ -12,4 +12,9 @@ export function noteMisses({ misses }: RewriteReport, cx: PassContext, what: str
     const places = nodes.length === 1 ? `at ${nodes[0]}` : `at ${nodes.length} places, first ${nodes[0]},`;
     cx.note(`${what} ${places} is not fused: ${reason}`);
   }
+}
+
+/** Rules that applied, by name. */
+export function fusionResult({ applied, changed }: RewriteReport): PassResult {
+  return { changed, stats: Object.fromEntries([...applied].filter(([, count]) => count > 0)) };
 }

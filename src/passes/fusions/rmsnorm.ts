@@ -24,7 +24,7 @@ import {
   square,
   writeNorm,
 } from './norm.ts';
-import { noteMisses } from './notes.ts';
+import { fusionResult, noteMisses } from './notes.ts';
 
 const standard = 'RMSNormalization';
 const simplified = 'SimplifiedLayerNormalization';
@@ -44,7 +44,7 @@ export const fuseRmsNorm: Pass<z.infer<typeof options>> = {
     );
     if (report.changed) removeDeadCode(model.graph);
     noteMisses(report, cx, 'an RMS normalization', 4);
-    return { changed: report.changed, stats: Object.fromEntries(report.applied) };
+    return fusionResult(report);
   },
 };
 

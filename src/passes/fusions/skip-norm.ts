@@ -18,7 +18,7 @@ import { noKernel } from '../../targets/target.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
 import { dims, dtypeOf, opsetOf, type Platform } from './norm.ts';
-import { noteMisses } from './notes.ts';
+import { fusionResult, noteMisses } from './notes.ts';
 
 const domain = 'com.microsoft';
 const skipOperators: Readonly<Record<string, string>> = {
@@ -42,7 +42,7 @@ export const fuseSkipNorm: Pass<z.infer<typeof options>> = {
       model.opsetImports.set(domain, model.opsetImports.get(domain) ?? 1);
     }
     noteMisses(report, cx, 'a sum before a norm', 2);
-    return { changed: report.changed, stats: Object.fromEntries(report.applied) };
+    return fusionResult(report);
   },
 };
 
