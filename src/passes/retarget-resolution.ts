@@ -1,15 +1,20 @@
 /**
- * Resolves torch's bicubic resampling (ONNX Resize, cubic, half_pixel, a = -0.75, no antialias) at the sizes of
+ * Fits a graph to one size of picture. A graph that somebody else exported is rewritten for the size that is asked for
+ * (retarget/); ours are built for it.
+ *
+ * Then it resolves torch's bicubic resampling (ONNX Resize, cubic, half_pixel, a = -0.75, no antialias) at the sizes of
  * the graph. A table of positions becomes a constant of the new size; an activation [N, C, H, W] becomes two
  * products with constant matrices, R_h [h, H] · X · R_wᵀ [W, w], in float32. Every provider runs the result.
  */
 import { z } from 'zod';
 import type { Graph } from '../graph/graph.ts';
 import { inferNode } from '../graph/infer/infer.ts';
+import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { formatType, staticShape } from '../graph/types.ts';
 import type { Value } from '../graph/value.ts';
 import { fail } from '../report/diagnostics.ts';
+import { list } from '../report/show.ts';
 import { constantTensor } from '../rewrite/constants.ts';
 import { removeDeadCode } from '../rewrite/dead-code.ts';
 import { allNodes, applyRules } from '../rewrite/driver.ts';
@@ -20,7 +25,9 @@ import { bicubicColumnMatrix, bicubicRowMatrix, largestMatrix } from '../tensor/
 import { bicubicTable } from '../tensor/derived/bicubic-table.ts';
 import { reshape } from '../tensor/derived/reshape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Pass } from './pass.ts';
+import type { Pass, PassContext } from './pass.ts';
+import { pictureInput } from './retarget/picture-input.ts';
+import { type Retargeted, retarget } from './retarget/retarget.ts';
 
 interface Options {
   readonly resolution?: string | undefined;
@@ -28,7 +35,8 @@ interface Options {
 
 export const retargetResolution: Pass<Options> = {
   name: 'retarget-resolution',
-  summary: 'resizes position tables at compile time and turns bicubic resizing into constant matrix products',
+  summary:
+    'fits a graph to a size of picture: position tables are resized, bicubic resizing becomes matrix products',
   options: z.strictObject({
     resolution: z
       .string()
@@ -36,9 +44,9 @@ export const retargetResolution: Pass<Options> = {
       .optional(),
   }),
   positional: 'resolution',
-  run: (model, { resolution }) => {
+  run: async (model, { resolution }, cx) => {
     const { graph } = model;
-    if (resolution !== undefined) checkPicture(graph, resolution);
+    const retargeted = resolution === undefined ? undefined : await fitPicture(model, resolution, cx);
     // Tables first: the rule for activations would take their Resize, too.
     const tables = applyRules(graph, [resizeTable], inferNode);
     const maps = applyRules(graph, [resizeMap], inferNode);
@@ -47,17 +55,51 @@ export const retargetResolution: Pass<Options> = {
     for (const node of allNodes(graph)) {
       if (node.op !== 'Resize' || node.string('mode') !== 'cubic') continue;
       const reason = unresolvable(node);
-      throw fail('VC3202', { where: node.name, found: typeof reason === 'string' ? reason : 'not resolved' });
+      const found = typeof reason === 'string' ? reason : 'not resolved';
+      if (isOwn(model)) throw fail('VC3202', { where: node.name, found });
+      cx.note(`${node.name} (Resize) stays: ${found}`);
     }
     return {
-      changed,
+      changed: changed || retargeted !== undefined,
       stats: {
-        tables: tables.applied.get(resizeTable.name) ?? 0,
+        tables: (tables.applied.get(resizeTable.name) ?? 0) + (retargeted?.tables.length ?? 0),
         activations: maps.applied.get(resizeMap.name) ?? 0,
+        ...(retargeted === undefined ? {} : { counts: retargeted.counts, uniform: retargeted.uniform }),
       },
     };
   },
 };
+
+/** An architecture builds its graph for one size, with all that hangs on it: no other can be had from the graph. */
+function isOwn({ producerName }: Model): boolean {
+  return producerName === 'vlm-convert';
+}
+
+/** Rewrites the graph where its picture has another size. */
+async function fitPicture(
+  model: Model,
+  resolution: string,
+  cx: PassContext,
+): Promise<Retargeted | undefined> {
+  const { graph } = model;
+  if (isOwn(model)) {
+    checkPicture(graph, resolution);
+    return undefined;
+  }
+  const [width = 0, height = 0] = resolution.split('x').map(Number);
+  const picture = pictureInput(graph);
+  if (picture === undefined) {
+    throw fail('VC3205', {
+      where: graph.name,
+      found: `inputs ${list(graph.inputs.map(({ name, type }) => `${name}: ${formatType(type)}`))}`,
+      expected: 'one that takes pictures [.., 3, height, width] of a static size',
+    });
+  }
+  if (picture.sizes.height === height && picture.sizes.width === width) return undefined;
+  const retargeted = await retarget(model, picture, { height, width });
+  for (const table of retargeted.tables) cx.note(`resized ${table}`);
+  return retargeted;
+}
 
 /** The graph is built for one size of picture; the pipeline's text has to name the same. */
 function checkPicture(graph: Graph, resolution: string): void {

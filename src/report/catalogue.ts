@@ -255,6 +255,17 @@ export const catalogue = {
     'it needs half_pixel, a = -0.75, no antialias and sizes that are known at compile time',
   ),
   VC3203: error('input', 'the picture input of the graph does not have the size that the pipeline states'),
+  VC3204: error(
+    'input',
+    'what a constant of the graph becomes at another picture size cannot be proven',
+    'export the model at the size that is wanted',
+  ),
+  VC3205: error(
+    'input',
+    'the graph cannot be rewritten for another picture size',
+    'export the model at the size that is wanted',
+  ),
+  VC3206: error('input', 'a picture size does not divide into the patches of the model'),
   VC3001: error('input', 'a name stands for two values'),
   VC3002: error('input', 'a value is read that nothing before has made'),
   VC3003: error(
@@ -381,6 +392,11 @@ export const catalogue = {
   VC4403: error('usage', 'a pass does not take these options'),
   VC4404: error('usage', 'an option names a pass that the pipeline does not have'),
   VC4405: error('usage', 'a target is not known'),
+  VC4406: error(
+    'usage',
+    'a pass that makes another model follows one that rounds weights',
+    'put it before: what is rounded is held to the model before it',
+  ),
   VC4501: error('usage', 'the runtime of --format cannot run this model family'),
   VC4502: error('usage', 'the runtime of --format cannot load graphs of this form'),
   VC4503: warning(
@@ -503,6 +519,11 @@ export const catalogue = {
     'gate',
     'a pass moves the model further than rounding explains',
     'the folder that bisect leaves holds a small model that shows it',
+  ),
+  VC6205: error(
+    'gate',
+    'the converted model differs from the original by more than a gate allows',
+    'parity-report.md names the output and the pass at fault; a gate can be moved with --gate name=value',
   ),
 
   // --- VC9xxx internal

@@ -1,0 +1,278 @@
+/**
+ * What every dimension of a graph means for the picture that goes in: nodes in order, constants as unknowns, each use of
+ * a constant on its own, since exporters give one constant to nodes that mean different things by it.
+ */
+import type { Graph } from '../../graph/graph.ts';
+import type { Node } from '../../graph/node.ts';
+import type { Dim } from '../../graph/types.ts';
+import type { Value } from '../../graph/value.ts';
+import { fail } from '../../report/diagnostics.ts';
+import { constantNumbers, constantTensor } from '../../rewrite/constants.ts';
+import { allNodes } from '../../rewrite/driver.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { CannotFollow, constantExtent, type Extent, type Extents, number } from './extent.ts';
+import { dataOf } from './flow-data.ts';
+import { flowRules } from './flow-rules.ts';
+import type { PictureInput } from './picture-input.ts';
+
+/** Whole numbers of shape arithmetic. */
+export interface Numbers {
+  readonly rank: 0 | 1;
+  readonly values: readonly Extent[];
+}
+
+/** A constant, at one place where it is read. */
+export interface Leaf {
+  readonly node: Node;
+  readonly index: number;
+  readonly value: Value;
+  readonly tensor: Tensor;
+  readonly shape: readonly Extent[];
+  readonly numbers: Numbers | undefined;
+}
+
+/** A Resize that is given by scales: they follow from what its output turns out to be. */
+export interface ScaledResize {
+  readonly node: Node;
+  readonly input: readonly Extent[];
+  readonly output: readonly Extent[];
+}
+
+/** What rules see of a node. */
+export interface RuleView {
+  readonly node: Node;
+  readonly extents: Extents;
+  /** Throws CannotFollow where nothing is known. */
+  shape(index: number): readonly Extent[];
+  has(index: number): boolean;
+  /** Undefined where the numbers are not those of shape arithmetic. */
+  numbers(index: number): Numbers | undefined;
+  /** Numbers that do not depend on the picture: axes, steps, pads. */
+  fixed(index: number): readonly number[] | undefined;
+  /** True for 0, 1, 2, … */
+  counts(index: number): boolean;
+  declared(output: number): readonly Extent[];
+  scaled(resize: ScaledResize): void;
+  /** Holds unless the condition is false when all is known. */
+  check(holds: () => boolean, message: string): void;
+}
+
+export type FlowRule = (view: RuleView) => readonly (readonly Extent[])[];
+
+export interface Flow {
+  readonly leaves: readonly Leaf[];
+  readonly resizes: readonly ScaledResize[];
+  /** Dimensions of the graph's inputs. */
+  readonly inputs: readonly Extent[];
+  shapes(): Iterable<readonly Extent[]>;
+  shapeOf(value: Value): readonly Extent[] | undefined;
+}
+
+/** Longer vectors are no shapes. */
+const maxNumbers = 256;
+
+/**
+ * @throws VlmError VC3204 where the meaning of a constant cannot be proven, VC3205 for nodes that cannot be followed,
+ *   VC3206 for sizes that are no multiple of the patch
+ */
+export function followPicture(
+  graph: Graph,
+  { value: picture, axes }: Pick<PictureInput, 'value' | 'axes'>,
+  extents: Extents,
+  counting: ReadonlySet<Tensor>,
+): Flow {
+  const flow = new Flowing(extents, counting);
+  for (const input of graph.inputs) {
+    const shape = flow.fromType(input);
+    if (shape === undefined) continue;
+    const sides = axes.map(
+      (axis, index) => [axis, { kind: 'side', axis: index === 0 ? 'height' : 'width', by: 1 }] as const,
+    );
+    const own = input === picture ? new Map<number, Extent>(sides) : undefined;
+    flow.shapes.set(
+      input,
+      shape.map((extent, axis) => own?.get(axis) ?? extent),
+    );
+  }
+  for (const node of graph.nodes()) flow.follow(node);
+  flow.settle();
+  return {
+    leaves: [...flow.leaves.values()],
+    resizes: flow.resizes,
+    inputs: graph.inputs.flatMap((input) => flow.shapes.get(input) ?? []),
+    shapes: () => flow.shapes.values(),
+    shapeOf: (value) => flow.shapes.get(value),
+  };
+}
+
+class Flowing {
+  readonly extents: Extents;
+  readonly shapes = new Map<Value, readonly Extent[]>();
+  readonly leaves = new Map<string, Leaf>();
+  readonly resizes: ScaledResize[] = [];
+  readonly #numbers = new Map<Value, Numbers>();
+  readonly #counting = new Set<Value>();
+  readonly #checks: { readonly node: Node; readonly holds: () => boolean; readonly message: string }[] = [];
+  /** Nodes that no rule follows: what they read must not depend on the picture. */
+  readonly #opaque: { readonly node: Node; readonly reads: readonly Value[]; readonly reason: string }[] = [];
+
+  /** Constants of 0, 1, 2, … */
+  readonly #counts: ReadonlySet<Tensor>;
+
+  constructor(extents: Extents, counts: ReadonlySet<Tensor>) {
+    this.extents = extents;
+    this.#counts = counts;
+  }
+
+  fromType(value: Value, unknown = value.name): readonly Extent[] | undefined {
+    const { type } = value;
+    return type?.kind === 'tensor'
+      ? type.shape?.map((dim, axis) => dimExtent(dim, `${unknown}, axis ${axis}`))
+      : undefined;
+  }
+
+  follow(node: Node): void {
+    this.extents.where = `node ${node.name} (${node.op})`;
+    const view = this.#view(node);
+    const data = dataOf(view);
+    const output = node.outputs[0];
+    if (data !== undefined && output != null) this.#numbers.set(output, data);
+    if (output != null && counts(view)) this.#counting.add(output);
+    const rule = flowRules.get(node.op);
+    try {
+      if (rule === undefined) throw new CannotFollow('the operator has no rule');
+      const shapes = rule(view);
+      for (const [index, each] of node.outputs.entries()) {
+        const shape = shapes[index];
+        if (each === null || shape === undefined) continue;
+        this.#checkType(each, shape);
+        this.shapes.set(each, shape);
+      }
+    } catch (cause) {
+      if (!(cause instanceof CannotFollow)) throw cause;
+      this.#giveUp(node, cause.message);
+    }
+  }
+
+  settle(): void {
+    for (const { node, reads, reason } of this.#opaque) {
+      for (const value of reads) {
+        const shape = this.shapes.get(value);
+        if (shape?.some((extent) => this.extents.moves(extent)) !== true) continue;
+        throw fail('VC3205', {
+          where: `node ${node.name} (${node.op})`,
+          found: `${reason}; ${value.name} is [${shape.map((extent) => this.extents.describe(extent)).join(', ')}]`,
+        });
+      }
+    }
+    this.extents.settle();
+    for (const { node, holds, message } of this.#checks) {
+      this.extents.where = `node ${node.name} (${node.op})`;
+      if (!holds()) throw fail('VC3204', { where: this.extents.where, found: message });
+    }
+  }
+
+  #giveUp(node: Node, reason: string): void {
+    const inner = [...node.subgraphs()].flatMap(([, graph]) =>
+      [...allNodes(graph)].flatMap((each) => each.inputs.flatMap((input) => (input === null ? [] : [input]))),
+    );
+    const own = node.inputs.flatMap((input) => (input === null ? [] : [input]));
+    this.#opaque.push({ node, reads: [...own, ...inner], reason });
+    for (const output of node.outputs) {
+      const shape = output === null ? undefined : this.fromType(output, `${reason}: ${node.name}`);
+      if (output !== null && shape !== undefined) this.shapes.set(output, shape);
+    }
+  }
+
+  /** What was inferred for the old size is what a rule has to say for it. */
+  #checkType(value: Value, shape: readonly Extent[]): void {
+    const declared = value.type?.kind === 'tensor' ? value.type.shape : undefined;
+    const wrong =
+      declared !== undefined &&
+      (declared.length !== shape.length ||
+        declared.some((dim, axis) => {
+          const found = this.extents.old(shape[axis] ?? number(1));
+          return typeof dim === 'number' && found !== undefined && found !== dim;
+        }));
+    if (wrong) throw new CannotFollow(`${value.name} has another shape than expected`);
+  }
+
+  #leaf(node: Node, index: number): Leaf | undefined {
+    const key = `${index} ${node.name}`;
+    const known = this.leaves.get(key);
+    const value = node.input(index);
+    const tensor = constantTensor(value);
+    if (known !== undefined || value === undefined || tensor === undefined) return known;
+    const leaf: Leaf = {
+      node,
+      index,
+      value,
+      tensor,
+      shape: tensor.shape.map(constantExtent),
+      numbers: leafNumbers(value, tensor),
+    };
+    this.leaves.set(key, leaf);
+    return leaf;
+  }
+
+  #view(node: Node): RuleView {
+    const numbersOf = (index: number): Numbers | undefined => {
+      const leaf = this.#leaf(node, index);
+      if (leaf !== undefined) return leaf.numbers;
+      const value = node.input(index);
+      return value === undefined ? undefined : this.#numbers.get(value);
+    };
+    return {
+      node,
+      extents: this.extents,
+      has: (index) => node.input(index) !== undefined,
+      shape: (index) => {
+        const value = node.input(index);
+        const shape = this.#leaf(node, index)?.shape ?? (value && this.shapes.get(value));
+        if (shape === undefined) throw new CannotFollow(`the shape of input ${index} is not known`);
+        return shape;
+      },
+      numbers: numbersOf,
+      fixed: (index) => {
+        const values = numbersOf(index)?.values.map((value) => this.extents.old(value));
+        return values?.every((value) => value !== undefined) ? values : undefined;
+      },
+      counts: (index) => {
+        const value = node.input(index);
+        const tensor = constantTensor(value);
+        if (tensor !== undefined) return this.#counts.has(tensor);
+        return value !== undefined && this.#counting.has(value);
+      },
+      declared: (output) => {
+        const value = node.outputs[output];
+        const shape = value == null ? undefined : this.fromType(value);
+        if (shape === undefined) throw new CannotFollow('the shape of the output is not known');
+        return shape;
+      },
+      scaled: (resize) => this.resizes.push(resize),
+      check: (holds, message) => this.#checks.push({ node, holds, message }),
+    };
+  }
+}
+
+/** True where a node makes 0, 1, 2, … or leaves them as they are. */
+function counts(view: RuleView): boolean {
+  if (['Cast', 'Identity', 'Unsqueeze', 'Squeeze', 'Reshape'].includes(view.node.op)) return view.counts(0);
+  return view.node.op === 'Range' && view.fixed(0)?.[0] === 0 && view.fixed(2)?.[0] === 1;
+}
+
+function dimExtent(dim: Dim, name: string): Extent {
+  if (typeof dim === 'number') return constantExtent(dim);
+  return { kind: 'symbol', name: dim ?? `? of ${name}` };
+}
+
+/** Integers are what the picture may have a part in; floats (the side of a table as a root) are as they are. */
+function leafNumbers(value: Value, tensor: Tensor): Numbers | undefined {
+  const float = tensor.dtype === 'float32';
+  if (!(float || ['int64', 'int32', 'bool'].includes(tensor.dtype)) || tensor.shape.length > 1)
+    return undefined;
+  if ((tensor.shape[0] ?? 1) > maxNumbers) return undefined;
+  const values = constantNumbers(value);
+  const rank = tensor.shape.length === 0 ? 0 : 1;
+  return values && { rank, values: values.map(float ? number : constantExtent) };
+}
