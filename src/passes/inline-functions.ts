@@ -9,11 +9,12 @@ import { z } from 'zod';
 import type { Attribute } from '../graph/attribute.ts';
 import { type Copies, type CopyChanges, cloneNode } from '../graph/clone.ts';
 import type { Graph } from '../graph/graph.ts';
-import { inferCorrectedModel, inferNode } from '../graph/infer/infer.ts';
+import { inferNode } from '../graph/infer/infer.ts';
 import type { Model, ModelFunction } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { opSchema } from '../graph/op-schema.ts';
 import type { Value } from '../graph/value.ts';
+import { verifyAndInfer } from '../graph/verify.ts';
 import { functionKey, functionsByKey } from '../graph/verify-functions.ts';
 import { allNodes } from '../rewrite/driver.ts';
 import { metadataKeys, Rewriter } from '../rewrite/rewriter.ts';
@@ -70,8 +71,9 @@ export const inlineFunctions: Pass<Record<string, never>> = {
       stats.calls += 1;
     }
     stats.functions = dropUnused(model, functions);
-    // What the bodies make may tell more than what was declared around the calls.
-    if (stats.calls > 0) inferCorrectedModel(model);
+    // What the bodies make may tell more than what was declared around the calls, and a call may leave out what an
+    // operator needs: faults of the model, which show when the two come together.
+    if (stats.calls > 0) verifyAndInfer(model);
     return { changed: stats.calls + stats.functions > 0, stats };
   },
 };

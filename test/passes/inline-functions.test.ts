@@ -301,4 +301,10 @@ describe('inline-functions', () => {
       ['com.microsoft', 1],
     ]);
   });
+
+  it('refuses a call that leaves out what an operator in the body needs', async () => {
+    const sum = local('Plus', ['a', 'b'], (g, [a, b]) => [op(g, 'Add', [a ?? null, b ?? null])]);
+    const model = build([sum], (b, x) => [call(b, 'Plus', [x])]);
+    await expect(runPasses(model, 'inline-functions')).rejects.toMatchObject({ code: 'VC3004' });
+  });
 });
