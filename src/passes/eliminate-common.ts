@@ -4,6 +4,7 @@
  */
 import type { Attribute } from '../graph/attribute.ts';
 import type { Graph } from '../graph/graph.ts';
+import type { IntEvaluator } from '../graph/infer/data.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { metadataKeys } from '../rewrite/rewriter.ts';
@@ -25,9 +26,17 @@ const repeated: ReadonlySet<string> = new Set(['QuantizeLinear', 'DequantizeLine
 /** Constants of more elements are weights, whose names matter. */
 const longestList = 64;
 
-/** Returns how many nodes and constants gave way. What is no longer read stays for dead-code removal. */
-export function eliminateCommon(graph: Graph): number {
-  return eliminate(graph, new Map(), new Numbers());
+/**
+ * Returns how many nodes and constants gave way. What is no longer read stays for dead-code removal. `integers` tells
+ * which integers hang on sizes in the same way, however they are computed.
+ */
+export function eliminateCommon(graph: Graph, integers: IntEvaluator): number {
+  return eliminate(graph, new Map(), { numbers: new Numbers(), integers });
+}
+
+interface Known {
+  readonly numbers: Numbers;
+  readonly integers: IntEvaluator;
 }
 
 /** Numbers objects in the order in which they are met. */
@@ -43,7 +52,7 @@ class Numbers {
 
 type Scope = ReadonlyMap<string, readonly (Value | null)[]>;
 
-function eliminate(graph: Graph, outer: Scope, numbers: Numbers): number {
+function eliminate(graph: Graph, outer: Scope, known: Known): number {
   const seen = new Map(outer);
   let merged = 0;
   const settle = (key: string, values: readonly (Value | null)[]): void => {
@@ -52,12 +61,12 @@ function eliminate(graph: Graph, outer: Scope, numbers: Numbers): number {
     else merged += replace(values, earlier) ? 1 : 0;
   };
   for (const value of graph.initializers()) {
-    const key = value.isInput ? undefined : constantKey(value.initializer, numbers);
+    const key = value.isInput ? undefined : constantKey(value.initializer, known.numbers);
     if (key !== undefined) settle(key, [value]);
   }
   for (const node of graph.nodes()) {
-    for (const [, body] of node.subgraphs()) merged += eliminate(body, seen, numbers);
-    const key = nodeKey(node, numbers);
+    for (const [, body] of node.subgraphs()) merged += eliminate(body, seen, known);
+    const key = sizesKey(node, known.integers) ?? nodeKey(node, known.numbers);
     if (key !== undefined) settle(key, node.outputs);
   }
   return merged;
@@ -98,6 +107,16 @@ function derivedKey(tensor: Tensor, numbers: Numbers): string {
       return `${op} ${JSON.stringify(params)} ${origin.output} ${tensor.dtype}[${tensor.shape}] (${below})`;
     }
   }
+}
+
+/** The sizes that a node computes; undefined where they are not known. */
+function sizesKey(node: Node, integers: IntEvaluator): string | undefined {
+  if (node.outputs.length !== 1) return undefined;
+  const { output } = node;
+  const data = output.type?.kind === 'tensor' ? integers.of(output) : undefined;
+  if (output.type?.kind !== 'tensor' || data?.values.every((dim) => dim !== null) !== true) return undefined;
+  if (output.type.shape?.length !== data.rank) return undefined;
+  return `${output.type.dtype}[${data.rank}] ${JSON.stringify(data.values)}`;
 }
 
 /** What a node computes; undefined for what must not be shared. */

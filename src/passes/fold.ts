@@ -10,11 +10,14 @@ import type { Value } from '../graph/value.ts';
 import { removeDeadCode } from '../rewrite/dead-code.ts';
 import { applyRules } from '../rewrite/driver.ts';
 import { eliminateCommon } from './eliminate-common.ts';
+import { constantBranches } from './fold/branches.ts';
+import { broadcastFolds } from './fold/broadcasts.ts';
 import { constantNodes } from './fold/constant-nodes.ts';
 import { evaluateClosed } from './fold/evaluate-closed.ts';
 import { identities } from './fold/identities.ts';
 import { knownShapes } from './fold/known-shapes.ts';
 import { linearFolds } from './fold/linear.ts';
+import { sequenceFolds } from './fold/sequences.ts';
 import { weightFolds } from './fold/weights.ts';
 import { layoutFolds } from './folds.ts';
 import type { Pass } from './pass.ts';
@@ -43,10 +46,13 @@ export const fold: Pass<Record<string, never>> = {
         ...weightFolds,
         ...knownShapes(integers),
         ...linearFolds,
+        ...broadcastFolds,
+        ...sequenceFolds,
+        constantBranches,
       ];
       const { applied, changed } = applyRules(model.graph, rules, inferNode);
       for (const [name, times] of applied) count(name, times);
-      const merged = eliminateCommon(model.graph);
+      const merged = eliminateCommon(model.graph, integers);
       count('equal', merged);
       if (changed || merged > 0) removeDeadCode(model.graph);
       const { constants } = await evaluateClosed(model, cx, refused);

@@ -75,8 +75,38 @@ const reshapeChain = nodeRule<{ from: Value; source: Value; shape: readonly numb
     rewriter.replace(from, rewriter.op('Reshape', [source, rewriter.int64(shape)])),
 });
 
+/** Axes that one Unsqueeze adds and another one after it. */
+const unsqueezeChain = nodeRule<{ from: Value; source: Value; axes: readonly number[] }>({
+  name: 'unsqueeze-chain',
+  roots: ['Unsqueeze'],
+  inspect: (node) => {
+    const inner = node.input(0)?.producer;
+    const source = inner?.op === 'Unsqueeze' ? inner.input(0) : undefined;
+    const rank = dimsOf(source)?.length;
+    const [first, second] = [constantNumbers(inner?.input(1)), constantNumbers(node.input(1))];
+    if (source === undefined || rank === undefined || first === undefined || second === undefined)
+      return 'no Unsqueeze before it, or axes that are not known';
+    const middle = rank + first.length;
+    const outer = new Set(second.map((axis) => (axis < 0 ? axis + middle + second.length : axis)));
+    const added = new Set(first.map((axis) => (axis < 0 ? axis + middle : axis)));
+    const kept = Array.from({ length: middle + second.length }, (_, axis) => axis).filter(
+      (axis) => !outer.has(axis),
+    );
+    const axes = [...outer, ...kept.filter((_, index) => added.has(index))].sort((a, b) => a - b);
+    return { from: node.output, source, axes };
+  },
+  rewrite: ({ from, source, axes }, rewriter) =>
+    rewriter.replace(from, rewriter.op('Unsqueeze', [source, rewriter.int64(axes)])),
+});
+
 /** Pairs of Reshape and Transpose that cancel: what a fusion leaves around itself. */
-export const layoutFolds: readonly Rule[] = [keptOrder, transposePair, emptyReshape, reshapeChain];
+export const layoutFolds: readonly Rule[] = [
+  keptOrder,
+  transposePair,
+  emptyReshape,
+  reshapeChain,
+  unsqueezeChain,
+];
 
 /** [0, 1, …, n - 1, n - 2]. */
 export function swapsLast(perm: readonly number[]): boolean {

@@ -7,7 +7,16 @@ import type { Node } from '../node.ts';
 import type { Dim, ValueType } from '../types.ts';
 import type { Value } from '../value.ts';
 import type { IntData } from './context.ts';
-import { addDims, divideDims, multiplyDims, productOf, sameDim, subtractDims } from './dims.ts';
+import {
+  addDims,
+  divideDims,
+  floorDivideDims,
+  isNonNegative,
+  multiplyDims,
+  productOf,
+  sameDim,
+  subtractDims,
+} from './dims.ts';
 
 /** Longer vectors are no shapes. */
 const maxElements = 256;
@@ -124,16 +133,27 @@ const onNumbers =
 /** C division: towards zero. */
 function divide(a: Dim, b: Dim): Dim {
   if (typeof a === 'number' && typeof b === 'number') return b === 0 ? null : Math.trunc(a / b);
-  return divideDims(a, b);
+  const exact = divideDims(a, b);
+  if (exact !== null || typeof b !== 'number' || b < 1 || !isNonNegative(a)) return exact;
+  return floorDivideDims(a, b);
 }
 
-/** A symbol alone stands for a dimension, which no negative number equals. */
+/** What is made of dimensions without a minus is no negative number. */
 function equal(a: Dim, b: Dim): Dim {
   const same = sameDim(a, b);
   if (same !== undefined) return same ? 1 : 0;
   const negative = (value: Dim) => typeof value === 'number' && value < 0;
-  const symbol = (value: Dim) => typeof value === 'string' && /^\w+$/.test(value);
-  return (negative(a) && symbol(b)) || (negative(b) && symbol(a)) ? 0 : null;
+  return (negative(a) && isNonNegative(b)) || (negative(b) && isNonNegative(a)) ? 0 : null;
+}
+
+/** Whether a < b, where that is certain. */
+function less(a: Dim, b: Dim): Dim {
+  if (isNonNegative(subtractDims(a, b))) return 0;
+  return isNonNegative(subtractDims(subtractDims(b, a), 1)) ? 1 : null;
+}
+
+function not(value: Dim): Dim {
+  return typeof value === 'number' ? 1 - value : null;
 }
 
 function choose(condition: Dim, x: Dim, y: Dim): Dim {
@@ -141,8 +161,9 @@ function choose(condition: Dim, x: Dim, y: Dim): Dim {
   return condition === 0 ? y : x;
 }
 
+/** `beyond`: certainly no smaller (or no larger) than the other. */
 const extremum =
-  (pick: (...values: number[]) => number): Evaluate =>
+  (pick: (...values: number[]) => number, beyond: (value: Dim, other: Dim) => boolean): Evaluate =>
   (cx) =>
     zip(
       cx.node.inputs.map((_, index) => cx.data(index)),
@@ -151,7 +172,7 @@ const extremum =
           ? (values[0] ?? null)
           : values.every((value) => typeof value === 'number')
             ? pick(...(values as number[]))
-            : null,
+            : (values.find((value) => values.every((other) => beyond(value, other))) ?? null),
     );
 
 /** The same elements with another rank, where that is 0 or 1. */
@@ -249,12 +270,16 @@ const evaluators: Readonly<Record<string, Evaluate>> = {
   Mul: binary(multiplyDims),
   Div: binary(divide),
   Mod: binary(onNumbers((a, b) => (b === 0 ? 0 : a - b * Math.floor(a / b)))),
-  Min: extremum(Math.min),
-  Max: extremum(Math.max),
+  Min: extremum(Math.min, (a, b) => isNonNegative(subtractDims(b, a))),
+  Max: extremum(Math.max, (a, b) => isNonNegative(subtractDims(a, b))),
   Equal: binary(equal),
-  Less: binary(onNumbers((a, b) => Number(a < b))),
-  Greater: binary(onNumbers((a, b) => Number(a > b))),
-  Not: (cx) => zip([cx.data(0)], (value = null) => (typeof value === 'number' ? 1 - value : null)),
+  Less: binary(less),
+  Greater: binary((a, b) => less(b, a)),
+  LessOrEqual: binary((a, b) => not(less(b, a))),
+  GreaterOrEqual: binary((a, b) => not(less(a, b))),
+  And: binary((a, b) => (a === 0 || b === 0 ? 0 : a === 1 && b === 1 ? 1 : null)),
+  Or: binary((a, b) => (a === 1 || b === 1 ? 1 : a === 0 && b === 0 ? 0 : null)),
+  Not: (cx) => zip([cx.data(0)], (value = null) => not(value)),
   Where: (cx) =>
     zip([cx.data(0), cx.data(1), cx.data(2)], (condition = null, x = null, y = null) =>
       choose(condition, x, y),

@@ -61,6 +61,29 @@ export function divideDims(a: Dim, b: Dim): Dim {
   return print(result);
 }
 
+/** floor(a / n) for a positive number: the part that n divides stands outside of the rounding. */
+export function floorDivideDims(a: Dim, n: number): Dim {
+  if (a === null) return null;
+  if (typeof a === 'number') return Math.floor(a / n);
+  const [whole, rest]: [Polynomial, Polynomial] = [new Map(), new Map()];
+  for (const [monomial, value] of parse(a)) {
+    const remainder = monomial === '' ? ((value % n) + n) % n : value % n;
+    if (remainder !== 0) rest.set(monomial, remainder);
+    if (value !== remainder) whole.set(monomial, (value - remainder) / n);
+  }
+  const left = print(rest);
+  if (left === null) return null;
+  if (typeof left === 'number') return print(whole);
+  return addDims(print(whole), `(floor(${isAtom(left) ? left : `(${left})`}/${n}))`);
+}
+
+/** Certainly not below 0, since no dimension is. */
+export function isNonNegative(dim: Dim): boolean {
+  if (dim === null) return false;
+  const known = (atom: string) => !atom.startsWith('(') || atom.startsWith('(floor(');
+  return [...parse(dim)].every(([monomial, value]) => value >= 0 && monomial.split(separator).every(known));
+}
+
 export function productOf(dims: readonly Dim[]): Dim {
   return dims.reduce<Dim>(multiplyDims, 1);
 }

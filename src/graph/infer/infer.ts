@@ -15,9 +15,10 @@ import { controlRules } from './control.ts';
 import { IntEvaluator } from './data.ts';
 import { elementwiseRules } from './elementwise.ts';
 import { linearRules } from './linear.ts';
-import { mergeTypes } from './merge.ts';
+import { mergeTypes, type Prefer } from './merge.ts';
 import { quantizedRules } from './quantized.ts';
 import { reduceRules } from './reduce.ts';
+import { sequenceRules } from './sequences.ts';
 import { shapeRules } from './shapes.ts';
 
 const rules: ReadonlyMap<string, Rule> = new Map([
@@ -28,6 +29,7 @@ const rules: ReadonlyMap<string, Rule> = new Map([
   ...quantizedRules,
   ...attentionRules,
   ...controlRules,
+  ...sequenceRules,
 ]);
 
 /** What holds of a value whose declared type the inferred one contradicts; throws where nothing can. */
@@ -44,10 +46,13 @@ class Inference implements TypeScope {
   readonly #functions: ReadonlySet<string>;
   readonly #data = new IntEvaluator(this);
   readonly #settle: Settle;
+  /** Those of the dimensions of inputs: what is made of them says more than a name for one value. */
+  readonly #symbols: ReadonlySet<string>;
 
-  constructor(functions: ReadonlySet<string>, settle: Settle) {
+  constructor(functions: ReadonlySet<string>, settle: Settle, inputs: readonly Value[] = []) {
     this.#functions = functions;
     this.#settle = settle;
+    this.#symbols = new Set(inputs.flatMap(({ type }) => symbolsOf(type)));
   }
 
   typeOf(value: Value): ValueType | undefined {
@@ -87,8 +92,22 @@ class Inference implements TypeScope {
     if (type === undefined) return;
     const declared = this.typeOf(value);
     if (declared === undefined) this.types.set(value, type);
-    else this.types.set(value, mergeTypes(declared, type) ?? this.#settle(value, declared, type, where));
+    else {
+      const merged = mergeTypes(declared, type, value.isOutput ? this.#preferInput : preferInferred);
+      this.types.set(value, merged ?? this.#settle(value, declared, type, where));
+    }
   }
+
+  /** An output keeps the names that the model gives its dimensions, but for those that are an input's. */
+  readonly #preferInput: Prefer = (declared, inferred) =>
+    this.#symbols.has(inferred) && !this.#symbols.has(declared) ? inferred : declared;
+}
+
+/** Exporters name the dimensions of inner values one by one, or not at all. */
+const preferInferred: Prefer = (_declared, inferred) => inferred;
+
+function symbolsOf(type: ValueType | undefined): readonly string[] {
+  return type?.kind === 'tensor' ? (type.shape ?? []).filter((dim) => typeof dim === 'string') : [];
 }
 
 function functionNames(model: Model): ReadonlySet<string> {
@@ -108,7 +127,7 @@ export function inferNode(_graph: Graph, node: Node): void {
 
 /** The types that follow for every value of the main graph and its bodies; changes nothing. */
 export function inferredTypes(model: Model): ReadonlyMap<Value, ValueType> {
-  const inference = new Inference(functionNames(model), refuse);
+  const inference = new Inference(functionNames(model), refuse, model.graph.inputs);
   inference.inferGraph(model.graph);
   return inference.types;
 }
@@ -125,14 +144,18 @@ export function inferModel(model: Model): void {
  */
 export function inferCorrectedModel(model: Model): readonly Value[] {
   const corrected: Value[] = [];
-  const inference = new Inference(functionNames(model), (value, declared, inferred, where) => {
-    const shapeOnly =
-      declared.kind === 'tensor' && inferred.kind === 'tensor' && declared.dtype === inferred.dtype;
-    const inner = value.producer !== undefined && !value.graph.outputs.includes(value);
-    if (!shapeOnly || !inner) return refuse(value, declared, inferred, where);
-    corrected.push(value);
-    return inferred;
-  });
+  const inference = new Inference(
+    functionNames(model),
+    (value, declared, inferred, where) => {
+      const shapeOnly =
+        declared.kind === 'tensor' && inferred.kind === 'tensor' && declared.dtype === inferred.dtype;
+      const inner = value.producer !== undefined && !value.graph.outputs.includes(value);
+      if (!shapeOnly || !inner) return refuse(value, declared, inferred, where);
+      corrected.push(value);
+      return inferred;
+    },
+    model.graph.inputs,
+  );
   inference.inferGraph(model.graph);
   apply(inference.types);
   return corrected;

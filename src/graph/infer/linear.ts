@@ -2,7 +2,15 @@
 import type { Dim } from '../types.ts';
 import { tensorType } from '../types.ts';
 import { type Rule, type RuleContext, typed } from './context.ts';
-import { addDims, broadcastShapes, multiplyDims, sameDim, subtractDims, unifyDims } from './dims.ts';
+import {
+  addDims,
+  broadcastShapes,
+  floorDivideDims,
+  multiplyDims,
+  sameDim,
+  subtractDims,
+  unifyDims,
+} from './dims.ts';
 import { floatsOf } from './floats.ts';
 
 /** numpy.matmul of two shapes; throws where the operands do not fit. */
@@ -102,7 +110,7 @@ function windowed(
   const reach = dilation * (kernel - 1) + 1;
   const span = subtractDims(addDims(size, pads), reach);
   if (typeof span === 'number') return round(span / stride) + 1;
-  return stride === 1 ? addDims(span, 1) : null;
+  return addDims(floorDivideDims(round === Math.ceil ? addDims(span, stride - 1) : span, stride), 1);
 }
 
 function spatial(cx: RuleContext, shape: readonly Dim[], kernel: readonly Dim[]): Dim[] {
@@ -119,7 +127,7 @@ function spatial(cx: RuleContext, shape: readonly Dim[], kernel: readonly Dim[])
     if (stride < 1) throw cx.fail('VC3101', `strides ${strides}`, 'strides of 1 or more');
     if (auto.startsWith('SAME')) {
       if (stride === 1) return size;
-      return typeof size === 'number' ? Math.ceil(size / stride) : null;
+      return floorDivideDims(addDims(size, stride - 1), stride);
     }
     const pad = auto === 'VALID' ? 0 : (pads[axis] ?? 0) + (pads[axis + axes] ?? 0);
     const result = windowed(size, kernel[axis] ?? null, stride, dilations[axis] ?? 1, pad, round);

@@ -1,11 +1,20 @@
 /** Joins what is declared about a value with what was inferred. */
 import type { Dim, ValueType } from '../types.ts';
 
+/** Which of two dimensions holds that are not both numbers; both are known, and differ. */
+export type Prefer = (declared: string, inferred: string) => string;
+
+const declaredOne: Prefer = (declared) => declared;
+
 /**
- * A type at least as certain as both, declared symbols kept; undefined when they contradict each other (element
- * types, ranks, static dimensions).
+ * A type at least as certain as both, declared symbols kept unless `prefer` says otherwise; undefined when they
+ * contradict each other (element types, ranks, static dimensions).
  */
-export function mergeTypes(declared: ValueType, inferred: ValueType): ValueType | undefined {
+export function mergeTypes(
+  declared: ValueType,
+  inferred: ValueType,
+  prefer: Prefer = declaredOne,
+): ValueType | undefined {
   switch (declared.kind) {
     case 'sequence':
     case 'optional': {
@@ -27,7 +36,8 @@ export function mergeTypes(declared: ValueType, inferred: ValueType): ValueType 
       for (const [axis, dim] of declared.shape.entries()) {
         const other = inferred.shape[axis] ?? null;
         if (typeof dim === 'number' && typeof other === 'number' && dim !== other) return undefined;
-        shape.push(dim === null || typeof other === 'number' ? other : dim);
+        const both = typeof dim === 'string' && typeof other === 'string';
+        shape.push(both ? prefer(dim, other) : dim === null || typeof other === 'number' ? other : dim);
       }
       return shape.every((dim, axis) => dim === declared.shape?.[axis]) ? declared : { ...declared, shape };
     }

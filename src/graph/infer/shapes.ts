@@ -5,12 +5,14 @@ import {
   addDims,
   broadcastShapes,
   divideDims,
+  isNonNegative,
   multiplyDims,
   productOf,
   sameDim,
   subtractDims,
   unifyDims,
 } from './dims.ts';
+import { floatsOf } from './floats.ts';
 
 /** A vector's length, when only its type is known: the rank of what it describes. */
 function lengthOf(cx: RuleContext, index: number): number | undefined {
@@ -51,8 +53,10 @@ const reshape: Rule = (cx) => {
     ];
 
   // Copied dimensions stand on both sides: leaving them out lets unknown ones cancel.
-  const before = productOf(input.filter((_, index) => !copied(target[index] ?? null)));
-  const after = productOf(shape.filter((dim, index) => dim !== -1 && !copied(target[index] ?? null)));
+  const [before, after] = quotient(
+    input.filter((_, index) => !copied(target[index] ?? null)),
+    shape.filter((dim, index) => dim !== -1 && !copied(target[index] ?? null)),
+  );
   const free = shape.indexOf(-1);
   if (free < 0) {
     if (sameDim(before, after) === false)
@@ -64,6 +68,17 @@ const reshape: Rule = (cx) => {
   }
   return [typed(dtype, shape.with(free, divideDims(before, after)))];
 };
+
+/** Products of two lists of dimensions, without those that stand in both: a sum divides by nothing but itself. */
+function quotient(before: readonly Dim[], after: readonly Dim[]): [before: Dim, after: Dim] {
+  const rest = [...after];
+  const left = before.filter((dim) => {
+    const at = dim === 0 ? -1 : rest.findIndex((other) => sameDim(dim, other) === true);
+    if (at >= 0) rest.splice(at, 1);
+    return at < 0;
+  });
+  return [productOf(left), productOf(rest)];
+}
 
 /** One unknown dimension follows from the number of elements. */
 function solved(shape: readonly Dim[], total: Dim): readonly Dim[] {
@@ -232,11 +247,15 @@ export function slicedDim(dim: Dim, begin: Dim, end: Dim, step: Dim): Dim {
         : [clamp(begin, 0, dim - 1), clamp(end, -1, dim - 1)];
     return Math.max(0, Math.ceil((to - from) / step));
   }
-  if (step !== 1) return null;
+  if (step !== 1 || dim === null) return null;
+  const fromBack = (at: Dim): Dim => (typeof at === 'number' && at < 0 ? addDims(dim, at) : at);
   const toTheEnd = typeof end === 'number' && end >= 2 ** 31 - 1;
-  if (begin === 0 && (toTheEnd || end === dim)) return dim;
-  // From the back: the last k of a dimension that is at least k long can not be told from fewer.
-  return begin === 0 && typeof end === 'string' ? end : null;
+  const [from, to] = [fromBack(begin), toTheEnd ? dim : fromBack(end)];
+  // What may lie outside is cut off; that a sum of dimensions lies inside is what exporters mean by writing it.
+  const inside =
+    isNonNegative(from) && (typeof to === 'string' ? isNonNegative(to) : sameDim(to, dim) === true);
+  const left = subtractDims(to, from);
+  return inside && isNonNegative(left) ? left : null;
 }
 
 const gather: Rule = (cx) => {
@@ -335,8 +354,14 @@ const nonZero: Rule = (cx) => [tensorType('int64', [cx.shape(0)?.length ?? null,
 
 /** end - begin over step where that is a number or, with step 1, an expression. */
 const range: Rule = (cx) => {
-  const [begin, end, step] = [0, 1, 2].map((index) => cx.ints(index)?.[0] ?? null);
-  const span = subtractDims(end ?? null, begin ?? null);
+  const [begin, end, step] = [0, 1, 2].map((index) => {
+    const value = cx.node.input(index);
+    return cx.ints(index)?.[0] ?? (value && floatsOf(value)?.[0]) ?? null;
+  });
+  const span =
+    typeof begin === 'number' && typeof end === 'number'
+      ? end - begin
+      : subtractDims(end ?? null, begin ?? null);
   const length =
     typeof span === 'number' && typeof step === 'number' && step !== 0
       ? Math.max(0, Math.ceil(span / step))

@@ -17,10 +17,15 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import { swapsLast } from '../folds.ts';
 import { derive, replaceByConstant } from './rule-forms.ts';
 
+/** Elements of constants that are no weights: rules read their numbers. */
+const mostParameters = 64;
+
 const foldCast = derive('cast-of-constant', ['Cast'], (node) => {
   const tensor = constantTensor(node.input(0));
   const to = dtypeOfCode(node.int('to') ?? 0);
   if (tensor === undefined || to === undefined) return 'not a constant';
+  if (tensor.origin.kind === 'inline' && elementCount(tensor.shape) <= mostParameters)
+    return 'small enough to be computed';
   const folds = [tensor.dtype, to].every((dtype) => isFloat(dtype) && isConvertible(dtype));
   return folds ? cast(tensor, to) : 'not a cast between float types that are converted here';
 });

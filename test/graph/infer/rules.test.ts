@@ -357,9 +357,9 @@ describe('declared types', () => {
     return formatType(node.output.type);
   };
 
-  test('are refined, symbols kept', () => {
+  test('are refined, by names that inputs have', () => {
     expect(relu(parseType('float32'))).toBe('float32[b,8]');
-    expect(relu(parseType('float32[batch,?]'))).toBe('float32[batch,8]');
+    expect(relu(parseType('float32[batch,?]'))).toBe('float32[b,8]');
     expect(relu(parseType('float32[4,n]'))).toBe('float32[4,8]');
   });
 
