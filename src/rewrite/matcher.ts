@@ -237,10 +237,10 @@ class Search {
       if (node === this.#root || shared) continue;
       for (const output of node.outputs) {
         if (output === null) continue;
-        if (output.isOutput) return this.#fail(state, `${output.name} is also an output of the graph`);
+        if (output.isOutput) return this.#fail(state, `${output.name} is also an output of the graph`, true);
         for (const use of output.uses) {
           if (!covered.has(use.node))
-            return this.#fail(state, `${output.name} is also read by ${use.node.name}`);
+            return this.#fail(state, `${output.name} is also read by ${use.node.name}`, true);
         }
       }
     }
@@ -255,9 +255,10 @@ class Search {
     return { ...state, values: new Map(state.values).set(name, value) };
   }
 
-  /** Keeps the failure of the attempt that came furthest. */
-  #fail(state: State, reason: string): undefined {
-    if (state.nodes.length >= this.failure.depth) this.failure = { reason, depth: state.nodes.length };
+  /** Keeps the failure of the attempt that came furthest; one that had matched whole is further than its nodes. */
+  #fail(state: State, reason: string, whole = false): undefined {
+    const depth = state.nodes.length + (whole ? 1 : 0);
+    if (depth >= this.failure.depth) this.failure = { reason, depth };
     return undefined;
   }
 }

@@ -38,7 +38,7 @@ export function rule<N extends string, C extends object>(spec: RuleSpec<N, C>): 
       const match = matchPattern(spec.pattern, root);
       if (isFailure(match)) return match;
       const captures = spec.refine(match);
-      if (typeof captures === 'string') return { reason: captures, depth: match.nodes.length };
+      if (typeof captures === 'string') return { reason: captures, depth: match.nodes.length + 1 };
       return { nodes: match.nodes, apply: (rewriter) => spec.rewrite(captures, rewriter) };
     },
   };
