@@ -14,7 +14,9 @@ export type Make = (b: GraphBuilder, x: Value) => Value;
 
 /** y = make(x), x float32 of this shape. */
 export function modelOf(make: Make, shape: readonly Dim[] = ['batch', 5, 8]): Model {
-  return buildModel((b) => b.output('y', make(b, b.input('x', tensorType('float32', shape)))));
+  const model = buildModel((b) => b.output('y', make(b, b.input('x', tensorType('float32', shape)))));
+  for (const { domain } of model.graph.nodes()) if (domain !== '') model.opsetImports.set(domain, 1);
+  return model;
 }
 
 export interface Fused {
