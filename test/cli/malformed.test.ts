@@ -1,4 +1,5 @@
 /** Every malformed file is refused with a code by `inspect` and by the conversion; every control is accepted. */
+import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
   cpSync,
@@ -11,7 +12,8 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { architectures } from '../../src/architectures/registry.ts';
 import { fixtures, malformedCases } from '../golden-folders.ts';
@@ -90,6 +92,32 @@ describe('onnx files', () => {
     const inspected = await runMain(['inspect', name.includes('symlink') ? withLink(path) : path]);
     if (must === 'accept') expect(inspected).toMatchObject({ code: 0, err: '' });
     else expectRefusal(inspected);
+  });
+});
+
+describe('all of them in one process', () => {
+  /** Reads what each path is, and prints how much memory that took at most. */
+  const reader = `
+    const { inspect } = await import(${JSON.stringify(pathToFileURL(resolve('dist/index.js')).href)});
+    const codes = [];
+    for (const path of process.argv.slice(1)) {
+      const refused = (error) => ({ problems: [{ code: error.code ?? String(error), severity: 'error' }] });
+      const { problems } = await inspect(path).catch(refused);
+      codes.push(problems.find(({ severity }) => severity === 'error')?.code ?? 'accepted');
+    }
+    console.log(JSON.stringify({ codes, bytes: process.resourceUsage().maxRSS * 1024 }));
+  `;
+
+  it('take less memory than one may', () => {
+    const cases = malformedCases('').filter(({ path }) => existsSync(path));
+    const paths = cases.map(({ path }) => path);
+    const text = execFileSync(process.execPath, ['--input-type=module', '-e', reader, '--', ...paths], {
+      encoding: 'utf8',
+    });
+    const { codes, bytes } = JSON.parse(text) as { codes: string[]; bytes: number };
+    expect(codes.filter((code) => !/^(accepted|VC\d{4})$/.test(code))).toEqual([]);
+    expect(codes.length).toBeGreaterThan(60);
+    expect(bytes).toBeLessThan(200 * 2 ** 20);
   });
 });
 
