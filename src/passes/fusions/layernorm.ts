@@ -14,7 +14,7 @@ import { noKernel } from '../../targets/target.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
 import {
-  affineRules,
+  dtypeOf,
   inverseDeviations,
   mean,
   opsetOf,
@@ -23,6 +23,7 @@ import {
   square,
   writeNorm,
 } from './norm.ts';
+import { affineRules } from './norm-affine.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 
 const operator = 'LayerNormalization';
@@ -76,6 +77,33 @@ function rules({ targets, opset }: Platform): readonly Rule[] {
   ]);
 }
 
+/** RMS normalization of values whose mean was taken off. */
+function rmsOfCentered({ targets, opset }: Platform): Rule {
+  return rule({
+    name: 'centered-rms-norm',
+    pattern: op<Name | 'scale'>(
+      ['RMSNormalization', 'SimplifiedLayerNormalization'],
+      [centered, any('scale')],
+    ),
+    refine: (match) => {
+      const [{ root }, x, scale] = [match, match.value('x'), match.value('scale')];
+      const norm = readNorm(match, [match.node('mean')]);
+      if (typeof norm === 'string') return norm;
+      const axis = root.int('axis') ?? -1;
+      const first = axis < 0 ? axis + norm.rank : axis;
+      const last = [...Array(norm.rank).keys()].slice(first);
+      if (String(norm.axes) !== String(last))
+        return `the mean is over [${norm.axes}], the norm over [${last}]`;
+      if (dtypeOf(scale) !== norm.dtype) return `${scale.name} is of another type than ${x.name}`;
+      return noKernel(targets, operator, { opset, dtype: norm.dtype }) ?? { root, x, scale };
+    },
+    rewrite: ({ root, x, scale }, rewriter) => {
+      const attributes = { axis: -1, ...Object.fromEntries(root.attributes) };
+      rewriter.replace(root.output, rewriter.op(operator, [x, scale], { attributes }));
+    },
+  });
+}
+
 export const fuseLayerNorm: Pass<z.infer<typeof options>> = {
   name: 'fuse-layernorm',
   summary: 'runs layer normalization as one operator, however it is spelled',
@@ -84,7 +112,7 @@ export const fuseLayerNorm: Pass<z.infer<typeof options>> = {
     const platform = { targets: targetsFor(given, cx), opset: opsetOf(model) };
     const report = applyRules(
       model.graph,
-      [...rules(platform), ...affineRules([operator], platform)],
+      [...rules(platform), rmsOfCentered(platform), ...affineRules([operator], platform)],
       inferNode,
     );
     if (report.changed) removeDeadCode(model.graph);

@@ -14,7 +14,6 @@ import { noKernel } from '../../targets/target.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
 import {
-  affineRules,
   dtypeOf,
   inverseDeviations,
   mean,
@@ -24,6 +23,7 @@ import {
   square,
   writeNorm,
 } from './norm.ts';
+import { affineRules } from './norm-affine.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 
 const standard = 'RMSNormalization';

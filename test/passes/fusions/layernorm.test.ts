@@ -1,5 +1,6 @@
 /** Layer normalization in the spellings that exporters use, and what only looks like one. */
 import { describe, expect, it } from 'vitest';
+import { float } from '../../../src/graph/attribute.ts';
 import type { GraphBuilder } from '../../../src/graph/builder.ts';
 import { printModel } from '../../../src/graph/print.ts';
 import type { Value } from '../../../src/graph/value.ts';
@@ -104,6 +105,21 @@ describe('spellings that become one LayerNormalization', () => {
     );
     expect(rows.ops).toEqual(['LayerNormalization', 'Mul']);
     expect(rows.error).toBeLessThan(2e-6);
+  });
+
+  it('is what RMS normalization of centered values is', async () => {
+    const make =
+      (axes: readonly number[]): Make =>
+      (b, x) => {
+        const scale = vector(b, 1);
+        return b.op('SimplifiedLayerNormalization', [sub(b, x, mean(b, x, axes)), scale], {
+          attributes: { epsilon: float(epsilon) },
+        });
+      };
+    const { ops, error } = await fuse('fuse-layernorm', make([2]));
+    expect(ops).toEqual(['LayerNormalization']);
+    expect(error).toBeLessThan(2e-6);
+    expect((await fuse('fuse-layernorm', make([1]))).ops).not.toContain('LayerNormalization');
   });
 
   it('finds two norms of one value, each with its scale', async () => {
