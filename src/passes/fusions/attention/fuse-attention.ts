@@ -19,6 +19,7 @@ import { dtypeOf, raiseAttention } from './internal.ts';
 import { lowerToMultiHead, multiHeadAttention } from './lower-multi-head.ts';
 import { maskObjection } from './mask.ts';
 import { type Attention, findAttention, isPlain } from './match.ts';
+import { raiseStandard } from './raise-standard.ts';
 import { Shared } from './shared.ts';
 
 const options = z.strictObject({ ...targetOption });
@@ -30,7 +31,13 @@ export const fuseAttention: Pass<z.infer<typeof options>> = {
   run: (model, choice, cx) => {
     const targets = targetsFor(choice, cx);
     const shared = new Shared();
-    const matched = applyRules(model.graph, [matchAttention(model, targets, shared)], inferNode);
+    const refuses = (dtype: string, masked: boolean): string | undefined =>
+      noOperator(model, targets, dtype, masked);
+    const matched = applyRules(
+      model.graph,
+      [matchAttention(refuses, shared), ...standardRules(model, targets, refuses, shared)],
+      inferNode,
+    );
     // One rule after the other: a layout that is tidied too early would hide the cache from the lowering.
     const lowering = lowerToMultiHead(shared);
     const lowered = applyRules(model.graph, [lowering], inferNode);
@@ -39,7 +46,7 @@ export const fuseAttention: Pass<z.infer<typeof options>> = {
       removeDeadCode(model.graph);
       model.opsetImports.set('com.microsoft', model.opsetImports.get('com.microsoft') ?? 1);
     }
-    const marked = markPlain(model, targets, cx);
+    const marked = markPlain(model, refuses, cx);
     const caches = [...allNodes(model.graph)].filter(
       (node) => node.op === multiHeadAttention && node.input(6) !== undefined,
     ).length;
@@ -54,7 +61,22 @@ export const fuseAttention: Pass<z.infer<typeof options>> = {
   },
 };
 
-function matchAttention(model: Model, targets: readonly Target[], shared: Shared): Rule {
+/** Why the targets do not run the operator with operands of a type. */
+type Refusal = (dtype: string, masked: boolean) => string | undefined;
+
+/** Only where a target does not run it: the operator that a graph already has is as good elsewhere. */
+function standardRules(
+  model: Model,
+  targets: readonly Target[],
+  refuses: Refusal,
+  shared: Shared,
+): readonly Rule[] {
+  const opset = model.opsetImports.get('') ?? 0;
+  const missing = noKernel(targets, 'Attention', { opset, dtype: 'float32' });
+  return missing === undefined ? [] : [raiseStandard(shared, refuses)];
+}
+
+function matchAttention(refuses: Refusal, shared: Shared): Rule {
   return {
     name: 'attention',
     roots: ['MatMul'],
@@ -62,7 +84,7 @@ function matchAttention(model: Model, targets: readonly Target[], shared: Shared
       const found = findAttention(root);
       if ('reason' in found) return found;
       if (isPlain(found)) return { reason: found.plain, depth: 0 };
-      const objection = unfit(found, model, targets);
+      const objection = unfit(found, refuses);
       if (objection !== undefined) return { reason: objection, depth: 0 };
       return { nodes: found.nodes, apply: (rewriter) => raiseAttention(found, rewriter, shared) };
     },
@@ -70,15 +92,22 @@ function matchAttention(model: Model, targets: readonly Target[], shared: Shared
 }
 
 /** Why no operator of the targets can stand for an attention that is known. */
-function unfit(found: Attention, model: Model, targets: readonly Target[]): string | undefined {
+function unfit(found: Attention, refuses: Refusal): string | undefined {
   const dtypes = new Set([found.q, found.k, found.v].map(({ value }) => dtypeOf(value)));
   const [dtype] = dtypes;
   if (dtype === undefined || dtypes.size > 1) return `its operands are ${[...dtypes].join(' and ')}`;
-  const opset = model.opsetImports.get('') ?? 0;
   const masked = found.steps.some(({ kind }) => kind === 'add' || kind === 'select');
+  return maskObjection(found.steps, found.heads, dtype) ?? refuses(dtype, masked);
+}
+
+function noOperator(
+  model: Model,
+  targets: readonly Target[],
+  dtype: string,
+  masked: boolean,
+): string | undefined {
   return (
-    maskObjection(found.steps, found.heads, dtype) ??
-    noKernel(targets, multiHeadAttention, { opset, dtype }) ??
+    noKernel(targets, multiHeadAttention, { opset: model.opsetImports.get('') ?? 0, dtype }) ??
     unsupported(targets, multiHeadAttention, (support) => {
       if (!support.dtypes.includes(dtype)) return `no kernel for ${dtype}`;
       return masked && !support.attentionBias ? 'no attention_bias' : undefined;
@@ -87,7 +116,7 @@ function unfit(found: Attention, model: Model, targets: readonly Target[]): stri
 }
 
 /** Marks and reports attention that stays spelled out, and reports every other Softmax. Gives the number marked. */
-function markPlain(model: Model, targets: readonly Target[], cx: PassContext): number {
+function markPlain(model: Model, refuses: Refusal, cx: PassContext): number {
   const reasons = new Map<string, Node[]>();
   const others = new Map<string, Node[]>();
   const note = (notes: Map<string, Node[]>, reason: string, node: Node): void => {
@@ -101,7 +130,7 @@ function markPlain(model: Model, targets: readonly Target[], cx: PassContext): n
       if (found.depth > 0) note(others, found.reason, node);
       continue;
     }
-    const reason = isPlain(found) ? found.plain : unfit(found, model, targets);
+    const reason = isPlain(found) ? found.plain : unfit(found, refuses);
     if (reason !== undefined) note(reasons, reason, node);
   }
   for (const [reason, nodes] of reasons) {

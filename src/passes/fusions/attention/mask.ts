@@ -113,7 +113,7 @@ export function buildBias(
     const best = rewriter.op('ReduceMax', [bias as Value, rewriter.int64([3])], {
       attributes: { keepdims: 1 },
     });
-    return rewriter.op('Greater', [best, least]);
+    return rewriter.op('Greater', [best, number(Number.NEGATIVE_INFINITY)]);
   });
   return { bias: op('Max', [bias, least]), live };
 }

@@ -13,7 +13,7 @@ import type { Value } from '../../../graph/value.ts';
 import { constantScalar } from '../../../rewrite/constants.ts';
 import type { MatchFailure } from '../../../rewrite/matcher.ts';
 import { dimsOf, matrixSwap, permOf, sameOrder } from './layout.ts';
-import { asRead, candidates, type Operand, repeatedHeads, withHeads } from './operands.ts';
+import { asRead, candidates, type Operand, withHeads, withoutRepeats } from './operands.ts';
 import { findScores, type ScoreStep, type Scores, sameMatrices } from './scores.ts';
 
 export interface Attention {
@@ -189,23 +189,23 @@ function inHeads(
   if (queries === undefined || keys === undefined || contents === undefined || typeof heads !== 'number') {
     return 'its heads are not known';
   }
-  if (keys.at(-3) !== heads || contents.at(-3) !== heads) {
+  // One head of keys, broadcast by the products themselves.
+  const single = heads > 1 && keys.at(-3) === 1 && contents.at(-3) === 1;
+  if (!single && (keys.at(-3) !== heads || contents.at(-3) !== heads)) {
     return `its heads differ: ${[q, k, v].map(({ value }) => formatType(value.type)).join(', ')}`;
   }
   const objection = sizesDiffer(queries, keys, contents, 3);
   if (objection !== undefined) return objection;
-  const [fewerKeys, fewerValues] =
-    k.swapped || v.swapped ? [] : [repeatedHeads(k.value), repeatedHeads(v.value)];
-  if (fewerKeys !== undefined && fewerValues !== undefined && fewerKeys.groups === fewerValues.groups) {
-    return {
-      q,
-      k: { ...k, value: fewerKeys.value },
-      v: { ...v, value: fewerValues.value },
-      heads,
-      groups: fewerKeys.groups,
-    };
-  }
-  return { q, k, v, heads, groups: 1 };
+  if (single) return { q, k, v, heads, groups: heads };
+  if (k.swapped || v.swapped) return { q, k, v, heads, groups: 1 };
+  const fewer = withoutRepeats(k.value, v.value);
+  return {
+    q,
+    k: { ...k, value: fewer.k },
+    v: { ...v, value: fewer.v },
+    heads,
+    groups: fewer.groups,
+  };
 }
 
 function asOneHead(

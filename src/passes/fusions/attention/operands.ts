@@ -90,11 +90,22 @@ export function asRead(list: readonly Operand[]): Operand | undefined {
   return list.findLast(({ direct }) => direct);
 }
 
+/** Keys and values before each of their heads was repeated as often for both; as they are where that is not so. */
+export function withoutRepeats(
+  k: Value,
+  v: Value,
+): { readonly k: Value; readonly v: Value; readonly groups: number } {
+  const [keys, values] = [repeatedHeads(k), repeatedHeads(v)];
+  return keys !== undefined && values !== undefined && keys.groups === values.groups
+    ? { k: keys.value, v: values.value, groups: keys.groups }
+    : { k, v, groups: 1 };
+}
+
 /**
  * Heads that are one head several times, [N, n, T, d] → [N, n · groups, T, d] by Unsqueeze (or Reshape), Expand and
  * Reshape: the value before. Undefined for anything else.
  */
-export function repeatedHeads(value: Value): { readonly value: Value; readonly groups: number } | undefined {
+function repeatedHeads(value: Value): { readonly value: Value; readonly groups: number } | undefined {
   const joined = value.producer;
   const wide = joined?.op === 'Reshape' ? joined.input(0) : undefined;
   const expand = wide?.producer;
