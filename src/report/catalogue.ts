@@ -289,6 +289,10 @@ export const catalogue = {
 
   VC3301: warning('the model holds nothing that these passes change'),
   VC3302: warning('the model declares shapes that its graph contradicts; the computed ones are taken'),
+  VC3303: warning(
+    'a target has no kernel for nodes of the graph: another provider takes them, with copies, or the graph does not load',
+    'see docs/targets.md for what runs where',
+  ),
 
   VC3901: error(
     'input',
@@ -361,6 +365,11 @@ export const catalogue = {
     'usage',
     'the folder holds no reproducer of a pass',
     'name one that vlm-convert left when a pass failed: it holds a reproducer.json',
+  ),
+  VC4020: error(
+    'usage',
+    'no graph has this node',
+    'vlm-convert inspect <model> --graph lists the nodes with what they make',
   ),
   VC4201: error('usage', 'the resolution is not usable'),
   VC4202: error('usage', 'the resolution is too small'),

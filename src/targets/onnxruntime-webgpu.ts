@@ -1,16 +1,12 @@
 /** ONNX Runtime's WebGPU provider, as executed with onnxruntime-node 1.30. */
 import { webgpuKernels } from './kernel-data.ts';
+import { probedWebgpu } from './probed-data.ts';
 import type { Target } from './target.ts';
-
-/** Kernels that the source registers in other ways than the table was read from; found by running them. */
-const foundByProbe = `
-@
-`;
 
 export const onnxruntimeWebgpu: Target = {
   id: 'webgpu',
   title: 'ONNX Runtime, WebGPU',
-  kernels: [webgpuKernels, foundByProbe],
+  kernels: [webgpuKernels, probedWebgpu],
   elementTypes: ['float32', 'float16', 'int32', 'uint32', 'bool'],
   support: {
     'com.microsoft::MultiHeadAttention': {

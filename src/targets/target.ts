@@ -133,16 +133,8 @@ function objection(target: Target, operator: string, { opset, dtype }: KernelQue
     return first === undefined ? 'no such operator' : `the model has operator set ${opset}, not ${first}`;
   }
   const variable = schema.inputs[0]?.variable;
-  return missingKernel(
-    target,
-    operator,
-    schema.since,
-    (kernel) => {
-      const types = variable === undefined ? undefined : kernel.types.get(variable);
-      return types === undefined || types.has(target.castTypes?.[dtype] ?? dtype) || types.has(dtype);
-    },
-    [dtype],
-  );
+  const types = new Map(variable === undefined ? [] : [[variable, dtype]]);
+  return missingKernel(target, operator, schema.since, types, [dtype]);
 }
 
 /** Domain, name and the version of the domain that counts, of an operator in a model of operator set `opset`. */
@@ -157,19 +149,19 @@ export function definition(
 }
 
 /**
- * Why a target has no kernel for an operator whose definition is that of version `since`, for tensors of the element
- * types `dtypes`; `fits` tells whether a kernel takes the types of its variables.
+ * Why a target has no kernel for an operator whose definition is that of version `since`, with these element types of
+ * its type variables; `data` are those that the provider has to have at all.
  */
 export function missingKernel(
   target: Target,
   operator: string,
   since: number,
-  fits: (kernel: Kernel) => boolean,
-  dtypes: readonly string[],
+  types: ReadonlyMap<string, string>,
+  data: readonly string[],
 ): string | undefined {
   const exception = target.except?.[operator];
   if (exception !== undefined) return exception;
-  const foreign = dtypes.find((dtype) => target.elementTypes?.includes(dtype) === false);
+  const foreign = data.find((dtype) => target.elementTypes?.includes(dtype) === false);
   if (foreign !== undefined) return `no ${foreign}`;
   if (target.kernels === 'standard')
     return operator.includes('::') ? 'not an operator of ai.onnx' : undefined;
@@ -177,5 +169,10 @@ export function missingKernel(
   if (kernels.length === 0) return 'no kernel';
   const ofVersion = kernels.filter((kernel) => kernel.since <= since && since <= kernel.until);
   if (ofVersion.length === 0) return `no kernel for the operator as of version ${since}`;
-  return ofVersion.some(fits) ? undefined : `no kernel for ${dtypes.join(', ')}`;
+  const fits = (kernel: Kernel): boolean =>
+    [...types].every(([variable, dtype]) => {
+      const taken = kernel.types.get(variable);
+      return taken === undefined || taken.has(dtype) || taken.has(target.castTypes?.[dtype] ?? dtype);
+    });
+  return ofVersion.some(fits) ? undefined : `no kernel for ${[...new Set(types.values())].join(', ')}`;
 }
