@@ -13,6 +13,7 @@ import { fuseSilu } from './fusions/silu.ts';
 import { fuseSkipNorm } from './fusions/skip-norm.ts';
 import { inlineFunctions } from './inline-functions.ts';
 import { mergeLora } from './merge-lora.ts';
+import { packQkv } from './pack-qkv.ts';
 import type { Pass } from './pass.ts';
 import { plainGather } from './plain-gather.ts';
 import { int4, int8 } from './quantize.ts';
@@ -33,6 +34,7 @@ export const passes: readonly Pass[] = [
   fuseSilu,
   fuseRotary,
   fuseAttention,
+  packQkv,
   fuseSkipNorm,
   fuseBias,
   int4,
