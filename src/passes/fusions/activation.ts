@@ -9,11 +9,11 @@ import { formatType } from '../../graph/types.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
 import { applyRules } from '../../rewrite/driver.ts';
 import type { OpPattern, ProductPattern } from '../../rewrite/pattern.ts';
-import { metadataKeys } from '../../rewrite/rewriter.ts';
 import { type Rule, rule } from '../../rewrite/rule.ts';
 import { noKernel } from '../../targets/target.ts';
 import type { Meaning } from '../census.ts';
 import type { PassContext, PassResult } from '../pass.ts';
+import { isMarked, type Kept, mark, noteKept } from './meaning.ts';
 import { dims, dtypeOf, opsetOf, type Platform } from './norm.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 
@@ -38,7 +38,7 @@ export function fuseActivations(
   cx: PassContext,
   what: string,
 ): PassResult {
-  const kept = new Map<string, number>();
+  const kept: Kept = new Map();
   const platform = { targets, opset: opsetOf(model) };
   const rules = spellings.map((spelling) => activationRule(spelling, platform, kept));
   const report = applyRules(model.graph, rules, inferNode);
@@ -48,7 +48,7 @@ export function fuseActivations(
     if (domains.has('com.microsoft'))
       model.opsetImports.set('com.microsoft', model.opsetImports.get('com.microsoft') ?? 1);
   }
-  for (const [reason, count] of kept) cx.note(`${count} × ${what} stay spelled out: ${reason}`);
+  noteKept(kept, cx, what);
   noteMisses(report, cx, what, 4);
   return fusionResult(report);
 }
@@ -56,7 +56,7 @@ export function fuseActivations(
 function activationRule(
   { pattern, meaning, operators }: Spelling,
   { targets, opset }: Platform,
-  kept: Map<string, number>,
+  kept: Kept,
 ): Rule {
   return rule({
     name: meaning,
@@ -69,7 +69,8 @@ function activationRule(
       if (dims(x) === undefined || dims(x)?.length !== dims(output)?.length) {
         return `${output.name} is ${formatType(output.type)}, ${x.name} is ${formatType(x.type)}`;
       }
-      if (root.metadata.has(metadataKeys.means)) return `${root.name} is known and stays`;
+      const marked = isMarked(root);
+      if (marked !== undefined) return marked;
       const reasons = operators.map((operator) => {
         const name = operator.domain === '' ? operator.opType : `${operator.domain}::${operator.opType}`;
         return { operator, missing: noKernel(targets, name, { opset, dtype }) };
@@ -79,8 +80,7 @@ function activationRule(
     },
     rewrite: ({ root, x, operator, reason }, rewriter) => {
       if (operator === undefined) {
-        root.metadata.set(metadataKeys.means, meaning);
-        kept.set(reason, (kept.get(reason) ?? 0) + 1);
+        mark(root, meaning, reason, kept);
         return;
       }
       const { domain, opType, attributes } = operator;

@@ -13,6 +13,7 @@ import { type Rule, rule } from '../../rewrite/rule.ts';
 import { noKernel } from '../../targets/target.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
+import { isMarked, type Kept, mark, noteKept } from './meaning.ts';
 import {
   dtypeOf,
   inverseDeviations,
@@ -43,18 +44,22 @@ const variance: ValuePattern<Name> = either<Name>(
   op<Name>('Max', [number(0), difference]),
 );
 
-function rules({ targets, opset }: Platform): readonly Rule[] {
+function rules({ targets, opset }: Platform, kept: Kept): readonly Rule[] {
   const refine = (match: Match<Name>) => {
     const norm = readNorm(match, [match.node('mean'), match.node('variance')]);
     if (typeof norm === 'string') return norm;
-    return noKernel(targets, operator, { opset, dtype: norm.dtype }) ?? norm;
+    const missing = noKernel(targets, operator, { opset, dtype: norm.dtype });
+    return isMarked(match.root) ?? { root: match.root, norm, missing };
   };
   return inverseDeviations(variance).flatMap((factor) => [
     rule({
       name: 'layer-norm',
       pattern: product([centered, factor]),
       refine,
-      rewrite: (norm, rewriter) => rewriter.replace(norm.output, writeNorm(rewriter, operator, norm)),
+      rewrite: ({ root, norm, missing }, rewriter) => {
+        if (missing === undefined) rewriter.replace(norm.output, writeNorm(rewriter, operator, norm));
+        else mark(root, 'layer_norm', missing, kept);
+      },
     }),
     // x · (scale / deviation) + (bias - mean · (scale / deviation)), as TensorFlow writes it.
     rule({
@@ -64,12 +69,16 @@ function rules({ targets, opset }: Platform): readonly Rule[] {
         op('Sub', [any('bias'), product([average, factor, constant('scale')])]),
       ]),
       refine: (match) => {
-        const norm = refine(match);
-        return typeof norm === 'string'
-          ? norm
-          : { norm, scale: match.value('scale'), bias: match.value('bias') };
+        const found = refine(match);
+        return typeof found === 'string'
+          ? found
+          : { ...found, scale: match.value('scale'), bias: match.value('bias') };
       },
-      rewrite: ({ norm, scale, bias }, rewriter) => {
+      rewrite: ({ root, norm, missing, scale, bias }, rewriter) => {
+        if (missing !== undefined) {
+          mark(root, 'layer_norm', missing, kept);
+          return;
+        }
         const scaled = rewriter.op('Mul', [writeNorm(rewriter, operator, norm), scale]);
         rewriter.replace(norm.output, rewriter.op('Add', [scaled, bias]));
       },
@@ -109,13 +118,15 @@ export const fuseLayerNorm: Pass<z.infer<typeof options>> = {
   summary: 'runs layer normalization as one operator, however it is spelled',
   options,
   run: (model, given, cx) => {
+    const kept: Kept = new Map();
     const platform = { targets: targetsFor(given, cx), opset: opsetOf(model) };
     const report = applyRules(
       model.graph,
-      [...rules(platform), rmsOfCentered(platform), ...affineRules([operator], platform)],
+      [...rules(platform, kept), rmsOfCentered(platform), ...affineRules([operator], platform)],
       inferNode,
     );
     if (report.changed) removeDeadCode(model.graph);
+    noteKept(kept, cx, 'layer normalization');
     noteMisses(report, cx, 'a layer normalization', 7);
     return fusionResult(report);
   },

@@ -9,20 +9,12 @@ import type { Value } from '../../graph/value.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
 import { applyRules } from '../../rewrite/driver.ts';
 import { any, product } from '../../rewrite/pattern.ts';
-import { nodeRule, type Rule, rule } from '../../rewrite/rule.ts';
+import { type Rule, rule } from '../../rewrite/rule.ts';
 import { noKernel } from '../../targets/target.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
-import {
-  dtypeOf,
-  inverseDeviations,
-  mean,
-  opsetOf,
-  type Platform,
-  readNorm,
-  square,
-  writeNorm,
-} from './norm.ts';
+import { isMarked, type Kept, mark, noteKept } from './meaning.ts';
+import { inverseDeviations, mean, opsetOf, type Platform, readNorm, square, writeNorm } from './norm.ts';
 import { affineRules } from './norm-affine.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 
@@ -36,19 +28,21 @@ export const fuseRmsNorm: Pass<z.infer<typeof options>> = {
   summary: 'runs RMS normalization as one operator, however it is spelled',
   options,
   run: (model, given, cx) => {
+    const kept: Kept = new Map();
     const platform = { targets: targetsFor(given, cx), opset: opsetOf(model) };
     const report = applyRules(
       model.graph,
-      [...spelled(platform), simplify(platform), ...affineRules([standard, simplified], platform)],
+      [...spelled(platform, kept), ...affineRules([standard, simplified], platform)],
       inferNode,
     );
     if (report.changed) removeDeadCode(model.graph);
+    noteKept(kept, cx, 'RMS normalization');
     noteMisses(report, cx, 'an RMS normalization', 4);
     return fusionResult(report);
   },
 };
 
-function spelled(platform: Platform): readonly Rule[] {
+function spelled(platform: Platform, kept: Kept): readonly Rule[] {
   return inverseDeviations(mean(square(any('x')), 'mean')).map((factor) =>
     rule({
       name: 'rms-norm',
@@ -57,11 +51,14 @@ function spelled(platform: Platform): readonly Rule[] {
         const norm = readNorm(match, [match.node('mean')]);
         if (typeof norm === 'string') return norm;
         if (isCentered(norm.x)) return `${norm.x.name} has its mean taken off: a layer normalization`;
-        const operator = operatorFor(platform, norm.dtype);
-        return 'missing' in operator ? operator.missing : { norm, operator: operator.name };
+        return (
+          isMarked(match.root) ?? { root: match.root, norm, operator: operatorFor(platform, norm.dtype) }
+        );
       },
-      rewrite: ({ norm, operator }, rewriter) =>
-        rewriter.replace(norm.output, writeNorm(rewriter, operator, norm)),
+      rewrite: ({ root, norm, operator }, rewriter) => {
+        if ('missing' in operator) mark(root, 'rms_norm', operator.missing, kept);
+        else rewriter.replace(norm.output, writeNorm(rewriter, operator.name, norm));
+      },
     }),
   );
 }
@@ -82,23 +79,4 @@ function isCentered(x: Value): boolean {
   const [minuend, subtrahend] = x.producer?.op === 'Sub' ? x.producer.inputs : [];
   const average = subtrahend?.producer;
   return minuend != null && average?.op === 'ReduceMean' && average.input(0) === minuend;
-}
-
-/** RMSNormalization that a target has no kernel for, where all have the other one. */
-function simplify({ targets, opset }: Platform): Rule {
-  return nodeRule({
-    name: 'simplify',
-    roots: [standard],
-    inspect: (node) => {
-      const [x, scale] = [node.input(0), node.input(1)];
-      const dtype = x === undefined ? undefined : dtypeOf(x);
-      if (x === undefined || scale === undefined || dtype === undefined) return 'the type is not known';
-      if (noKernel(targets, standard, { opset, dtype }) === undefined) return 'the targets run it';
-      return noKernel(targets, simplified, { opset, dtype }) ?? { node, x, scale };
-    },
-    rewrite: ({ node, x, scale }, rewriter) => {
-      const attributes = { axis: -1, ...Object.fromEntries(node.attributes) };
-      rewriter.replace(node.output, rewriter.op(simplified, [x, scale], { attributes }));
-    },
-  });
 }
