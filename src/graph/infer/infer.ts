@@ -14,6 +14,7 @@ import { type IntData, type Rule, RuleContext, type TypeScope } from './context.
 import { controlRules } from './control.ts';
 import { IntEvaluator } from './data.ts';
 import { elementwiseRules } from './elementwise.ts';
+import { exportedRules } from './exported.ts';
 import { linearRules } from './linear.ts';
 import { mergeTypes, type Prefer } from './merge.ts';
 import { quantizedRules } from './quantized.ts';
@@ -30,6 +31,7 @@ const rules: ReadonlyMap<string, Rule> = new Map([
   ...attentionRules,
   ...controlRules,
   ...sequenceRules,
+  ...exportedRules,
 ]);
 
 /** What holds of a value whose declared type the inferred one contradicts; throws where nothing can. */
