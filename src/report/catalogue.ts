@@ -148,12 +148,12 @@ export const catalogue = {
   VC1305: error('input', 'a tensor of the adapter is not understood'),
   VC1306: error(
     'input',
-    'nothing of the adapter belongs to the checkpoint',
+    'nothing of the adapter belongs to the model',
     'give the model that it was trained on; its keys may have a prefix that no model has',
   ),
   VC1307: error(
     'input',
-    'only a part of the adapter belongs to the checkpoint',
+    'only a part of the adapter belongs to the model',
     'give the model that it was trained on, and the whole adapter',
   ),
   VC1308: error('input', 'a tensor of the adapter does not fit the rank, or the weight that it changes'),
