@@ -1,6 +1,8 @@
 /** vlm-convert as a library. The command line uses nothing else. */
 
 export {
+  type GraphReport,
+  graphSummary,
   type ParityReport,
   renderJunit,
   renderJunitError,
@@ -16,6 +18,12 @@ export {
 export { type CompareOptions, type CompareResult, compare } from './pipeline/compare.ts';
 export { type ConvertContext, type ConvertResult, convert } from './pipeline/convert.ts';
 export {
+  type ConvertGraphOptions,
+  type ConvertGraphResult,
+  convertGraph,
+  planGraphConversion,
+} from './pipeline/convert-graph.ts';
+export {
   type GenerateContext,
   type Generated,
   type GenerateOptions,
@@ -25,10 +33,12 @@ export type { Generation } from './pipeline/generation.ts';
 export {
   type InspectedCheckpoint,
   type InspectedComponent,
+  type InspectedGraph,
   type InspectedOnnx,
   type InspectedSafetensors,
   type InspectedTensor,
   type Inspection,
+  type InspectOptions,
   inspect,
 } from './pipeline/inspect.ts';
 export { type ListedOption, type ListedPass, listPasses } from './pipeline/list-passes.ts';

@@ -18,7 +18,7 @@ const mode: OptionSpec = {
 
 /** Options of the check, which may be others than those of the conversion; the rest comes from the manifest. */
 const ofCheck: readonly OptionSpec[] = optionTable.filter(
-  ({ key, group }) => group === 'Check' && !['parity', 'strict', 'allowNonfinite'].includes(key),
+  ({ key, group }) => group === 'Check' && !['parity', 'dim', 'strict', 'allowNonfinite'].includes(key),
 );
 
 export const parityOptions: readonly OptionSpec[] = [

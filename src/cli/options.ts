@@ -201,6 +201,15 @@ export const optionTable = [
     convertOnly: true,
   },
   {
+    key: 'dim',
+    flag: '--dim <name=size>',
+    group: 'Check',
+    help: 'of an ONNX model: size of a symbolic dimension of inputs that are drawn, such as sequence_length=64 (repeatable)',
+    type: { kind: 'limits' },
+    expected: 'name=size with a whole number, such as sequence_length=64',
+    convertOnly: true,
+  },
+  {
     key: 'samples',
     flag: '--samples <folder>',
     group: 'Check',
@@ -377,9 +386,14 @@ export type OptionKey = (typeof optionTable)[number]['key'];
 export const positionals = [
   {
     key: 'checkpoint',
-    help: 'folder with config.json and safetensors files; left out: the current folder, when it holds a config.json',
+    help:
+      'folder with config.json and safetensors files, or an .onnx file; left out: the current folder, when it holds a ' +
+      'config.json',
   },
-  { key: 'output', help: 'folder to write; left out: <checkpoint name>-onnx beside the current folder' },
+  {
+    key: 'output',
+    help: 'folder to write; left out: <checkpoint name>-onnx, or <model name>-<precision>, beside the current folder',
+  },
 ] as const;
 
 /** Says where the config file is, so it is the one option that no config file holds. */

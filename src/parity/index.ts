@@ -8,12 +8,22 @@ export { type Reproduction, reproduce, type Symptom } from './bisect/reproduce.t
 export { type Applied, passLimit, type Stage } from './bisect/stage.ts';
 export { type BrokenPart, type StageResult, stageErrors } from './bisect/stage-errors.ts';
 export {
+  checkGraph,
+  type GraphBuilds,
+  type GraphCheck,
+  type GraphDraw,
+  type GraphLevel,
+  type LevelGate,
+  type ModelSource,
+} from './compare/check-graph.ts';
+export {
   type CompareRequest,
   compareModels,
   type ModelComparison,
 } from './compare/compare-models.ts';
 export type { ValueComparison } from './compare/compare-values.ts';
 export { applies, type ComparisonVerdict, judgeComparison, parseComparisonGates } from './compare/gates.ts';
+export { indexBounds } from './compare/index-bounds.ts';
 export { embedIds, output, runDecoder, splice } from './components.ts';
 export {
   type GateOverride,
@@ -41,6 +51,14 @@ export { type SweepSize, sweepRanges } from './ranges/sweep.ts';
 export type { AdapterChange, AdapterRecord } from './report/adapters.ts';
 export { type CoverageRow, coverageRows } from './report/coverage.ts';
 export { reportFiles } from './report/files.ts';
+export {
+  blameText,
+  type GraphBlame,
+  type GraphReport,
+  graphSummary,
+  renderGraphMarkdown,
+} from './report/graph-report.ts';
+export { renderJson } from './report/json.ts';
 export { renderJunit, renderJunitError } from './report/junit.ts';
 export { renderMarkdown } from './report/markdown.ts';
 export type { RangeReport } from './report/range-report.ts';

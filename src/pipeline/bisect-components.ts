@@ -27,15 +27,18 @@ import { type PrecisionLoss, precisionLoss } from './bisect-precision.ts';
 import { type Refusal, tracePasses } from './bisect-trace.ts';
 import type { PipelineStep } from './pipeline-text.ts';
 
-export interface BisectWork {
+export interface BisectWork extends ComponentWork {
   readonly built: BuiltModel;
+  readonly sample: Sample;
+}
+
+export interface ComponentWork {
   /** By component id. */
   readonly steps: ReadonlyMap<string, readonly PipelineStep[]>;
   /** What the output has to run on. */
   readonly targets: readonly Target[];
   /** Components that are looked at; default all. The others only feed them. */
   readonly component: string | undefined;
-  readonly sample: Sample;
   readonly device: Device;
   readonly cut: CutOptions;
   /** Instead of the limit of each pass. */
@@ -122,10 +125,11 @@ export async function bisectComponents(work: BisectWork): Promise<readonly Compo
   return ranked;
 }
 
-async function bisectComponent(
-  component: Component,
+/** One component, or a graph that is none, over the calls of a run. Throws as `bisectComponents`. */
+export async function bisectComponent(
+  component: Pick<Component, 'id' | 'model'>,
   run: ComponentRun,
-  work: BisectWork,
+  work: ComponentWork,
 ): Promise<{
   readonly result: ComponentBisection;
   readonly outputs: readonly ReadonlyMap<string, RunTensor>[];
@@ -170,7 +174,7 @@ async function brokenPass(
   component: string,
   { stage }: StageResult,
   broken: BrokenPart,
-  work: BisectWork,
+  work: ComponentWork,
 ): Promise<Found> {
   const { pass, limit, apply } = stage;
   const { open, signal } = work;
@@ -209,7 +213,7 @@ async function brokenPass(
 async function refusedPass(
   component: string,
   { pass, before, error, apply }: Refusal,
-  work: BisectWork,
+  work: ComponentWork,
 ): Promise<Found> {
   work.onStep(`${component}, a small model that shows it`);
   const reproduction = await reproduce({

@@ -13,7 +13,7 @@ import {
   type WeightRanking,
 } from '../parity/index.ts';
 import { keepPattern } from '../passes/keep-weights.ts';
-import type { BisectWork } from './bisect-components.ts';
+import type { ComponentWork } from './bisect-components.ts';
 import { type TracedStage, tracePasses } from './bisect-trace.ts';
 import { type PipelineStep, printPipeline } from './pipeline-text.ts';
 
@@ -49,7 +49,7 @@ export async function precisionLoss(
   stages: readonly TracedStage[],
   steps: readonly PipelineStep[],
   run: ComponentRun,
-  work: BisectWork,
+  work: ComponentWork,
 ): Promise<PrecisionLoss | undefined> {
   const stage = stages.find(({ substitutes }) => substitutes.size > 0);
   const made = stages.at(-1)?.made;

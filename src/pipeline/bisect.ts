@@ -5,9 +5,6 @@
  */
 import { resolve } from 'node:path';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
-import { encodeModel } from '../formats/onnx/encode.ts';
-import { layoutModel, modelTensors } from '../formats/onnx/layout.ts';
-import type { Model } from '../graph/model.ts';
 import { type DiagnosticRecord, fail } from '../report/diagnostics.ts';
 import { plural } from '../report/format.ts';
 import { didYouMean } from '../report/nearest.ts';
@@ -15,7 +12,6 @@ import { runStage } from '../report/progress.ts';
 import { quote } from '../report/show.ts';
 import { silentReporter } from '../report/sinks.ts';
 import type { Device } from '../runtime/devices.ts';
-import { openSession, type Session } from '../runtime/session.ts';
 import {
   bisectComponents,
   type ComponentBisection,
@@ -24,7 +20,7 @@ import {
 } from './bisect-components.ts';
 import { checkDevice } from './check-device.ts';
 import { readSample } from './check-inputs.ts';
-import { type PlaceOptions, placeParts } from './check-parts.ts';
+import { distinctBytes, openWhole, placeParts } from './check-parts.ts';
 import { checkCut } from './check-plan.ts';
 import type { ConvertContext } from './convert.ts';
 import { structureSha256 } from './digest.ts';
@@ -148,7 +144,7 @@ export async function bisect(options: BisectOptions, context: ConvertContext = {
           await checkRoom(folder.scratch, distinctBytes([...models.values()]));
           return placeParts(models, scratch);
         },
-        open: (model) => openModel(model, device, scratch),
+        open: (model) => openWhole(model, device, scratch),
         onStep: (text) => progress({ done: 0, total: 0, unit: 'steps', text }),
         signal,
       }),
@@ -213,36 +209,6 @@ function checkComponent(component: string | undefined, ids: readonly string[]): 
     expected: ids.join(', '),
     ...(hint === undefined ? {} : { hint }),
   });
-}
-
-/** Models with less weights than this are run from memory. */
-const inMemory = 64 << 20;
-
-async function openModel(model: Model, device: Device, scratch: PlaceOptions): Promise<Session> {
-  const bytes = distinctBytes([model]);
-  if (bytes <= inMemory) {
-    const layout = layoutModel(model, { fileName: 'part', inlineLimit: inMemory });
-    return openSession({ bytes: await encodeModel(model, layout, 'keep') }, { device });
-  }
-  await checkRoom(scratch.scratch, bytes);
-  const placed = await placeParts(new Map([['model', model]]), scratch);
-  const session = await placed.open('model', device, false).catch(async (error: unknown) => {
-    await placed.release();
-    throw error;
-  });
-  return {
-    ...session,
-    run: (...args) => session.run(...args),
-    release: async () => {
-      await session.release();
-      await placed.release();
-    },
-  };
-}
-
-function distinctBytes(models: readonly Model[]): number {
-  const tensors = new Set(models.flatMap((model) => [...modelTensors(model)].map(({ tensor }) => tensor)));
-  return [...tensors].reduce((sum, tensor) => sum + tensor.byteLength, 0);
 }
 
 type ManifestHead = Omit<Manifest, 'files'>;

@@ -6,14 +6,16 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeModel } from '../formats/onnx/encode.ts';
-import { layoutModels, type ModelLayout } from '../formats/onnx/layout.ts';
+import { layoutModel, layoutModels, type ModelLayout, modelTensors } from '../formats/onnx/layout.ts';
 import type { Model } from '../graph/model.ts';
 import type { PlacedPart } from '../parity/index.ts';
+import type { Device } from '../runtime/devices.ts';
 import { type ModelInMemory, openSession, type Session } from '../runtime/session.ts';
 import { checkCut } from './check-plan.ts';
 import { columnPieces, openPieces } from './column-pieces.ts';
 import { sha256 } from './digest.ts';
 import { executePlan } from './engine/execute.ts';
+import { checkRoom } from './output-folder.ts';
 import { planModels, type WriteLimits } from './write-models.ts';
 
 /** A component of an output as it stands on the disk. */
@@ -121,4 +123,36 @@ function isPacked({ graph }: Model): boolean {
 /** Without what says how the model came about: builds that compute the same are then the same bytes. */
 function anonymous(model: Model): Model {
   return { ...model, producerName: '', producerVersion: '', docString: '' };
+}
+
+/** Models with less weights than this are run from memory. */
+const inMemory = 64 << 20;
+
+/** A model by itself: from memory where its weights are few, else placed; releasing it removes what was written. */
+export async function openWhole(model: Model, device: Device, place: PlaceOptions): Promise<Session> {
+  const bytes = distinctBytes([model]);
+  if (bytes <= inMemory) {
+    const layout = layoutModel(model, { fileName: 'part', inlineLimit: inMemory });
+    return openSession({ bytes: await encodeModel(model, layout, 'keep') }, { device });
+  }
+  await checkRoom(place.scratch, bytes);
+  const placed = await placeParts(new Map([['model', model]]), place);
+  const session = await placed.open('model', device, false).catch(async (error: unknown) => {
+    await placed.release();
+    throw error;
+  });
+  return {
+    ...session,
+    run: (...args) => session.run(...args),
+    release: async () => {
+      await session.release();
+      await placed.release();
+    },
+  };
+}
+
+/** Of the weights of some models, each counted once. */
+export function distinctBytes(models: readonly Model[]): number {
+  const tensors = new Set(models.flatMap((model) => [...modelTensors(model)].map(({ tensor }) => tensor)));
+  return [...tensors].reduce((sum, tensor) => sum + tensor.byteLength, 0);
 }

@@ -2,37 +2,20 @@
  * An ONNX model to one of lower precision: the same graph with its weights quantized or rounded, streamed from file to
  * file. Nothing tells which inputs such a graph takes in earnest, so the result is not run.
  */
-import { basename } from 'node:path';
-import { layoutModel, modelTensors } from '../formats/onnx/layout.ts';
-import { type OpenModel, openModel } from '../formats/onnx/open.ts';
-import { inferCorrectedModel } from '../graph/infer/infer.ts';
 import type { Model } from '../graph/model.ts';
-import { printModel } from '../graph/print.ts';
-import { verifyModel } from '../graph/verify.ts';
 import { type DiagnosticRecord, diagnostic, fail } from '../report/diagnostics.ts';
 import { formatBytes, plural } from '../report/format.ts';
 import { runStage, type StageSpec } from '../report/progress.ts';
 import { silentReporter } from '../report/sinks.ts';
 import type { ConvertContext } from './convert.ts';
-import { sha256 } from './digest.ts';
-import { sourceFiles } from './inputs.ts';
-import { chooseLinks, linkedFiles, noLinks } from './links.ts';
+import { type GraphSource, openGraph, planGraph } from './graph-output.ts';
 import { type MadeOutput, makeOutput, type OutputJob, orInterrupted, outputStages } from './make-output.ts';
-import { otherShapes } from './model-warnings.ts';
 import { type ConvertOptions, type Precision, type ResolvedOptions, resolveOptions } from './options.ts';
 import { besideFolder, chooseOutput } from './output-folder.ts';
 import { type PassRecord, type Reproducer, runPipeline } from './pass-manager.ts';
 import { type PipelineStep, parsePipeline, printPipeline, step } from './pipeline-text.ts';
-import {
-  memoryToWrite,
-  type Plan,
-  type PlannedConversion,
-  planComponent,
-  strictRefusal,
-  total,
-} from './plan.ts';
+import { type Plan, type PlannedConversion, strictRefusal } from './plan.ts';
 import { optionTargets, plainPasses, precisionOfSteps, precisionSteps } from './steps.ts';
-import { toolVersion } from './version.ts';
 
 /** Options of `convert` that mean the same here. */
 type SharedOptions = Pick<
@@ -89,21 +72,21 @@ export async function quantize(
   const reporter = context.reporter ?? silentReporter;
   const signal = context.signal ?? new AbortController().signal;
   reporter.stages(stageList(chosen.options));
-  let opened: OpenModel | undefined;
+  let opened: GraphSource | undefined;
   try {
-    const { model } = await runStage(
+    const source = await runStage(
       reporter,
       'open',
       async () => {
-        opened = await openModel(options.model);
+        opened = await openGraph(options.model);
         return opened;
       },
-      (found) => `${chosen.file}, ${plural([...modelTensors(found.model)].length, 'tensor')}`,
+      ({ file, checkpoint }) => `${file}, ${plural(checkpoint.tensors, 'tensor')}`,
     );
     const job = await runStage(
       reporter,
       'passes',
-      () => planJob(model, chosen, options, context),
+      () => planJob(source, chosen, options, context),
       ({ plan }) => `${plural(plan.files.length, 'file')}, ${formatBytes(plan.bytes.output)}`,
     );
     signal.throwIfAborted();
@@ -122,9 +105,9 @@ export async function planQuantization(
   context: Pick<ConvertContext, 'cwd'> = {},
 ): Promise<PlannedConversion> {
   const chosen = choose(options);
-  const opened = await openModel(options.model);
+  const opened = await openGraph(options.model);
   try {
-    const { plan, place } = await planJob(opened.model, chosen, options, context);
+    const { plan, place } = await planJob(opened, chosen, options, context);
     const refusal = strictRefusal(plan, chosen.options.strict);
     return { output: place.path, plan, ...(refusal === undefined ? {} : { refusal: refusal.record }) };
   } finally {
@@ -139,9 +122,6 @@ function stageList({ verifyInputs }: ResolvedOptions): StageSpec[] {
 }
 
 interface Choice {
-  /** Name of the file, and without its extension. */
-  readonly file: string;
-  readonly name: string;
   readonly options: ResolvedOptions;
   readonly steps: readonly PipelineStep[];
   readonly precision: Precision;
@@ -153,10 +133,7 @@ function choose(options: QuantizeOptions): Choice {
   const resolved = resolveOptions({ ...options, checkpoint: model, precision, parity: false });
   if (passes === undefined && precision === 'fp32') throw fail('VC4009');
   const steps = passes === undefined ? stepsOf(precision, resolved) : parsePipeline(passes);
-  const file = basename(model);
   return {
-    file,
-    name: file.replace(/\.onnx$/i, ''),
     options: resolved,
     steps,
     precision: passes === undefined ? precision : precisionOfSteps(steps),
@@ -170,87 +147,33 @@ function stepsOf(precision: Precision, options: ResolvedOptions): readonly Pipel
 }
 
 async function planJob(
-  model: Model,
-  { file, name, options, steps, precision }: Choice,
-  { model: path, output }: QuantizeOptions,
+  source: GraphSource,
+  { options, steps, precision }: Choice,
+  { output }: QuantizeOptions,
   context: Pick<ConvertContext, 'cwd' | 'onBroken'>,
 ): Promise<OutputJob> {
+  const { path, file, name, model } = source;
   const defaultName = `${name}-${precision}`;
   const place = await chooseOutput(
     besideFolder(output, defaultName, context.cwd ?? process.cwd()),
     [path],
     options.force,
   );
-  const corrected = inferCorrectedModel(model);
-  verifyModel(model);
-  const checkpoint = describe(file, model);
-  const inputs = sourceFiles([...modelTensors(model)].map(({ tensor }) => tensor));
   const { records } = await runPipeline(model, steps, {
     targets: optionTargets(options),
     onFailure: (reproducer: Reproducer) => context.onBroken?.(name, reproducer),
   });
-  const links = options.linkWeights ? await chooseLinks(inputs, place) : noLinks;
-  const layout = layoutModel(model, { fileName: name, linked: links.names });
-  const linked = linkedFiles(links, [layout], '');
-  const component = await planComponent(
-    {
-      component: { id: name, kind: 'graph', modality: 'any' },
-      precision,
-      passes: printPipeline(steps),
-      records,
-      model,
-      layout,
-    },
-    '',
-  );
-  const plan: Plan = {
-    schema: 1,
-    version: toolVersion(),
-    checkpoint,
-    architecture: 'onnx',
-    options: optionsOf(options),
-    components: [component],
-    files: [
-      ...component.files,
-      ...linked.map(({ path: file, source }) => ({ path: file, bytes: source.size, link: true as const })),
-    ],
-    bytes: { output: total(component.files), scratch: 0 },
-    memory: { write: memoryToWrite([component], options), parity: 0 },
-    warnings: [
-      ...otherShapes(file, corrected),
-      ...nothingChanged(file, model, records, component.passes),
-      ...links.warnings,
-      ...records.flatMap(({ warnings }) => warnings),
-    ],
+  const passes = printPipeline(steps);
+  const made = {
+    records,
+    passes,
+    precision,
+    recorded: optionsOf(options),
+    warnings: nothingChanged(file, model, records, passes),
+    check: { scratch: 0, memory: 0 },
   };
-  return {
-    plan,
-    place,
-    models: [{ folder: '', model, layout }],
-    links: linked,
-    inputs,
-    options,
-    // Masks of infinities are part of many graphs; in a weight that is quantized they are an error.
-    nonFinite: options.allowNonfinite ? 'keep' : 'unquantized',
-    finish: async () => ({ parity: 'not run', files: new Map() }),
-  };
-}
-
-/** Of the model as it was read. */
-function describe(name: string, model: Model): Plan['checkpoint'] {
-  const tensors = [...modelTensors(model)];
-  const places = tensors.map(({ name: tensor, tensor: { dtype, shape, origin } }) =>
-    origin.kind === 'source'
-      ? [tensor, dtype, shape, origin.source.name, origin.offset]
-      : [tensor, dtype, shape],
-  );
-  return {
-    name,
-    structureSha256: sha256(JSON.stringify([printModel(model), places])),
-    tensors: tensors.length,
-    tensorBytes: tensors.reduce((sum, { tensor }) => sum + tensor.byteLength, 0),
-    unusedTensors: [],
-  };
+  const job = await planGraph(source, made, place, options);
+  return { ...job, finish: async () => ({ parity: 'not run', files: new Map() }) };
 }
 
 /** Those that bear on the output. */

@@ -8,6 +8,7 @@ import type { Request } from '../program.ts';
 import { renderComparison } from '../render/comparison.ts';
 import { flagName, runJob, splitOptions } from '../run-job.ts';
 import { parseValues } from '../schema.ts';
+import { checkWholeSizes } from '../whole-sizes.ts';
 
 type CompareRequest = Extract<Request, { command: 'compare' }>;
 
@@ -20,10 +21,7 @@ export async function runCompare({ first, second, raw }: CompareRequest, io: Io)
     first: resolve(io.cwd, first),
     second: resolve(io.cwd, second),
   };
-  for (const [name, size] of Object.entries(options.dim ?? {})) {
-    if (Number.isSafeInteger(size)) continue;
-    throw fail('VC4002', { where: `--dim ${name}`, found: String(size), expected: 'a whole number' });
-  }
+  checkWholeSizes(options.dim);
   const { compare } = await import('../../index.ts');
   return runJob({ work: (context) => compare(options, context), render: renderComparison }, run, io);
 }

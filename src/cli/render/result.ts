@@ -1,5 +1,5 @@
 /** What a conversion made, in a few lines. */
-import type { ConvertResult, QuantizeResult } from '../../index.ts';
+import type { ConvertGraphResult, ConvertResult, QuantizeResult } from '../../index.ts';
 import { formatBytes, formatTable, plural } from '../../report/format.ts';
 import { coverageTable } from './plan.ts';
 
@@ -16,6 +16,36 @@ export function renderResult(
   if (parity === undefined) lines.push('Not checked: --no-parity');
   else lines.push(...summary, `Report: ${shown}/parity-report.html, .md and .json`);
   lines.push(`Memory: ${formatBytes(peakRss.write)} at most while writing${checked(peakRss, parity)}`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** What converting a model made, what became of its graph and weights, and how far it is from the original. */
+export function renderConvertedGraph(
+  { files, parity, peakRss, plan }: ConvertGraphResult,
+  shown: string,
+  summary: readonly string[],
+): string {
+  const graphs = files.filter(({ path }) => !path.startsWith('parity-report.'));
+  const [component] = plan.components;
+  const counts = component?.records.flatMap(({ name, changed, stats }) => {
+    const said = Object.entries(stats).filter(([, count]) => count > 0);
+    return changed && name.startsWith('fuse-') && said.length > 0
+      ? [`${name} ${said.map(([what, count]) => `${what} ${count}`).join(', ')}`]
+      : [];
+  });
+  const lines = [
+    ...written(files, graphs, shown),
+    `Precision: ${component?.precision}`,
+    `Graph: ${plural(component?.nodes ?? 0, 'node')}`,
+    ...(counts ?? []).map((line) => `  ${line}`),
+    ...(plan.components.some(({ coverage }) => coverage.length > 0)
+      ? ['Weights:', ...coverageTable(plan).map((line) => `  ${line}`)]
+      : []),
+    ...(parity === undefined
+      ? ['Not checked: --no-parity']
+      : [...summary, `Report: ${shown}/parity-report.md and .json`]),
+    `Memory: ${formatBytes(peakRss.write)} at most while writing${parity === undefined ? '' : `, ${formatBytes(peakRss.total)} with the check`}`,
+  ];
   return `${lines.join('\n')}\n`;
 }
 

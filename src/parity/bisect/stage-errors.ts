@@ -223,7 +223,7 @@ class StageRun {
   refusedPart(stage: Stage, { part, cause }: BuildFailure): BrokenPart {
     const worst = { ...none, max: Number.POSITIVE_INFINITY, relative: Number.POSITIVE_INFINITY };
     const index = this.#request.stages.indexOf(stage);
-    const all = this.#feeds.get(`after ${index}`) ?? this.#feeds.get(`fair ${index}`) ?? [];
+    const all = this.#feedsOf(index);
     const call = Math.max(0, all.length - 1);
     return { ...this.#brokenPart(stage, part, worst, call, all[call] ?? new Map()), refusal: cause };
   }
@@ -258,7 +258,7 @@ class StageRun {
       if (before === undefined || worst.max > before.max) this.#own.set(stage, worst);
       if (worst.max <= stage.limit || this.#broken.has(stage)) continue;
       const index = this.#request.stages.indexOf(stage);
-      const all = this.#feeds.get(`after ${index}`) ?? [];
+      const all = this.#feedsOf(index);
       const call = smallest(
         [...worst.calls].flatMap(([at, max]) => (max > stage.limit ? [at] : [])),
         all,
@@ -267,6 +267,15 @@ class StageRun {
     }
     this.#here = new Map();
     this.#feeds = new Map();
+  }
+
+  /** Of a stage's part before and after the pass, which may have dropped an input, by call. */
+  #feedsOf(index: number): readonly ReadonlyMap<string, RunTensor>[] {
+    const fair = this.#feeds.get(`fair ${index}`) ?? [];
+    const after = this.#feeds.get(`after ${index}`) ?? [];
+    return Array.from({ length: Math.max(fair.length, after.length) }, (_, call) => {
+      return new Map([...(fair[call] ?? []), ...(after[call] ?? [])]);
+    });
   }
 
   #brokenPart(

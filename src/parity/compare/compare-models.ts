@@ -7,7 +7,7 @@ import { openModel } from '../../formats/onnx/open.ts';
 import { fail, VlmError } from '../../report/diagnostics.ts';
 import { list } from '../../report/show.ts';
 import type { ChosenDevice } from '../../runtime/devices.ts';
-import { openSession, type PortSpec, type Session } from '../../runtime/session.ts';
+import { type ModelInMemory, openSession, type PortSpec, type Session } from '../../runtime/session.ts';
 import type { RunTensor } from '../../runtime/values.ts';
 import { PlacementLog } from '../placement.ts';
 import type { Placement } from '../report/report.ts';
@@ -17,18 +17,24 @@ import { drawValue } from './draw-value.ts';
 import { indexBounds } from './index-bounds.ts';
 import { innerValues, type Tap, tapped } from './taps.ts';
 
-export interface CompareRequest {
+/** What inputs are made of. */
+export interface DrawRequest {
+  /** By input name; what is missing is drawn. */
+  readonly given: ReadonlyMap<string, RunTensor>;
+  /** Sizes of dimensions by symbol. */
+  readonly dimensions: ReadonlyMap<string, number>;
+  readonly seed: number;
+  /** Masks close the last slots of the first sequence; default: they are open. */
+  readonly padded?: boolean;
+}
+
+export interface CompareRequest extends DrawRequest {
   /** What messages and the result call the pair. */
   readonly name: string;
   /** Paths of the ONNX files. */
   readonly first: string;
   readonly second: string;
-  /** By input name; what is missing is drawn. */
-  readonly given: ReadonlyMap<string, RunTensor>;
-  /** Sizes of dimensions by symbol. */
-  readonly dimensions: ReadonlyMap<string, number>;
   readonly device: ChosenDevice;
-  readonly seed: number;
   /** Compares inner values, too: from which relative error on one counts as different. */
   readonly taps: { readonly threshold: number } | undefined;
   readonly onStep: (step: string) => void;
@@ -86,7 +92,7 @@ export async function compareModels(request: CompareRequest): Promise<ModelCompa
   const ran = await withModel(first, request, async (session) => {
     checkPorts(name, 'inputs', session.inputs, secondPorts.inputs);
     checkPorts(name, 'outputs', session.outputs, secondPorts.outputs);
-    const run = await firstRun(session, secondPorts.inputs, bounds, request);
+    const run = await firstRun(session, secondPorts.inputs, bounds, sizesToTry, request);
     placement.record(name, 'reference', session.placement);
     return run;
   });
@@ -121,15 +127,16 @@ export async function compareModels(request: CompareRequest): Promise<ModelCompa
 
 type Values = ReadonlyMap<string, RunTensor>;
 
-/** Runs the first model on the first sizes that it takes. */
-async function firstRun(
+/** Runs the first model on the first sizes that it takes. Throws VC6004 where it takes none of them. */
+export async function firstRun(
   session: Session,
   others: readonly PortSpec[],
   bounds: ReadonlyMap<string, number>,
-  request: CompareRequest,
+  tried: readonly Sizes[],
+  request: DrawRequest,
 ): Promise<{ readonly feeds: Values; readonly outputs: Values }> {
   let failure: unknown;
-  for (const sizes of sizesToTry) {
+  for (const sizes of tried) {
     const feeds = feedsOf(session.inputs, others, sizes, bounds, request);
     try {
       return { feeds, outputs: await session.run(feeds) };
@@ -149,7 +156,7 @@ function feedsOf(
   others: readonly PortSpec[],
   sizes: Sizes,
   bounds: ReadonlyMap<string, number>,
-  { given, dimensions, seed }: CompareRequest,
+  { given, dimensions, seed, padded = false }: DrawRequest,
 ): Values {
   const shapes = bindShapes(
     [inputs, others],
@@ -161,7 +168,7 @@ function feedsOf(
     inputs.map((input) => {
       const bound = bounds.get(input.name);
       const shape = shapes.get(input.name) ?? [];
-      return [input.name, given.get(input.name) ?? drawValue(input, shape, { seed, sizes, bound })];
+      return [input.name, given.get(input.name) ?? drawValue(input, shape, { seed, sizes, bound, padded })];
     }),
   );
 }
@@ -179,11 +186,11 @@ async function boundsOf(path: string): Promise<ReadonlyMap<string, number>> {
   }
 }
 
-async function portsOf(
-  path: string,
-  { device }: CompareRequest,
+export async function portsOf(
+  model: string | ModelInMemory,
+  { device }: Pick<CompareRequest, 'device'>,
 ): Promise<Pick<Session, 'inputs' | 'outputs'>> {
-  const session = await openSession(path, { device: device.device, optimize: 'disabled' });
+  const session = await openSession(model, { device: device.device, optimize: 'disabled' });
   const { inputs, outputs } = session;
   await session.release();
   return { inputs, outputs };
@@ -203,7 +210,7 @@ async function withModel<T>(
 }
 
 /** Ports are paired by name; what has no partner would be left out without a word. */
-function checkPorts(
+export function checkPorts(
   name: string,
   kind: 'inputs' | 'outputs',
   first: readonly PortSpec[],

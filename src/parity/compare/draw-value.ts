@@ -16,6 +16,8 @@ export interface DrawContext {
   readonly sizes: Sizes;
   /** Length of the table that the input indexes, where it indexes one. */
   readonly bound: number | undefined;
+  /** Masks close the last slots of the first sequence; default: they are open. */
+  readonly padded?: boolean;
 }
 
 /** CLIP's, which most towers were trained with. */
@@ -38,15 +40,15 @@ export function drawValue(
   switch (dtype) {
     case 'float32':
     case 'float16':
-      return { dtype: 'float32', shape, data: drawFloats(name, shape, random, context.seed) };
+      return { dtype: 'float32', shape, data: drawFloats(name, shape, random, context) };
     case 'float64':
-      return { dtype, shape, data: Float64Array.from(drawFloats(name, shape, random, context.seed)) };
+      return { dtype, shape, data: Float64Array.from(drawFloats(name, shape, random, context)) };
     case 'int64':
       return { dtype, shape, data: BigInt64Array.from(drawIntegers(name, shape, random, context), BigInt) };
     case 'int32':
       return { dtype, shape, data: Int32Array.from(drawIntegers(name, shape, random, context)) };
     case 'bool':
-      return { dtype, shape, data: new Uint8Array(count).fill(drawFlag(name, context.sizes)) };
+      return { dtype, shape, data: Uint8Array.from(drawFlags(name, shape, context)) };
     case 'uint8':
       return { dtype, shape, data: Uint8Array.from({ length: count }, () => random.int(0, 256)) };
     case 'int8':
@@ -56,10 +58,15 @@ export function drawValue(
   }
 }
 
-function drawFloats(name: string, shape: readonly number[], random: Random, seed: number): Float32Array {
+function drawFloats(
+  name: string,
+  shape: readonly number[],
+  random: Random,
+  { seed, padded = false }: DrawContext,
+): Float32Array {
   const count = elementCount(shape);
   // Ones open a mask that is multiplied, and shift all scores alike where it is added.
-  if (/mask/i.test(name)) return new Float32Array(count).fill(1);
+  if (/mask/i.test(name)) return Float32Array.from(drawMask(shape, padded));
   if (/bias/i.test(name)) return new Float32Array(count);
   const [batch = 0, channels, height = 0, width = 0] = shape;
   if (shape.length === 4 && channels === 3 && Math.min(height, width) >= 16) {
@@ -80,12 +87,12 @@ function drawIntegers(
   name: string,
   shape: readonly number[],
   random: Random,
-  { sizes, bound }: DrawContext,
+  { sizes, bound, padded = false }: DrawContext,
 ): number[] {
   const count = elementCount(shape);
   const total = sizes.past + sizes.sequence;
   const all = (value: number): number[] => Array.from({ length: count }, () => value);
-  if (/mask/i.test(name)) return all(1);
+  if (/mask/i.test(name)) return drawMask(shape, padded);
   if (/seqlens_k/i.test(name)) return all(total - 1);
   if (count === 1 && /total/i.test(name)) return all(total);
   if (count === 1 && /past/i.test(name)) return all(sizes.past);
@@ -98,6 +105,17 @@ function drawIntegers(
   return Array.from({ length: count }, () => random.int(0, bound ?? leastRows));
 }
 
-function drawFlag(name: string, { past }: Sizes): 0 | 1 {
-  return /cache|past/i.test(name) && past === 0 ? 0 : 1;
+/** Open, or with the last quarter of the slots of the first sequence closed. */
+function drawMask(shape: readonly number[], padded: boolean): number[] {
+  const count = elementCount(shape);
+  const slots = shape.findLast((size) => size > 1) ?? 1;
+  const first = count / Math.max(shape.length > 1 ? (shape[0] ?? 1) : 1, 1);
+  const open = slots - (padded ? Math.floor(slots / 4) : 0);
+  return Array.from({ length: count }, (_, index) => (index < first && index % slots >= open ? 0 : 1));
+}
+
+function drawFlags(name: string, shape: readonly number[], { sizes, padded = false }: DrawContext): number[] {
+  if (/mask/i.test(name)) return drawMask(shape, padded);
+  const flag = /cache|past/i.test(name) && sizes.past === 0 ? 0 : 1;
+  return Array.from({ length: elementCount(shape) }, () => flag);
 }

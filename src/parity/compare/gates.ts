@@ -93,11 +93,11 @@ export function applies(
   one: ValueComparison,
   { output, metric }: Pick<ComparisonGate, 'output' | 'metric'>,
 ): boolean {
-  return (output === undefined || output === one.name) && read(one, metric) !== undefined;
+  return (output === undefined || output === one.name) && readMetric(one, metric) !== undefined;
 }
 
 function verdict(one: ValueComparison, metric: ComparedMetric, limit: number): ComparisonVerdict[] {
-  const value = read(one, metric);
+  const value = readMetric(one, metric);
   if (value === undefined) return [];
   const direction = metric === 'different' ? 'at-most' : gateMetrics[metric].direction;
   const where =
@@ -120,7 +120,11 @@ function verdict(one: ValueComparison, metric: ComparedMetric, limit: number): C
   ];
 }
 
-function read({ metrics: found, different }: ValueComparison, metric: ComparedMetric): number | undefined {
+/** A metric of an output; undefined where it has none. */
+export function readMetric(
+  { metrics: found, different }: ValueComparison,
+  metric: ComparedMetric,
+): number | undefined {
   if (metric === 'different') return different?.count;
   return found === undefined ? undefined : gateMetrics[metric].read(found);
 }

@@ -65,7 +65,7 @@ export async function deviations(request: DeviationRequest): Promise<readonly De
         pairs.map((pair) => pair.before.name),
       ),
     ),
-    (session) => session.run(feeds, unique(pairs.map((pair) => pair.before.name))),
+    (session) => session.run(new Map(pick(feeds, before)), unique(pairs.map((pair) => pair.before.name))),
   );
   request.signal?.throwIfAborted();
   const kept = pairs.filter(({ before: { name }, after: { type } }) => {
