@@ -25,12 +25,17 @@ import type { Pass } from './pass.ts';
 /** What one round finds lets types be inferred further, which is for the next: chains of a few, never without end. */
 const mostRounds = 12;
 
-export const fold: Pass<Record<string, never>> = {
+interface Options {
+  /** Small constants that lie in files are read, too. */
+  readonly weights: boolean;
+}
+
+export const fold: Pass<Options> = {
   name: 'fold',
   summary:
     'computes what is constant, removes what changes nothing, and spells shapes and linear layers one way',
-  options: z.strictObject({}),
-  run: async (model, _options, cx) => {
+  options: z.strictObject({ weights: z.boolean().default(true) }),
+  run: async (model, { weights }, cx) => {
     const stats = new Map<string, number>();
     const count = (name: string, by: number) => {
       if (by > 0) stats.set(name, (stats.get(name) ?? 0) + by);
@@ -55,7 +60,7 @@ export const fold: Pass<Record<string, never>> = {
       const merged = eliminateCommon(model.graph, integers);
       count('equal', merged);
       if (changed || merged > 0) removeDeadCode(model.graph);
-      const { constants } = await evaluateClosed(model, cx, refused);
+      const { constants } = await evaluateClosed(model, cx, refused, weights);
       count('computed', constants);
       if (constants > 0) removeDeadCode(model.graph);
       if (!changed && merged + constants === 0) break;

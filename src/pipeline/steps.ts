@@ -78,7 +78,8 @@ function defaultSteps(
     steps.push(step('retarget-resolution', pixels ? { resolution: `${width}x${height}` } : {}));
   }
   if (options.lora === 'merge' && hasBranches(component.model)) steps.push(step('merge-lora'));
-  steps.push(step('fold'), step('dead-code'), step('fuse-attention'));
+  // A plan reads headers only, and the check replaces weights by their names.
+  steps.push(step('fold', { weights: false }), step('dead-code'), step('fuse-attention'));
   steps.push(...precisionSteps(precision, options), step('dead-code'));
   return steps;
 }

@@ -12,6 +12,7 @@ import type { Value } from '../../graph/value.ts';
 import { VlmError } from '../../report/diagnostics.ts';
 import { constantTensor } from '../../rewrite/constants.ts';
 import { allNodes } from '../../rewrite/driver.ts';
+import { leafNames } from '../../tensor/derived/leaves.ts';
 import { byteLengthOf, elementCount } from '../../tensor/dtype.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { PassContext } from '../pass.ts';
@@ -49,11 +50,16 @@ export interface Evaluated {
   readonly refused: number;
 }
 
-/** Replaces values of a model's graphs by what they always are; `skip` are values that could not be computed before. */
-export async function evaluateClosed(model: Model, cx: PassContext, skip: Set<Value>): Promise<Evaluated> {
+/** Replaces values of a model's graphs by what they always are; `skip` are values that could not be computed before; without `weights`, nothing that lies in a file is read. */
+export async function evaluateClosed(
+  model: Model,
+  cx: PassContext,
+  skip: Set<Value>,
+  weights: boolean,
+): Promise<Evaluated> {
   const total = { constants: 0, refused: 0 };
   for (const graph of graphsOf(model.graph)) {
-    const values = frontier(graph, skip);
+    const values = frontier(graph, skip, weights);
     if (values.length === 0) continue;
     const found = await compute({ ...model, graph, functions: [] }, values, cx);
     for (const value of values) {
@@ -82,13 +88,13 @@ function replace(value: Value, tensor: Tensor): void {
 }
 
 /** Values that can be computed and that something else reads. */
-function frontier(graph: Graph, skip: ReadonlySet<Value>): readonly Value[] {
+function frontier(graph: Graph, skip: ReadonlySet<Value>, weights: boolean): readonly Value[] {
   const closed = new Set<Value>();
   const leaves = new Set<Value>();
   let total = 0;
   for (const node of graph.nodes()) {
     const inputs = node.inputs.filter((input) => input !== null);
-    if (!isClosed(node, inputs, closed, skip)) continue;
+    if (!isClosed(node, inputs, closed, skip, weights)) continue;
     const fresh = inputs.filter((input) => !closed.has(input) && !leaves.has(input));
     const bytes = fresh.reduce((sum, input) => sum + (constantTensor(input)?.byteLength ?? 0), 0);
     if (total + bytes > largestTotal) continue;
@@ -109,12 +115,13 @@ function isClosed(
   inputs: readonly Value[],
   closed: ReadonlySet<Value>,
   skip: ReadonlySet<Value>,
+  weights: boolean,
 ): boolean {
   if (node.domain !== '' || !(computed.has(node.opType) || products.has(node.opType))) return false;
   if (inputs.length === 0) return false;
   for (const input of inputs) {
     if (input.graph !== node.graph) return false;
-    if (!closed.has(input) && !isSmallConstant(input)) return false;
+    if (!closed.has(input) && !isSmallConstant(input, weights)) return false;
   }
   if (node.outputs.some((output) => output !== null && skip.has(output))) return false;
   const read = bytesOf(inputs);
@@ -125,9 +132,10 @@ function isClosed(
   return made <= read + largestGrowth && (!products.has(node.opType) || work(inputs) <= mostWork);
 }
 
-function isSmallConstant(value: Value): boolean {
+function isSmallConstant(value: Value, weights: boolean): boolean {
   const tensor = constantTensor(value);
-  return tensor !== undefined && tensor.dtype !== 'string' && tensor.byteLength <= largestInput;
+  if (tensor === undefined || tensor.dtype === 'string' || tensor.byteLength > largestInput) return false;
+  return weights || leafNames(tensor).length === 0;
 }
 
 function bytesOf(values: readonly Value[]): number | undefined {
