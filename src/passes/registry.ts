@@ -2,6 +2,7 @@
 import { deadCode } from './dead-code.ts';
 import { float16 } from './float16.ts';
 import { fold } from './fold.ts';
+import { foldBatchNorm } from './fold-batchnorm.ts';
 import { freezeDefaults } from './freeze-defaults.ts';
 import { fuseAttention } from './fusions/attention/fuse-attention.ts';
 import { fuseBias } from './fusions/bias.ts';
@@ -28,6 +29,7 @@ export const passes: readonly Pass[] = [
   inlineFunctions,
   upgradeOpset,
   fold,
+  foldBatchNorm,
   fuseLayerNorm,
   fuseRmsNorm,
   fuseGelu,

@@ -110,7 +110,7 @@ describe('what stays apart', () => {
       });
     const packed = make();
     expect((await runPasses(packed, 'pack-qkv')).record.stats.products).toBe(2);
-    expect(countOps(packed, 'Add')).toBe(2);
+    expect([countOps(packed, 'MatMul'), countOps(packed, 'Add')]).toEqual([1, 2]);
     expect(await difference(packed, make(), feeds)).toBeLessThan(1e-6);
   });
 });
