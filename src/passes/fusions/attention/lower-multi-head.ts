@@ -2,8 +2,9 @@
  * The internal node as com.microsoft::MultiHeadAttention: queries as [N, S, h · d]; keys and values as [N, T, n · d], or
  * as [N, n, T, d] where they stand so; the bias as attention_bias; a cache as past and present.
  *
- * Where g query heads share a key head, the operator runs with n heads, and the g queries of a slot stand one behind the
- * other: [N, g · S, n · d]. Keys and values are not repeated, and the cache stays inside.
+ * Where g query heads share a key head, a decoder with a cache runs the operator with n heads, and the g queries of a slot
+ * stand one behind the other: [N, g · S, n · d]. So keys and values are not repeated at every token, and the cache stays
+ * inside. Without a cache heads are repeated: the CPU works on one head per thread, and has more of them.
  */
 import { float } from '../../../graph/attribute.ts';
 import type { Node } from '../../../graph/node.ts';
@@ -76,16 +77,22 @@ function sizeOf(value: Value, axis: number): number {
 }
 
 function lower(parts: Lowering, rewriter: Rewriter, shared: Shared): void {
-  const { node, q, k, v, live, sizes, cache } = parts;
-  const { heads, keyHeads, headDim, valueDim } = sizes;
+  const { node, q, k, v, live, cache } = parts;
+  const { heads, headDim, valueDim } = parts.sizes;
+  const grouped = cache !== undefined || dimsOf(q)?.[2] === 1;
+  const keyHeads = grouped ? parts.sizes.keyHeads : heads;
+  const sizes = { ...parts.sizes, keyHeads };
   const groups = heads / keyHeads;
-  const [newKey, newValue] = [cache?.newKey ?? k, cache?.newValue ?? v];
+  const [newKey, newValue] = [cache?.newKey ?? k, cache?.newValue ?? v].map((value) =>
+    grouped ? value : repeated(rewriter, value, heads / parts.sizes.keyHeads),
+  );
+  if (newKey === undefined || newValue === undefined) throw new RangeError('keys and values');
   // [N, n, T, d] is taken as it is where putting it in another order would cost; both have to stand so.
   const asIs =
     cache === undefined &&
     headDim === valueDim &&
     keyHeads > 1 &&
-    ![k, v].every((value) => isFree(value, swapHeads));
+    ![newKey, newValue].every((value) => isFree(value, swapHeads));
   const slots = (value: Value, size: number): Value =>
     asIs ? value : joined(rewriter, value, keyHeads, size);
   const inputs = [
@@ -112,6 +119,15 @@ function lower(parts: Lowering, rewriter: Rewriter, shared: Shared): void {
   if (cache === undefined || presentKey == null || presentValue == null) return;
   rewriter.replace(k, presentKey);
   rewriter.replace(v, presentValue);
+}
+
+/** [N, n, T, d] → [N, n · times, T, d], each head several times */
+function repeated(rewriter: Rewriter, value: Value, times: number): Value {
+  if (times === 1) return value;
+  const [, heads = null, , size = null] = dimsOf(value) ?? [];
+  const apart = rewriter.op('Unsqueeze', [value, rewriter.int64([2])]);
+  const wide = rewriter.op('Expand', [apart, rewriter.int64([1, 1, times, 1, 1])]);
+  return rewriter.op('Reshape', [wide, rewriter.int64([0, Number(heads) * times, -1, Number(size)])]);
 }
 
 /** [N, h, S, d] → [N, S, h · d] */
