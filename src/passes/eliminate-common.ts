@@ -9,7 +9,7 @@ import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { metadataKeys } from '../rewrite/rewriter.ts';
 import { elementCount } from '../tensor/dtype.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import type { Derivation, Tensor } from '../tensor/tensor.ts';
 
 /** Operators that give something else every time, or keep something. */
 const impure: ReadonlySet<string> = new Set([
@@ -39,14 +39,25 @@ interface Known {
   readonly integers: IntEvaluator;
 }
 
-/** Numbers objects in the order in which they are met. */
+/** Numbers objects and recipes in the order in which they are met. */
 class Numbers {
-  readonly #known = new Map<object, number>();
+  readonly #known = new Map<object | string, number>();
 
-  of(object: object): number {
+  of(object: object | string): number {
     const known = this.#known.get(object) ?? this.#known.size;
     this.#known.set(object, known);
     return known;
+  }
+
+  find(object: object): number | undefined {
+    return this.#known.get(object);
+  }
+
+  /** The object gets the number of its recipe, so that it is taken apart once. */
+  alias(object: object, recipe: string): number {
+    const number = this.of(recipe);
+    this.#known.set(object, number);
+    return number;
   }
 }
 
@@ -87,26 +98,34 @@ function replace(values: readonly (Value | null)[], earlier: readonly (Value | n
 function constantKey(tensor: Tensor, numbers: Numbers): string | undefined {
   const { dtype, shape, origin } = tensor;
   const head = `${dtype}[${shape}]`;
-  if (origin.kind === 'derived') return `${head} ${derivedKey(tensor, numbers)}`;
+  if (origin.kind === 'derived') return `${head} ${recipeNumber(tensor, numbers)}`;
   if (origin.kind !== 'inline' || dtype === 'string') return undefined;
   const count = elementCount(shape);
   if (count > (dtype.includes('int') || dtype === 'bool' ? longestList : 1)) return undefined;
   return `${head} ${Buffer.from(origin.bytes).toString('hex')}`;
 }
 
-function derivedKey(tensor: Tensor, numbers: Numbers): string {
-  const { origin } = tensor;
+/** Equal numbers for equal recipes over the same bytes. */
+function recipeNumber(tensor: Tensor, numbers: Numbers): number {
+  const { origin, dtype, shape } = tensor;
   switch (origin.kind) {
     case 'inline':
-      return `inline ${numbers.of(origin.bytes)}`;
+      return numbers.of(origin.bytes);
     case 'source':
-      return `source ${numbers.of(origin.source)} ${origin.offset} ${tensor.dtype}[${tensor.shape}]`;
-    case 'derived': {
-      const { op, params, inputs } = origin.derivation;
-      const below = inputs.map((input) => derivedKey(input, numbers)).join(', ');
-      return `${op} ${JSON.stringify(params)} ${origin.output} ${tensor.dtype}[${tensor.shape}] (${below})`;
-    }
+      return numbers.of(`source ${numbers.of(origin.source)} ${origin.offset} ${dtype}[${shape}]`);
+    case 'derived':
+      return numbers.of(
+        `${derivationNumber(origin.derivation, numbers)} ${origin.output} ${dtype}[${shape}]`,
+      );
   }
+}
+
+function derivationNumber(derivation: Derivation, numbers: Numbers): number {
+  const known = numbers.find(derivation);
+  if (known !== undefined) return known;
+  const { op, params, inputs } = derivation;
+  const below = inputs.map((input) => recipeNumber(input, numbers));
+  return numbers.alias(derivation, `${op} ${JSON.stringify(params)} (${below})`);
 }
 
 /** The sizes that a node computes; undefined where they are not known. */
