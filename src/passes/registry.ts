@@ -16,6 +16,7 @@ import { inlineFunctions } from './inline-functions.ts';
 import { mergeLora } from './merge-lora.ts';
 import { packQkv } from './pack-qkv.ts';
 import type { Pass } from './pass.ts';
+import { patchEmbed } from './patch-embed.ts';
 import { plainGather } from './plain-gather.ts';
 import { int4, int8 } from './quantize.ts';
 import { int8Channel } from './quantize-channels.ts';
@@ -37,6 +38,7 @@ export const passes: readonly Pass[] = [
   fuseRotary,
   fuseAttention,
   packQkv,
+  patchEmbed,
   fuseSkipNorm,
   fuseBias,
   int4,
