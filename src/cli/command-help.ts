@@ -2,9 +2,10 @@
 import { bisectOptions, bisectPositionals } from './bisect-options.ts';
 import { compareOptions, comparePositionals, parityOptions, parityPositionals } from './check-options.ts';
 import { generateOptions, generatePositionals } from './generate-options.ts';
-import { argumentRows, common, entry, groups, optionRows, render, type Section, wrap } from './help.ts';
+import { argumentRows, common, groups, optionRows, render, type Section } from './help.ts';
+import { inspectOptions, inspectPositionals } from './inspect-options.ts';
 import { optOptions, optPositionals } from './opt-options.ts';
-import { inspectFlags, type OptionSpec, quantizeOptions, quantizePositionals } from './options.ts';
+import { type OptionSpec, quantizeOptions, quantizePositionals } from './options.ts';
 
 /** By command. */
 export const commandHelps: Readonly<Record<string, (columns: number) => string>> = {
@@ -128,17 +129,17 @@ function forQuantize(spec: OptionSpec): OptionSpec {
 }
 
 function inspectHelp(columns: number): string {
-  const width = 24;
-  return [
-    'Usage: vlm-convert inspect [folder | file.safetensors | model.onnx]',
+  return render(
+    columns,
+    ['Usage: vlm-convert inspect [folder | file.safetensors | model.onnx] [options]'],
+    'Prints what is inside a checkpoint, a .safetensors or an .onnx file: components, operators, dtypes, shapes, bytes, ' +
+      'config and problems; of graphs, what they mean and what the default passes of vlm-convert opt find in them, and ' +
+      'why they leave the rest. Reads no weights but small constants, and writes nothing.',
+    [
+      argumentRows(inspectPositionals),
+      { title: 'Looking inside', rows: optionRows(inspectOptions, 'Check') },
+      { title: 'Run', rows: [...optionRows(inspectOptions, 'Run'), ...common] },
+    ],
     '',
-    ...wrap(
-      'Prints what is inside a checkpoint, a .safetensors or an .onnx file: dtypes, shapes, bytes, config, ' +
-        'components and problems. Reads no weights. Left out: the current folder.',
-      columns,
-    ),
-    '',
-    ...inspectFlags.flatMap(({ flag, help }) => entry({ name: flag, text: help }, width, columns)),
-    '',
-  ].join('\n');
+  );
 }

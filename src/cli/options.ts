@@ -410,9 +410,3 @@ export const quantizePositionals = [
     help: 'folder to write; left out: <model name>-<precision> beside the current folder',
   },
 ] as const;
-
-export const inspectFlags = [
-  { flag: '--json', help: 'print one JSON object, with every tensor' },
-  { flag: '--debug', help: 'print the stack of an error' },
-  { flag: '-h, --help', help: 'print this' },
-] as const;

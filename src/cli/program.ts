@@ -7,15 +7,9 @@ import { fail } from '../report/diagnostics.ts';
 import { bisectOptions } from './bisect-options.ts';
 import { compareOptions, parityOptions } from './check-options.ts';
 import { generateOptions } from './generate-options.ts';
+import { inspectOptions } from './inspect-options.ts';
 import { optOptions } from './opt-options.ts';
-import {
-  configFlag,
-  inspectFlags,
-  type OptionSpec,
-  optionTable,
-  positionals,
-  quantizeOptions,
-} from './options.ts';
+import { configFlag, type OptionSpec, optionTable, positionals, quantizeOptions } from './options.ts';
 
 /** What the command line asks for. */
 export type Request =
@@ -66,7 +60,8 @@ export type Request =
   | {
       readonly command: 'inspect';
       readonly path: string | undefined;
-      readonly json: boolean;
+      /** As for `convert`. */
+      readonly raw: Readonly<Record<string, unknown>>;
     };
 
 /** Throws VC4001 when the command line cannot be understood. */
@@ -123,9 +118,9 @@ export function parseCommandLine(argv: readonly string[]): Request {
   });
 
   const inspect = quiet(program.command('inspect')).argument('[path]');
-  for (const { flag } of inspectFlags) inspect.option(flag);
-  inspect.action((path: string | undefined, options: { json?: true }) => {
-    request = { command: 'inspect', path, json: options.json ?? false };
+  for (const spec of inspectOptions) for (const option of commanderOptions(spec)) inspect.addOption(option);
+  inspect.action((path: string | undefined, raw: object) => {
+    request = { command: 'inspect', path, raw: { ...raw } };
   });
 
   try {

@@ -1,5 +1,6 @@
 /**
- * What is inside a checkpoint folder, a .safetensors file or an .onnx file: headers are read, weights are not.
+ * What is inside a checkpoint folder, a .safetensors file or an .onnx file: headers are read, weights are not, but for
+ * small constants that passes compute on.
  */
 import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
@@ -8,14 +9,20 @@ import type { JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { modelTensors } from '../formats/onnx/layout.ts';
 import { openModel } from '../formats/onnx/open.ts';
 import { openSafetensors, safetensorsSource } from '../formats/safetensors/read.ts';
-import { formatType } from '../graph/types.ts';
-import { problemsOf } from '../graph/verify.ts';
+import { findNode, mermaidAround } from '../graph/mermaid.ts';
+import type { Model } from '../graph/model.ts';
+import { printModel } from '../graph/print.ts';
+import { problemsOf, verifyAndInfer } from '../graph/verify.ts';
 import { type DiagnosticRecord, fail, VlmError } from '../report/diagnostics.ts';
-import { systemReason } from '../report/show.ts';
+import { didYouMean } from '../report/nearest.ts';
+import { show, systemReason } from '../report/show.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-
+import { type DTypeTotal, type InspectedGraph, inspectGraph, totals } from './inspect-graph.ts';
+import { otherShapes } from './model-warnings.ts';
 import { openSource } from './open-source.ts';
 import { resolveOptions } from './options.ts';
+
+export type { DTypeTotal, InspectedGraph, InspectedMeaning, InspectedPass } from './inspect-graph.ts';
 
 export interface InspectedTensor {
   readonly name: string;
@@ -26,28 +33,30 @@ export interface InspectedTensor {
   readonly file?: string;
 }
 
-/** Bytes and count of the tensors of one dtype. */
-export interface DTypeTotal {
-  readonly dtype: string;
-  readonly tensors: number;
-  readonly bytes: number;
+export interface InspectOptions {
+  /** The graphs as text are wanted. */
+  readonly graph?: boolean | undefined;
+  /** A node, or a value that one makes: what is around it is wanted as a Mermaid flowchart. */
+  readonly around?: string | undefined;
+  /** Steps away from it; default 2. */
+  readonly depth?: number | undefined;
 }
 
 interface Contents {
   readonly name: string;
+  /** By component; an ONNX file is one, of its own name. */
+  readonly graphs?: Readonly<Record<string, string>>;
+  readonly around?: string;
   readonly tensors: readonly InspectedTensor[];
   readonly dtypes: readonly DTypeTotal[];
   /** What is wrong, errors and warnings; an error means that the conversion would refuse it. */
   readonly problems: readonly DiagnosticRecord[];
 }
 
-export interface InspectedComponent {
+export interface InspectedComponent extends InspectedGraph {
   readonly id: string;
   readonly kind: string;
   readonly modality: string;
-  readonly nodes: number;
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
 }
 
 export interface InspectedCheckpoint extends Contents {
@@ -67,37 +76,36 @@ export interface InspectedSafetensors extends Contents {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-export interface InspectedOnnx extends Contents {
+export interface InspectedOnnx extends Contents, InspectedGraph {
   readonly kind: 'onnx';
   readonly irVersion: number;
   readonly producer: string;
   readonly opsets: Readonly<Record<string, number>>;
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-  /** Operator to count, most frequent first. */
-  readonly operators: Readonly<Record<string, number>>;
   readonly functions: number;
 }
 
 export type Inspection = InspectedCheckpoint | InspectedSafetensors | InspectedOnnx;
 
-/** Throws VlmError when the file or folder cannot be read at all; what can be read comes with its problems. */
-export async function inspect(path: string): Promise<Inspection> {
+/**
+ * Throws VlmError when the file or folder cannot be read at all, and VC4020 when the node that is asked for is not
+ * there; what can be read comes with its problems.
+ */
+export async function inspect(path: string, options: InspectOptions = {}): Promise<Inspection> {
   const kind = await stat(path).catch((cause: unknown) => {
     throw fail('VC4008', { where: path, found: systemReason(cause), cause });
   });
-  if (kind.isDirectory() && extname(path) !== '.safetensors') return inspectCheckpoint(path);
+  if (kind.isDirectory() && extname(path) !== '.safetensors') return inspectCheckpoint(path, options);
   switch (extname(path).toLowerCase()) {
     case '.safetensors':
       return inspectSafetensors(path);
     case '.onnx':
-      return inspectOnnx(path);
+      return inspectOnnx(path, options);
     default:
       throw fail('VC4008', { where: path, expected: 'a folder, a .safetensors file or an .onnx file' });
   }
 }
 
-async function inspectCheckpoint(path: string): Promise<InspectedCheckpoint> {
+async function inspectCheckpoint(path: string, options: InspectOptions): Promise<InspectedCheckpoint> {
   const checkpoint = await openSource(resolveOptions({ checkpoint: path }));
   try {
     const tensors = [...checkpoint.tensors].map(([name, { tensor, file }]) => ({
@@ -116,24 +124,25 @@ async function inspectCheckpoint(path: string): Promise<InspectedCheckpoint> {
       if (!(error instanceof VlmError)) throw error;
       problems.push(error.record);
     }
+    const components: InspectedComponent[] = [];
+    for (const { id, kind, modality, model } of built?.components ?? []) {
+      const found = await inspectGraph(model, true);
+      components.push({ id, kind, modality, ...found.graph });
+      problems.push(...found.problems);
+    }
+    const models = new Map((built?.components ?? []).map(({ id, model }) => [id, model]));
     return {
       kind: 'checkpoint',
       name: checkpoint.name,
       config: checkpoint.config,
       architecture,
-      components: (built?.components ?? []).map(({ id, kind, modality, model }) => ({
-        id,
-        kind,
-        modality,
-        nodes: model.graph.nodeCount,
-        inputs: model.graph.inputs.map((value) => `${value.name} ${formatType(value.type)}`),
-        outputs: model.graph.outputs.map((value) => `${value.name} ${formatType(value.type)}`),
-      })),
+      components,
       ...(built?.image === undefined ? {} : { image: built.image.summary }),
       unusedTensors: built?.unusedTensors ?? [],
       tensors,
       dtypes: totals(tensors),
       problems,
+      ...views(path, models, options),
     };
   } finally {
     await checkpoint.close();
@@ -158,43 +167,66 @@ async function inspectSafetensors(path: string): Promise<InspectedSafetensors> {
   }
 }
 
-async function inspectOnnx(path: string): Promise<InspectedOnnx> {
+async function inspectOnnx(path: string, options: InspectOptions): Promise<InspectedOnnx> {
   const { model, close } = await openModel(path);
   try {
-    const tensors = [...modelTensors(model)].map(({ name, tensor }) => tensorRow(name, tensor));
-    const counts = new Map<string, number>();
-    for (const node of model.graph.nodes()) counts.set(node.op, (counts.get(node.op) ?? 0) + 1);
+    const name = basename(path);
+    const tensors = [...modelTensors(model)].map((each) => tensorRow(each.name, each.tensor));
+    const problems = typed(model, name);
+    const { graph, problems: faults } = await inspectGraph(
+      model,
+      problems.every(({ severity }) => severity !== 'error'),
+    );
     return {
       kind: 'onnx',
-      name: basename(path),
+      name,
       irVersion: model.irVersion,
       producer: `${model.producerName} ${model.producerVersion}`.trim(),
       opsets: Object.fromEntries(
         [...model.opsetImports].map(([domain, version]) => [domain || 'ai.onnx', version]),
       ),
-      inputs: model.graph.inputs.map((value) => `${value.name} ${formatType(value.type)}`),
-      outputs: model.graph.outputs.map((value) => `${value.name} ${formatType(value.type)}`),
-      operators: Object.fromEntries([...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))),
       functions: model.functions.length,
+      ...graph,
       tensors,
       dtypes: totals(tensors),
-      problems: problemsOf(model).map(({ record }) => record),
+      problems: [...problems, ...faults],
+      ...views(path, new Map([[name, model]]), options),
     };
   } finally {
     await close();
   }
 }
 
-function tensorRow(name: string, tensor: Tensor): InspectedTensor {
-  return { name, dtype: tensor.dtype, shape: tensor.shape, bytes: tensor.byteLength };
+/** Infers the types of a sound model; what is wrong with any other. */
+function typed(model: Model, name: string): readonly DiagnosticRecord[] {
+  try {
+    return otherShapes(name, verifyAndInfer(model));
+  } catch (error) {
+    if (!(error instanceof VlmError)) throw error;
+    const all = problemsOf(model);
+    return (all.length === 0 ? [error] : all).map(({ record }) => record);
+  }
 }
 
-/** By bytes, largest first. */
-function totals(tensors: readonly InspectedTensor[]): DTypeTotal[] {
-  const byType = new Map<string, DTypeTotal>();
-  for (const { dtype, bytes } of tensors) {
-    const known = byType.get(dtype) ?? { dtype, tensors: 0, bytes: 0 };
-    byType.set(dtype, { dtype, tensors: known.tensors + 1, bytes: known.bytes + bytes });
+/** What was asked for beside the inspection. Throws VC4020 where no model has the node. */
+function views(
+  where: string,
+  models: ReadonlyMap<string, Model>,
+  { graph, around, depth = 2 }: InspectOptions,
+): Pick<Contents, 'graphs' | 'around'> {
+  const texts = (): Record<string, string> =>
+    Object.fromEntries([...models].map(([id, model]) => [id, printModel(model)]));
+  const asked = graph === true ? { graphs: texts() } : {};
+  if (around === undefined) return asked;
+  for (const model of models.values()) {
+    const node = findNode(model, around);
+    if (node !== undefined) return { ...asked, around: mermaidAround(node, depth) };
   }
-  return [...byType.values()].sort((a, b) => b.bytes - a.bytes || (a.dtype < b.dtype ? -1 : 1));
+  const names = [...models.values()].flatMap((model) => [...model.graph.nodes()].map((node) => node.name));
+  const hint = didYouMean(around, names);
+  throw fail('VC4020', { where, found: show(around), ...(hint === undefined ? {} : { hint }) });
+}
+
+function tensorRow(name: string, tensor: Tensor): InspectedTensor {
+  return { name, dtype: tensor.dtype, shape: tensor.shape, bytes: tensor.byteLength };
 }

@@ -137,7 +137,7 @@ describe('flags', () => {
     expect(parseCommandLine(['inspect', 'x.onnx', '--json'])).toEqual({
       command: 'inspect',
       path: 'x.onnx',
-      json: true,
+      raw: { json: true },
     });
   });
 });

@@ -5,6 +5,16 @@
 import type { InspectedTensor, Inspection } from '../../index.ts';
 import { formatBytes, formatTable, plural } from '../../report/format.ts';
 import { show } from '../../report/show.ts';
+import { graphSections } from './graph-inspection.ts';
+
+/** What was asked for instead of the inspection; undefined where nothing was. */
+export function renderViews({ graphs, around }: Inspection): string | undefined {
+  if (around !== undefined) return around;
+  if (graphs === undefined) return undefined;
+  const texts = Object.entries(graphs);
+  if (texts.length === 1) return texts.map(([, text]) => text).join('');
+  return texts.map(([id, text]) => `# ${id}\n${text}`).join('\n');
+}
 
 export function renderInspection(inspection: Inspection, title: string): string {
   const lines = [`${title}: ${kindText(inspection)}`];
@@ -25,6 +35,9 @@ export function renderInspection(inspection: Inspection, title: string): string 
           ...ports('out', outputs),
         ]),
       );
+      for (const component of inspection.components) {
+        for (const [name, body] of graphSections(component)) section(`${name} (${component.id})`, body);
+      }
       if (inspection.image !== undefined) section('Picture', [inspection.image]);
       section('Tensors that no component reads', groupNames(inspection.unusedTensors));
       break;
@@ -37,13 +50,7 @@ export function renderInspection(inspection: Inspection, title: string): string 
     case 'onnx':
       section('Inputs', ports('', inspection.inputs));
       section('Outputs', ports('', inspection.outputs));
-      section(
-        'Operators',
-        formatTable(
-          Object.entries(inspection.operators).map(([op, count]) => [op, String(count)]),
-          [1],
-        ),
-      );
+      for (const [name, body] of graphSections(inspection)) section(name, body);
   }
   section('Tensors', tensorTable(inspection.tensors));
   section(
@@ -127,7 +134,7 @@ function unquoted(name: string): string {
   return show(name).slice(1, -1);
 }
 
-/** `h.12.attn.0.weight` → `h.*.attn.*.weight`. */
+/** `h.12.attn.0.weight` → `h.*.attn.*.weight`, `onnx::MatMul_744` → `onnx::MatMul_*`. */
 function pattern(name: string): string {
-  return name.replaceAll(/(?<=^|[./])\d+(?=$|[./])/g, '*');
+  return name.replaceAll(/(?<=^|[./_])\d+(?=$|[./:])/g, '*');
 }
