@@ -63,7 +63,7 @@ export function refuseCoincidences(flow: Flow, extents: Extents): void {
       if (extents.moves(extent)) sizes.add(extents.old(extent) ?? 0);
     }
   }
-  for (const extent of flow.inputs) leavesOf(extent, tied);
+  for (const extent of flow.tied) leavesOf(extent, tied);
   for (const leaf of flow.leaves) {
     for (const value of leaf.numbers?.values ?? []) {
       const at = resolve(value);

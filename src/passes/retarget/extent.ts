@@ -260,7 +260,7 @@ export class Extents {
         throw new CannotFollow(`${position} of ${length} lies inside the grid of patches`);
       }
       const [first, second] =
-        term.kind === 'number' ? [number(left), number(size - left)] : this.cut(term, left);
+        term.kind === 'unknown' ? this.cut(term, left) : [number(left), number(size - left)];
       before.push(first);
       terms.unshift(second);
       left = 0;
@@ -344,11 +344,13 @@ export class Extents {
     if (wanted === undefined) {
       const factors = factorsOf(target);
       for (const factor of end === 'left' ? factors : factors.reverse()) {
+        if (this.old(factor) !== undefined) {
+          this.#take(queue, factor, end);
+          continue;
+        }
         const found = next();
         if (found === undefined) throw new CannotFollow('a symbolic dimension appears from nowhere');
-        if (factor.kind !== 'symbol') this.unify(factor, found);
-        else if (found.kind !== 'symbol' || found.name !== factor.name)
-          throw new CannotFollow(`${this.describe(found)} stands where ${factor.name} is wanted`);
+        this.#sameSymbol(factor, found);
       }
       return;
     }
@@ -377,6 +379,12 @@ export class Extents {
     this.unify(target, product(end === 'left' ? taken : taken.reverse()));
   }
 
+  #sameSymbol(wanted: Extent, found: Extent): void {
+    if (wanted.kind !== 'symbol' || found.kind !== 'symbol') this.unify(wanted, found);
+    else if (wanted.name !== found.name)
+      throw new CannotFollow(`${found.name} stands where ${wanted.name} is wanted`);
+  }
+
   /** A dimension as two, the outer one first. */
   #split(extent: Extent, outer: number, whole: number): readonly [Extent, Extent] {
     const inner = whole / outer;
@@ -396,8 +404,14 @@ export class Extents {
           ? [number(outer), { ...extent, by: extent.by * outer }]
           : [{ ...extent, by: extent.by * inner }, number(inner)];
       }
-      default:
-        throw new CannotFollow(`${this.describe(extent)} is split into ${outer} times ${inner}`);
+      default: {
+        if (hasSide(extent))
+          throw new CannotFollow(`${this.describe(extent)} is split into ${outer} times ${inner}`);
+        // Arithmetic of constants. Should one of them turn out to move, the two are no longer equal.
+        const parts = [constantExtent(outer), constantExtent(inner)] as const;
+        this.#pending.push({ a: extent, b: { kind: 'product', factors: parts }, where: this.where });
+        return parts;
+      }
     }
   }
 

@@ -4,11 +4,13 @@ import {
   CannotFollow,
   type Extent,
   type Extents,
+  hasSide,
   number,
   product,
   quotient,
   resolve,
   sum,
+  termsOf,
 } from './extent.ts';
 import type { Numbers, RuleView } from './flow.ts';
 
@@ -69,6 +71,19 @@ const withRank =
     return to === 0 && from.values.length !== 1 ? undefined : { rank: to, values: from.values };
   };
 
+/** Terms that stand on both sides go; what is left of b is a number, or all of it is arithmetic. */
+function difference(a: Extent, b: Extent, extents: Extents): Extent {
+  const left = termsOf(a);
+  const rest = termsOf(b).filter((term) => {
+    const at = left.findLastIndex((other) => extents.describe(other) === extents.describe(term));
+    if (at >= 0) left.splice(at, 1);
+    return at < 0;
+  });
+  const [other = number(0), ...more] = rest;
+  if (other.kind === 'number' && more.length === 0) return sum([...left, number(-other.value)]);
+  return { kind: 'computed', operands: [a, b], compute: (x = 0, y = 0) => x - y };
+}
+
 /** What an input is, or the output. */
 function isFloating({ node }: RuleView, input?: number): boolean {
   const type = (input === undefined ? node.output : node.input(input))?.type;
@@ -128,12 +143,7 @@ const evaluators: Readonly<Record<string, Evaluate>> = {
       : undefined;
   },
   Add: elementwise(sum),
-  Sub: elementwise(([a = number(0), b = number(0)]) => {
-    const other = resolve(b);
-    return other.kind === 'number'
-      ? sum([a, number(-other.value)])
-      : { kind: 'computed', operands: [a, b], compute: (x = 0, y = 0) => x - y };
-  }),
+  Sub: elementwise(([a = number(0), b = number(0)], extents) => difference(a, b, extents)),
   Mul: elementwise((values) => {
     const negative = values.some((value) => {
       const at = resolve(value);
@@ -148,6 +158,8 @@ const evaluators: Readonly<Record<string, Evaluate>> = {
     return elementwise(([a = number(0), b = number(1)], extents) => {
       const by = extents.old(b);
       if (by === undefined || by === 0) throw new CannotFollow('a division by something unknown');
+      // What a channel count is divided by counts no patches.
+      if (!hasSide(a)) view.tie(b);
       if (rounded && by > 0) return quotient(a, by);
       return {
         kind: 'computed',

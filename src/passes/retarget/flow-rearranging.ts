@@ -194,7 +194,9 @@ const pad: FlowRule = (view) => {
 
 const range: FlowRule = (view) => {
   const [begin, end, step] = [view.fixed(0)?.[0], target(view, 1)[0], view.fixed(2)?.[0]];
-  if (begin === 0 && step === 1 && end !== undefined) return [[end]];
+  // 0.5, 1.5, … below a whole number are as many as from 0.
+  if (begin !== undefined && step === 1 && end !== undefined)
+    return [[sum([end, number(-Math.floor(begin))])]];
   const last = end && view.extents.old(end);
   if (begin === undefined || step === undefined || step === 0 || last === undefined) {
     throw new CannotFollow('the bounds are not known');

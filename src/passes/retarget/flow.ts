@@ -53,6 +53,8 @@ export interface RuleView {
   counts(index: number): boolean;
   declared(output: number): readonly Extent[];
   scaled(resize: ScaledResize): void;
+  /** The extent is known to be what it is, whatever it is as large as. */
+  tie(extent: Extent): void;
   /** Holds unless the condition is false when all is known. */
   check(holds: () => boolean, message: string): void;
 }
@@ -62,8 +64,8 @@ export type FlowRule = (view: RuleView) => readonly (readonly Extent[])[];
 export interface Flow {
   readonly leaves: readonly Leaf[];
   readonly resizes: readonly ScaledResize[];
-  /** Dimensions of the graph's inputs. */
-  readonly inputs: readonly Extent[];
+  /** Extents that are known to be what they are: the dimensions of the graph's inputs among them. */
+  readonly tied: readonly Extent[];
   shapes(): Iterable<readonly Extent[]>;
   shapeOf(value: Value): readonly Extent[] | undefined;
 }
@@ -99,7 +101,7 @@ export function followPicture(
   return {
     leaves: [...flow.leaves.values()],
     resizes: flow.resizes,
-    inputs: graph.inputs.flatMap((input) => flow.shapes.get(input) ?? []),
+    tied: [...flow.tied, ...graph.inputs.flatMap((input) => flow.shapes.get(input) ?? [])],
     shapes: () => flow.shapes.values(),
     shapeOf: (value) => flow.shapes.get(value),
   };
@@ -110,6 +112,7 @@ class Flowing {
   readonly shapes = new Map<Value, readonly Extent[]>();
   readonly leaves = new Map<string, Leaf>();
   readonly resizes: ScaledResize[] = [];
+  readonly tied: Extent[] = [];
   readonly #numbers = new Map<Value, Numbers>();
   readonly #counting = new Set<Value>();
   readonly #checks: { readonly node: Node; readonly holds: () => boolean; readonly message: string }[] = [];
@@ -250,6 +253,7 @@ class Flowing {
         return shape;
       },
       scaled: (resize) => this.resizes.push(resize),
+      tie: (extent) => this.tied.push(extent),
       check: (holds, message) => this.#checks.push({ node, holds, message }),
     };
   }

@@ -3,17 +3,18 @@
  * (flow.ts), constants that hang on the size are replaced, and all shapes are inferred anew, which has to succeed.
  */
 import type { Graph } from '../../graph/graph.ts';
-import { inferCorrectedModel, inferModel } from '../../graph/infer/infer.ts';
+import { inferCorrectedModel, inferModel, inferNode } from '../../graph/infer/infer.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import { type Dim, formatType, staticShape, tensorType } from '../../graph/types.ts';
 import type { Value } from '../../graph/value.ts';
 import { bytesOf } from '../../kernels/bytes.ts';
 import { fail, VlmError } from '../../report/diagnostics.ts';
-import { constantNumbers, constantTensor } from '../../rewrite/constants.ts';
+import { constantNumbers } from '../../rewrite/constants.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
-import { allNodes } from '../../rewrite/driver.ts';
+import { allNodes, applyRules } from '../../rewrite/driver.ts';
 import { inlineTensor, type Tensor } from '../../tensor/tensor.ts';
+import { constantNodes } from '../fold/constant-nodes.ts';
 import {
   type Change,
   changedTensor,
@@ -50,8 +51,9 @@ interface Plan {
  */
 export async function retarget(model: Model, picture: PictureInput, to: Sizes): Promise<Retargeted> {
   const { graph } = model;
+  applyRules(graph, [constantNodes], inferNode);
   inferCorrectedModel(model);
-  const counting = await countingConstants(constantsOf(graph));
+  const counting = await countingConstants([...graph.initializers()].map(({ initializer }) => initializer));
   const made = plan(graph, picture, to, counting);
   refuseOtherReadings(graph, picture, to, counting, made);
   const changing = new Set(made.changes.map(({ leaf }) => leaf));
@@ -70,14 +72,6 @@ export async function retarget(model: Model, picture: PictureInput, to: Sizes): 
       kind === 'count' || kind === 'uniform' ? [] : [`${change.leaf.value.name}: ${kind}`],
     ),
   };
-}
-
-function constantsOf(graph: Graph): Tensor[] {
-  const made = [...allNodes(graph)].flatMap((node) => (node.op === 'Constant' ? [node.output] : []));
-  return [...graph.initializers(), ...made].flatMap((value) => {
-    const tensor = constantTensor(value);
-    return tensor === undefined ? [] : [tensor];
-  });
 }
 
 function plan(
