@@ -19,8 +19,18 @@ export function constantTensor(value: Value | undefined): Tensor | undefined {
   return attribute?.kind === 'tensor' ? attribute.value : undefined;
 }
 
-/** The numbers of a small constant in memory, of a type that graphs compute with; undefined for anything else. */
+/**
+ * The numbers of a small constant in memory, of a type that graphs compute with, also where it is stored quantized
+ * with one scale; undefined for anything else.
+ */
 export function constantNumbers(value: Value | undefined): readonly number[] | undefined {
+  const node = value?.producer;
+  if (node?.op === 'DequantizeLinear') {
+    const [numbers, scale] = [constantNumbers(node.input(0)), constantScalar(node.input(1))];
+    const zero = node.input(2) === undefined ? 0 : constantScalar(node.input(2));
+    if (numbers === undefined || scale === undefined || zero === undefined) return undefined;
+    return numbers.map((number) => (number - zero) * scale);
+  }
   const tensor = constantTensor(value);
   if (tensor?.origin.kind !== 'inline' || elementCount(tensor.shape) > largestConstant) return undefined;
   const { bytes } = tensor.origin;
@@ -28,6 +38,15 @@ export function constantNumbers(value: Value | undefined): readonly number[] | u
   const read = readers[tensor.dtype];
   if (read === undefined) return undefined;
   return Array.from({ length: elementCount(tensor.shape) }, (_, index) => read(view, index));
+}
+
+/** What a value was before it was quantized and de-quantized again. */
+export function beforeRounding(value: Value): Value {
+  const [dequantize, quantize] = [value.producer, value.producer?.input(0)?.producer];
+  const source = quantize?.input(0);
+  return dequantize?.op === 'DequantizeLinear' && quantize?.op === 'QuantizeLinear' && source !== undefined
+    ? beforeRounding(source)
+    : value;
 }
 
 /** The number of a constant with one element, of any rank. */

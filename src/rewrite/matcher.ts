@@ -5,7 +5,7 @@
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { constantScalar, constantTensor, rounding } from './constants.ts';
+import { beforeRounding, constantScalar, rounding } from './constants.ts';
 import {
   commutativeOps,
   type Factor,
@@ -93,12 +93,16 @@ interface Term {
   readonly inverted: boolean;
 }
 
-/** Matches with `root` as the pattern's outermost operator. */
+/**
+ * Matches with `root` as the pattern's outermost operator. `loose`: looks through quantization between the nodes, and
+ * lets others read what they make. Such a match says what the nodes mean; it cannot be rewritten.
+ */
 export function matchPattern<N extends string>(
   pattern: OpPattern<N> | ProductPattern<N>,
   root: Node,
+  { loose = false }: { readonly loose?: boolean } = {},
 ): Match<N> | MatchFailure {
-  const search = new Search(root);
+  const search = new Search(root, loose);
   const value = root.outputs[pattern.kind === 'op' ? pattern.output : 0] ?? undefined;
   const state = search.solve({ pattern, value, next: undefined }, { nodes: [], values: new Map() });
   if (state === undefined) return search.failure;
@@ -111,17 +115,20 @@ export function matchPattern<N extends string>(
 
 class Search {
   readonly #root: Node;
+  readonly #loose: boolean;
   failure: MatchFailure;
 
-  constructor(root: Node) {
+  constructor(root: Node, loose: boolean) {
     this.#root = root;
+    this.#loose = loose;
     this.failure = { reason: 'nothing matched', depth: 0 };
   }
 
   solve(goal: Goal | undefined, state: State): State | undefined {
     if (goal === undefined) return this.#exclusive(state);
     if ('product' in goal) return this.#solveProduct(goal, state);
-    const { pattern, value, next } = goal;
+    const { pattern, next } = goal;
+    const value = goal.value === undefined ? undefined : this.#seen(goal.value);
     if (pattern === null) {
       return value === undefined
         ? this.solve(next, state)
@@ -162,7 +169,8 @@ class Search {
       }
       return this.solve(goal.next, state);
     }
-    const { value, inverted } = term;
+    const { inverted } = term;
+    const value = this.#seen(term.value);
     for (const [index, factor] of factors.entries()) {
       if (factor.inverted !== inverted) continue;
       const next: ProductGoal = { ...goal, terms, factors: factors.toSpliced(index, 1) };
@@ -171,9 +179,9 @@ class Search {
     }
     const number = constantScalar(value);
     if (number !== undefined) {
-      const dtype = constantTensor(value)?.dtype ?? 'int64';
+      const off = value.type?.kind === 'tensor' ? rounding(value.type.dtype) : 0;
       const scaled = inverted ? scale / number : scale * number;
-      return this.#solveProduct({ ...goal, terms, scale: scaled, slack: slack + rounding(dtype) }, state);
+      return this.#solveProduct({ ...goal, terms, scale: scaled, slack: slack + off }, state);
     }
     const node = value.producer;
     if (node === undefined || !productOps.includes(node.op)) {
@@ -183,7 +191,7 @@ class Search {
       return this.#fail(state, `${node.name} stands in another graph`);
     }
     const inner = factorsOf(node, inverted);
-    const open = [...inner, ...terms].filter((each) => constantScalar(each.value) === undefined);
+    const open = [...inner, ...terms].filter((each) => constantScalar(this.#seen(each.value)) === undefined);
     if (open.length > factors.length) return this.#fail(state, `${node.name} has more factors`);
     return this.#solveProduct(
       { ...goal, terms: [...inner, ...terms], scale: node.op === 'Neg' ? -scale : scale },
@@ -230,8 +238,13 @@ class Search {
     return undefined;
   }
 
+  #seen(value: Value): Value {
+    return this.#loose ? beforeRounding(value) : value;
+  }
+
   /** Nodes inside the match must not be read from outside: replacing the root would not free them. */
   #exclusive(state: State): State | undefined {
+    if (this.#loose) return state;
     const covered = new Set(state.nodes.map(({ node }) => node));
     for (const { node, shared } of state.nodes) {
       if (node === this.#root || shared) continue;

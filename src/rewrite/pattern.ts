@@ -86,10 +86,10 @@ export function constant<N extends string>(name?: N, where?: Check<Value>): Valu
 
 /** A constant with one element, in memory, that is `equals` as far as its type can tell. */
 export function scalar<N extends string>(name?: N, equals?: number): ValuePattern<N> {
-  return constant(name, (value) => {
+  return any(name, (value) => {
     const found = constantScalar(value);
-    if (found === undefined) return `${value.name} is not one number in memory`;
-    const slack = rounding(constantTensor(value)?.dtype ?? 'int64');
+    if (found === undefined) return `${value.name} is not a constant, or not one number in memory`;
+    const slack = value.type?.kind === 'tensor' ? rounding(value.type.dtype) : 0;
     if (equals !== undefined && Math.abs(found - equals) > slack * Math.abs(equals)) {
       return `${value.name} is ${found}, not ${equals}`;
     }

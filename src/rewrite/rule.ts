@@ -27,6 +27,8 @@ export interface RuleSpec<N extends string, C> {
   /** A string says why the match is refused. */
   readonly refine: (match: Match<N>) => C | string;
   readonly rewrite: (captures: C, rewriter: Rewriter) => void;
+  /** The match says what nodes mean and replaces none of them: see matchPattern. */
+  readonly loose?: boolean;
 }
 
 /** A rule over a pattern. */
@@ -35,7 +37,7 @@ export function rule<N extends string, C extends object>(spec: RuleSpec<N, C>): 
     name: spec.name,
     roots: spec.pattern.kind === 'op' ? spec.pattern.ops : productOps,
     attempt: (root) => {
-      const match = matchPattern(spec.pattern, root);
+      const match = matchPattern(spec.pattern, root, { loose: spec.loose ?? false });
       if (isFailure(match)) return match;
       const captures = spec.refine(match);
       if (typeof captures === 'string') return { reason: captures, depth: match.nodes.length + 1 };

@@ -177,6 +177,42 @@ describe('products', () => {
   });
 });
 
+describe('loose matches', () => {
+  const pattern = op('Exp', [op('Mul', [op('Neg', [any('x')]), scalar('factor', 2)])]);
+  const step = (b: GraphBuilder): Value[] => [
+    b.scalar(0.25),
+    b.graph.addInitializer(b.graph.freshName('zero'), inlineTensor('uint8', [], Uint8Array.of(128))),
+  ];
+  const rounded = (b: GraphBuilder, x: Value): Value =>
+    b.op('DequantizeLinear', [b.op('QuantizeLinear', [x, ...step(b)]), ...step(b)]);
+  const stored = (b: GraphBuilder): Value =>
+    b.op('DequantizeLinear', [
+      b.graph.addInitializer(b.graph.freshName('eight'), inlineTensor('uint8', [], Uint8Array.of(136))),
+      ...step(b),
+    ]);
+
+  it('look through quantization and take what others read', () => {
+    const make: Make = (b, x) => {
+      const negated = rounded(b, b.op('Neg', [rounded(b, x)]));
+      b.output('also', b.op('Abs', [negated]));
+      return b.op('Exp', [rounded(b, b.op('Mul', [negated, stored(b)]))]);
+    };
+    const { graph } = buildModel((b) => b.output('y', make(b, b.input('x', tensorType('float32', [2, 3])))));
+    const root = [...graph.nodes()].at(-1);
+    if (root === undefined) throw new Error('no root');
+    expect(isFailure(matchPattern(pattern, root))).toBe(true);
+    const match = matchPattern(pattern, root, { loose: true });
+    if (isFailure(match)) throw new Error(match.reason);
+    expect(match.value('x').name).toBe('x');
+    expect(isFailure(matchPattern(op('Exp', [op('Abs', [any()])]), root, { loose: true }))).toBe(true);
+  });
+
+  it('need no looseness for a constant that is stored quantized', () => {
+    const make: Make = (b, x) => b.op('Exp', [b.op('Mul', [b.op('Neg', [x]), stored(b)])]);
+    expect(reasonOf(pattern, make)).toBe('it matches');
+  });
+});
+
 describe('constants', () => {
   it('tells constants from values, and numbers from each other', () => {
     const times =

@@ -9,11 +9,11 @@ import { formatType } from '../../graph/types.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
 import { applyRules } from '../../rewrite/driver.ts';
 import type { OpPattern, ProductPattern } from '../../rewrite/pattern.ts';
-import { type Rule, rule } from '../../rewrite/rule.ts';
+import type { Rule } from '../../rewrite/rule.ts';
 import { noKernel } from '../../targets/target.ts';
 import type { Meaning } from '../census.ts';
 import type { PassContext, PassResult } from '../pass.ts';
-import { isMarked, type Kept, mark, noteKept } from './meaning.ts';
+import { type Kept, mark, meaningRule, noteKept } from './meaning.ts';
 import { dims, dtypeOf, opsetOf, type Platform } from './norm.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 
@@ -58,7 +58,7 @@ function activationRule(
   { targets, opset }: Platform,
   kept: Kept,
 ): Rule {
-  return rule({
+  return meaningRule(meaning, kept, {
     name: meaning,
     pattern,
     refine: (match) => {
@@ -69,8 +69,6 @@ function activationRule(
       if (dims(x) === undefined || dims(x)?.length !== dims(output)?.length) {
         return `${output.name} is ${formatType(output.type)}, ${x.name} is ${formatType(x.type)}`;
       }
-      const marked = isMarked(root);
-      if (marked !== undefined) return marked;
       const reasons = operators.map((operator) => {
         const name = operator.domain === '' ? operator.opType : `${operator.domain}::${operator.opType}`;
         return { operator, missing: noKernel(targets, name, { opset, dtype }) };

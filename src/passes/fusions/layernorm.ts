@@ -13,7 +13,7 @@ import { type Rule, rule } from '../../rewrite/rule.ts';
 import { noKernel } from '../../targets/target.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
-import { isMarked, type Kept, mark, noteKept } from './meaning.ts';
+import { type Kept, mark, meaningRule, noteKept } from './meaning.ts';
 import {
   dtypeOf,
   inverseDeviations,
@@ -49,10 +49,10 @@ function rules({ targets, opset }: Platform, kept: Kept): readonly Rule[] {
     const norm = readNorm(match, [match.node('mean'), match.node('variance')]);
     if (typeof norm === 'string') return norm;
     const missing = noKernel(targets, operator, { opset, dtype: norm.dtype });
-    return isMarked(match.root) ?? { root: match.root, norm, missing };
+    return { root: match.root, norm, missing };
   };
   return inverseDeviations(variance).flatMap((factor) => [
-    rule({
+    meaningRule('layer_norm', kept, {
       name: 'layer-norm',
       pattern: product([centered, factor]),
       refine,

@@ -3,23 +3,52 @@
  * counts, and the report says why.
  */
 import type { Node } from '../../graph/node.ts';
+import { beforeRounding } from '../../rewrite/constants.ts';
+import { isFailure } from '../../rewrite/matcher.ts';
 import { metadataKeys } from '../../rewrite/rewriter.ts';
+import { type Rule, type RuleSpec, rule } from '../../rewrite/rule.ts';
 import type { Meaning } from '../census.ts';
 import type { PassContext } from '../pass.ts';
 
-/** Reasons and how often each held. */
-export type Kept = Map<string, number>;
+/** Reasons and the nodes that each held for. */
+export type Kept = Map<string, Node[]>;
 
 export function mark(last: Node, meaning: Meaning, reason: string, kept: Kept): void {
   last.metadata.set(metadataKeys.means, meaning);
-  kept.set(reason, (kept.get(reason) ?? 0) + 1);
+  kept.set(reason, [...(kept.get(reason) ?? []), last]);
 }
 
-/** Why a node that was marked before is not looked at again. */
-export function isMarked(last: Node): string | undefined {
-  return last.metadata.has(metadataKeys.means) ? `${last.name} is known and stays` : undefined;
+/**
+ * The rule of a specification; where it does not apply, since what stands inside is quantized or read by others, but
+ * the nodes mean what its pattern says, they are marked, with the reason why it does not apply.
+ */
+export function meaningRule<N extends string, C extends object>(
+  meaning: Meaning,
+  kept: Kept,
+  spec: RuleSpec<N, C>,
+): Rule {
+  const strict = rule(spec);
+  const loose = rule({ ...spec, loose: true });
+  return {
+    ...strict,
+    attempt: (root) => {
+      if (root.metadata.has(metadataKeys.means))
+        return { reason: `${root.name} is known and stays`, depth: 1 };
+      const attempt = strict.attempt(root);
+      if (!isFailure(attempt)) return attempt;
+      const meant = loose.attempt(root);
+      if (isFailure(meant)) return attempt;
+      const rounded = meant.nodes.some((node) =>
+        node.inputs.some((input) => input !== null && beforeRounding(input) !== input),
+      );
+      const reason = rounded ? 'values inside are quantized' : attempt.reason;
+      return { nodes: meant.nodes, apply: () => mark(root, meaning, reason, kept) };
+    },
+  };
 }
 
 export function noteKept(kept: Kept, cx: PassContext, what: string): void {
-  for (const [reason, count] of kept) cx.note(`${what} stays spelled out at ${count} places: ${reason}`);
+  for (const [reason, nodes] of kept) {
+    cx.note(`${what} stays spelled out ${nodes.length} times, first at ${nodes[0]?.name}: ${reason}`);
+  }
 }

@@ -6,14 +6,15 @@
 import { z } from 'zod';
 import { inferNode } from '../../graph/infer/infer.ts';
 import type { Value } from '../../graph/value.ts';
+import { beforeRounding } from '../../rewrite/constants.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
 import { applyRules } from '../../rewrite/driver.ts';
 import { any, product } from '../../rewrite/pattern.ts';
-import { type Rule, rule } from '../../rewrite/rule.ts';
+import type { Rule } from '../../rewrite/rule.ts';
 import { noKernel } from '../../targets/target.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
-import { isMarked, type Kept, mark, noteKept } from './meaning.ts';
+import { type Kept, mark, meaningRule, noteKept } from './meaning.ts';
 import { inverseDeviations, mean, opsetOf, type Platform, readNorm, square, writeNorm } from './norm.ts';
 import { affineRules } from './norm-affine.ts';
 import { fusionResult, noteMisses } from './notes.ts';
@@ -44,16 +45,14 @@ export const fuseRmsNorm: Pass<z.infer<typeof options>> = {
 
 function spelled(platform: Platform, kept: Kept): readonly Rule[] {
   return inverseDeviations(mean(square(any('x')), 'mean')).map((factor) =>
-    rule({
+    meaningRule('rms_norm', kept, {
       name: 'rms-norm',
       pattern: product([any('x'), factor]),
       refine: (match) => {
         const norm = readNorm(match, [match.node('mean')]);
         if (typeof norm === 'string') return norm;
         if (isCentered(norm.x)) return `${norm.x.name} has its mean taken off: a layer normalization`;
-        return (
-          isMarked(match.root) ?? { root: match.root, norm, operator: operatorFor(platform, norm.dtype) }
-        );
+        return { root: match.root, norm, operator: operatorFor(platform, norm.dtype) };
       },
       rewrite: ({ root, norm, operator }, rewriter) => {
         if ('missing' in operator) mark(root, 'rms_norm', operator.missing, kept);
@@ -77,6 +76,8 @@ function operatorFor(
 /** x - mean(x) */
 function isCentered(x: Value): boolean {
   const [minuend, subtrahend] = x.producer?.op === 'Sub' ? x.producer.inputs : [];
-  const average = subtrahend?.producer;
-  return minuend != null && average?.op === 'ReduceMean' && average.input(0) === minuend;
+  if (minuend == null || subtrahend == null) return false;
+  const average = beforeRounding(subtrahend).producer;
+  const averaged = average?.op === 'ReduceMean' ? average.input(0) : undefined;
+  return averaged !== undefined && beforeRounding(averaged) === beforeRounding(minuend);
 }

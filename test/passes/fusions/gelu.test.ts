@@ -4,7 +4,7 @@ import type { GraphBuilder } from '../../../src/graph/builder.ts';
 import { printModel } from '../../../src/graph/print.ts';
 import type { Value } from '../../../src/graph/value.ts';
 import { census } from '../../../src/passes/census.ts';
-import { add, cast, div, fuse, half, type Make, mul, pow } from './spelled.ts';
+import { add, cast, div, fuse, half, type Make, mul, pow, rounded } from './spelled.ts';
 
 const scaled = (b: GraphBuilder, x: Value, by: number): Value => mul(b, x, b.scalar(by));
 const plusOne = (b: GraphBuilder, x: Value): Value => add(b, x, b.scalar(1));
@@ -138,14 +138,36 @@ describe('what is no GELU', () => {
     expect(ops.join(' ')).not.toMatch(/Gelu/);
     expect([...census(model).values()].every(({ found }) => found === 0)).toBe(true);
   });
+});
 
-  it('and what others read of it stays', async () => {
-    const { ops, record } = await fuse('fuse-gelu', (b, x) => {
+describe('what has the meaning, but cannot be replaced', () => {
+  it('others read a part of it', async () => {
+    const { ops, model, record } = await fuse('fuse-gelu', (b, x) => {
       const distribution = plusOne(b, erf(b, x));
       b.output('distribution', b.op('Identity', [distribution]));
       return scaled(b, mul(b, x, distribution), 0.5);
     });
     expect(ops).not.toContain('Gelu');
-    expect(record.notes.join()).toMatch(/is also read by/);
+    expect(census(model).get('gelu_exact')?.found).toBe(1);
+    expect(record.notes.join()).toMatch(
+      /^GELU stays spelled out 1 times, first at Mul_1: .* is also read by/,
+    );
+  });
+
+  it('its parts are quantized, and its constants', async () => {
+    const make: Make = (b, x) => {
+      const input = rounded(b, x);
+      const half = rounded(b, b.scalar(0.5), 1 / 254);
+      const one = rounded(b, b.scalar(1), 1 / 127);
+      const distribution = rounded(b, add(b, rounded(b, erf(b, input)), one));
+      return mul(b, rounded(b, mul(b, input, distribution)), half);
+    };
+    const { ops, model, record, error } = await fuse('fuse-gelu', make);
+    expect(ops).not.toContain('Gelu');
+    expect(census(model).get('gelu_exact')?.found).toBe(1);
+    expect(record.notes).toEqual([
+      'GELU stays spelled out 1 times, first at Mul_1: values inside are quantized',
+    ]);
+    expect(error).toBe(0);
   });
 });

@@ -4,7 +4,8 @@ import { float } from '../../../src/graph/attribute.ts';
 import type { GraphBuilder } from '../../../src/graph/builder.ts';
 import { printModel } from '../../../src/graph/print.ts';
 import type { Value } from '../../../src/graph/value.ts';
-import { add, cast, div, fuse, half, type Make, mean, mul, pow, sub, vector } from './spelled.ts';
+import { census } from '../../../src/passes/census.ts';
+import { add, cast, div, fuse, half, type Make, mean, mul, pow, rounded, sub, vector } from './spelled.ts';
 
 const epsilon = 1e-3;
 
@@ -207,18 +208,54 @@ describe('what is no layer normalization', () => {
       },
       /is over the axes \[1\], another mean over \[2\]|is over the axes \[2\], another mean over \[1\]/,
     ],
-    [
-      'centered values that are read elsewhere',
-      (b, x) => {
-        const c = sub(b, x, mean(b, x));
-        b.output('centered', b.op('Identity', [c]));
-        return div(b, c, root(b, padded(b, c)));
-      },
-      /is also read by/,
-    ],
   ])('%s', async (_, make, reason) => {
     const { ops, record } = await fuse('fuse-layernorm', make);
     expect(ops).not.toContain('LayerNormalization');
     expect(record.notes.join(' ')).toMatch(reason);
+  });
+});
+
+describe('what has the meaning, but cannot be replaced', () => {
+  it.each<[string, Make, RegExp]>([
+    [
+      'centered values that are read elsewhere',
+      (b, x) => {
+        const c = sub(b, x, mean(b, x));
+        b.output('centered', b.op('Exp', [c]));
+        return affine(b, div(b, c, root(b, padded(b, c))));
+      },
+      /is also read by/,
+    ],
+    [
+      'quantized values inside',
+      (b, x) => {
+        const input = rounded(b, x);
+        const c = rounded(b, sub(b, input, rounded(b, mean(b, input))));
+        return rounded(b, affine(b, div(b, c, rounded(b, root(b, padded(b, c)), 0.01))));
+      },
+      /values inside are quantized/,
+    ],
+  ])('%s', async (_, make, reason) => {
+    const { ops, model, record, error } = await fuse('fuse-layernorm,fuse-rmsnorm', make);
+    expect(ops).not.toContain('LayerNormalization');
+    expect(ops).not.toContain('SimplifiedLayerNormalization');
+    expect(census(model).get('layer_norm')?.found).toBe(1);
+    expect(census(model).get('rms_norm')?.found).toBe(0);
+    expect(error).toBe(0);
+    const marked = await fuse('fuse-layernorm', make);
+    expect(marked.record.notes.join()).toMatch(reason);
+    expect(record.changed).toBe(false);
+  });
+
+  it('values quantized before and after do not keep it from being one operator', async () => {
+    const make: Make = (b, x) => {
+      const input = rounded(b, x);
+      const c = sub(b, input, mean(b, input));
+      return rounded(b, affine(b, div(b, c, root(b, padded(b, c)))));
+    };
+    const { ops } = await fuse('fuse-layernorm', make);
+    expect(ops.filter((op) => !op.includes('Quantize') && !op.includes('quantize'))).toEqual([
+      'LayerNormalization',
+    ]);
   });
 });

@@ -75,3 +75,13 @@ export function half(b: GraphBuilder, values: readonly number[], shape: readonly
   const bytes = new Uint8Array(floatToHalf(Float32Array.from(values)).buffer);
   return b.graph.addInitializer(b.graph.freshName('half'), inlineTensor('float16', shape, bytes));
 }
+
+/** x, rounded to uint8 and back. */
+export function rounded(b: GraphBuilder, x: Value, step = 0.03): Value {
+  const zero = b.graph.addInitializer(
+    b.graph.freshName('zero'),
+    inlineTensor('uint8', [], Uint8Array.of(128)),
+  );
+  const inputs = [b.scalar(step), zero];
+  return b.op('DequantizeLinear', [b.op('QuantizeLinear', [x, ...inputs]), ...inputs]);
+}
