@@ -56,10 +56,10 @@ interface Patches {
 function readPatches(node: Node): Patches | string {
   const [x, weight, bias] = [node.input(0), node.input(1), node.input(2)];
   const tensor = constantTensor(weight);
-  const [, channels, ...extent] = dimsOf(x) ?? [];
+  const [, , ...extent] = dimsOf(x) ?? [];
   if (x === undefined || weight === undefined || tensor === undefined) return 'its weight is no constant';
   const [outputs, inner, ...kernel] = tensor.shape;
-  if (outputs === undefined || inner === undefined || inner !== channels || (node.int('group') ?? 1) !== 1) {
+  if (outputs === undefined || inner === undefined || (node.int('group') ?? 1) !== 1) {
     return 'its channels are in groups';
   }
   const strides = node.ints('strides') ?? kernel.map(() => 1);
