@@ -17,6 +17,7 @@ import { evaluateClosed } from './fold/evaluate-closed.ts';
 import { identities } from './fold/identities.ts';
 import { knownShapes } from './fold/known-shapes.ts';
 import { linearFolds } from './fold/linear.ts';
+import { readParameters } from './fold/read-parameters.ts';
 import { sequenceFolds } from './fold/sequences.ts';
 import { weightFolds } from './fold/weights.ts';
 import { layoutFolds } from './folds.ts';
@@ -40,6 +41,7 @@ export const fold: Pass<Options> = {
     const count = (name: string, by: number) => {
       if (by > 0) stats.set(name, (stats.get(name) ?? 0) + by);
     };
+    await readParameters(model);
     const refused = new Set<Value>();
     for (let round = 0; round < mostRounds; round += 1) {
       inferCorrectedModel(model);

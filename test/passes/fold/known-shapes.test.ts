@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
 import { constantNumbers } from '../../../src/rewrite/constants.ts';
+import { memorySource } from '../../../src/tensor/byte-source.ts';
+import { sourceTensor } from '../../../src/tensor/tensor.ts';
 import { bools, type Example, folded, int64Scalar, shapeOf, sizeOf } from './folded.ts';
 
 const cases: Readonly<Record<string, Example & { readonly numbers?: readonly number[] }>> = {
@@ -108,6 +110,22 @@ const cases: Readonly<Record<string, Example & { readonly numbers?: readonly num
     left: ['Shape', 'Gather', 'Mul'],
   },
 };
+
+it('reads parameters that lie in a file of their own', async () => {
+  const shape = new Uint8Array(BigInt64Array.of(0n, 4n, 2n, 3n).buffer);
+  const model = await folded({
+    make: (b, x) => {
+      const four = b.weight(
+        'shape',
+        sourceTensor({ dtype: 'int64', shape: [4] }, memorySource('shape', shape), 0, 'shape'),
+      );
+      return b.op('Reshape', [b.op('Unsqueeze', [x, b.int64([0])]), b.op('Identity', [four])]);
+    },
+    shape: [1, 4, 6],
+    left: ['Reshape'],
+  });
+  expect(constantNumbers([...model.graph.nodes()][0]?.input(1))).toEqual([1, 4, 2, 3]);
+});
 
 it.each(Object.entries(cases))('%s', async (_, each) => {
   const model = await folded(each);
