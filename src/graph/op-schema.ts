@@ -36,10 +36,14 @@ export interface OpSchema {
   readonly deprecated: boolean;
 }
 
-/** Registered by onnxruntime in the default domain, though ONNX has no such operator. */
+/**
+ * Registered by onnxruntime in the default domain, though ONNX has no such operator, or has it since a later set only:
+ * what the runtime's optimizer writes into graphs of any operator set.
+ */
 const runtimeOperators = `
 #floats bfloat16 float16 float32 float64
 @
+LayerNormalization 1|X:T Scale:T B:T?|Y:T Mean:U? InvStdDev:U?|2 3 1 3|axis:int epsilon:float stash_type:int|T:floats U:floats
 SimplifiedLayerNormalization 1|X:T scale:V|Y:V inv_std_var:U?|2 2 1 2|axis:int epsilon:float stash_type:int|T:floats U:floats V:floats
 `;
 
@@ -109,7 +113,8 @@ function read(): Table {
       const fields = shown.map((field, index) => (field === '"' ? (previous[index] ?? '') : field));
       previous = fields;
       const list = operators.get(name) ?? [];
-      list.push([Number(since), `${since}|${fields.join('|')}`]);
+      const at = list.findIndex(([later]) => later > Number(since));
+      list.splice(at === -1 ? list.length : at, 0, [Number(since), `${since}|${fields.join('|')}`]);
       operators.set(name, list);
     }
   }
