@@ -121,13 +121,16 @@ describe('operators', () => {
       const x = graph.addInput('x', f32(2));
       const k = graph.addInput('k', tensorType('int64', [1]));
       const node = graph.addNode({
-        op: 'Unique',
-        inputs: [x],
-        outputs: [{ type: tensorType('int64', [null]) }],
+        op: 'CDist',
+        domain: 'com.microsoft',
+        inputs: [x, x],
+        attributes: { metric: 'euclidean' },
+        outputs: [{ type: tensorType('float64', [null]) }],
       });
       graph.addNode({ op: 'Slice', inputs: [x, k, graph.addInput('e', tensorType('int32', [1]))] });
       graph.setOutputs([node.output]);
     });
+    model.opsetImports.set('com.microsoft', 1);
     expect(codes(model)).toEqual(['VC3103', 'VC3103']);
   });
 });
