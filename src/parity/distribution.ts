@@ -46,11 +46,11 @@ export class ErrorDistribution {
 
   /**
    * Bins of equal width around zero, wide enough for 99.9 % of the errors, edges in units of `unit`; undefined when
-   * no error differs from zero.
+   * no error differs from zero, and where they are beyond what buckets tell apart.
    */
   histogram(unit: number): Histogram | undefined {
     const reach = this.quantile(0.999) || this.quantile(1);
-    if (reach === 0) return undefined;
+    if (reach === 0 || !Number.isFinite(reach)) return undefined;
     // A power of two: then the edges, odd multiples of its half, are edges of buckets as well.
     const step = 2 ** Math.ceil(Math.log2(reach / mostBins));
     const sides = Math.ceil(reach / step);

@@ -3,7 +3,8 @@
  * per head and slot of a cache); everything is accumulated in float64.
  *
  * Definitions, r the reference, o the output:
- * - `maxStd` = max|o - r| / std(r), `meanStd` = mean|o - r| / std(r), std over all elements
+ * - `maxStd` = max|o - r| / std(r), `meanStd` = mean|o - r| / std(r), std over all elements; where they are all the same
+ *   number (an output of one element), their size stands for it
  * - `relative` = ||o - r|| / ||r||, over all elements
  * - `cosine` = r·o / (||r|| ||o||), over all elements; `worstCosine` the same for the worst row
  * - `quantiles` of |o - r| / std(r), each off by at most 1/256 of itself (distribution.ts)
@@ -261,6 +262,7 @@ export class Comparison {
     if (this.#rows === 0 || (this.#elements === 0 && this.#badCount === 0)) return undefined;
     const n = Math.max(this.#elements, 1);
     const std = Math.sqrt(this.#m2 / n);
+    const unit = spread(std, Math.sqrt(this.#squaresR / n));
     const maxAbs = this.#maxAbs.value;
     const meanAbs = this.#sumAbs / n;
     return {
@@ -269,8 +271,8 @@ export class Comparison {
       std,
       maxAbs: this.#maxAbs,
       meanAbs,
-      maxStd: ratio(maxAbs, std),
-      meanStd: ratio(meanAbs, std),
+      maxStd: ratio(maxAbs, unit),
+      meanStd: ratio(meanAbs, unit),
       relative: ratio(Math.sqrt(this.#squaresE), Math.sqrt(this.#squaresR)),
       cosine: cosineOf(this.#dot, this.#squaresR, this.#squaresO),
       worstCosine: this.#worstCosine,
@@ -278,7 +280,7 @@ export class Comparison {
         count: this.#badCount,
         ...(this.#badFirst === undefined ? {} : { first: this.#badFirst }),
       },
-      ...this.#finishDistribution(std),
+      ...this.#finishDistribution(unit),
       tolerances: atols.map((atol, index) => ({ atol, rtol: this.#rtols[index] ?? 0 })),
       ...(this.#logits ? { logits: this.#finishLogits() } : {}),
       ...(this.#grids.length === 0 ? {} : { tokens: this.#grids.map((grid) => this.#finishMap(grid)) }),
@@ -326,6 +328,14 @@ function cosineOf(dot: number, squaresA: number, squaresB: number): number {
   if (squaresA === 0 && squaresB === 0) return 1;
   if (squaresA === 0 || squaresB === 0) return 0;
   return dot / Math.sqrt(squaresA * squaresB);
+}
+
+/** Below this share of the size of the elements, their standard deviation is rounding. */
+const leastSpread = 1e-7;
+
+/** What errors are measured in: the standard deviation, or the root mean square where there is none to speak of. */
+export function spread(std: number, rms: number): number {
+  return std > leastSpread * rms ? std : rms;
 }
 
 /** An error against a constant reference is infinitely large in its units. */

@@ -7,6 +7,7 @@ import type { BuiltModel, Component } from '../architectures/architecture.ts';
 import { layoutModel, type ModelLayout } from '../formats/onnx/layout.ts';
 import { cloneModel } from '../graph/clone.ts';
 import type { Model } from '../graph/model.ts';
+import { cast } from '../tensor/derived/cast.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { withAdapterInputs } from './adapter-inputs.ts';
 import { type Links, noLinks } from './links.ts';
@@ -88,7 +89,7 @@ async function compileComponent(
   };
 }
 
-/** The plain graph with the values that passes say its initializers effectively have now. */
+/** The plain graph with the values that passes say its initializers effectively have now, in its own element types. */
 export function substituted(original: Model, tensors: ReadonlyMap<string, Tensor>): Model {
   const plain = cloneModel(original);
   for (const [name, tensor] of tensors) {
@@ -96,7 +97,8 @@ export function substituted(original: Model, tensors: ReadonlyMap<string, Tensor
     if (value?.initializer === undefined) {
       throw new RangeError(`a pass substitutes ${name}, which the plain graph does not have`);
     }
-    plain.graph.setInitializer(value, tensor);
+    const { dtype } = value.initializer;
+    plain.graph.setInitializer(value, tensor.dtype === dtype ? tensor : cast(tensor, dtype));
   }
   return plain;
 }

@@ -100,8 +100,7 @@ describe('converting a model', () => {
   });
 
   it('refuses what is about checkpoints', async () => {
-    const two = ['--tiling', 'fit'];
-    expect(await codeOf(model, 'out', ...two)).toEqual([3, 'VC4002']);
+    expect(await codeOf(model, 'out', '--tiling', 'fit')).toEqual([3, 'VC4002']);
     expect(await codeOf(model, 'out', '--parity', 'streamed')).toEqual([3, 'VC4002']);
     expect(await codeOf(model, 'out', '--precision', 'vision=int4')).toEqual([3, 'VC4002']);
     expect(await codeOf(model, 'out', '--passes', 'int4,retarget-resolution')).toEqual([3, 'VC4406']);

@@ -57,8 +57,10 @@ describe('errors', () => {
     expect(compare(far, far, 10).std).toBeCloseTo(0.5, 9);
   });
 
-  it('measures an error against a constant reference as infinite, and none as none', () => {
-    expect(compare([2, 2], [2, 2.5], 2).maxStd).toBe(Number.POSITIVE_INFINITY);
+  it('measures an error against a constant reference by its size, of nothing as infinite, and none as none', () => {
+    expect(compare([2, 2], [2, 2.5], 2).maxStd).toBe(0.25);
+    expect(compare([1e4], [1e4 + 1], 1).maxStd).toBeCloseTo(1e-4, 12);
+    expect(compare([0, 0], [0, 2.5], 2).maxStd).toBe(Number.POSITIVE_INFINITY);
     expect(compare([2, 2], [2, 2], 2).maxStd).toBe(0);
   });
 

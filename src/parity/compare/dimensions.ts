@@ -16,10 +16,19 @@ export interface Sizes {
   readonly side: number;
 }
 
-/** Tried in this order: some decoders take no past, or none but an empty one. */
+const usualSizes: Sizes = { batch: 1, sequence: 8, past: 4, channels: 3, side: 224 };
+
+/** Pictures of other sizes than the usual one, of models whose axes are symbols though their tables have one size. */
+const sides = [336, 384, 448, 256, 512, 518, 378, 32, 64, 96, 128, 30, 28] as const;
+
+/**
+ * Tried in this order: some decoders take no past, or none but an empty one; some graphs hold for one size of pictures.
+ * What does not fit fails at once.
+ */
 export const sizesToTry: readonly Sizes[] = [
-  { batch: 1, sequence: 8, past: 4, channels: 3, side: 224 },
-  { batch: 1, sequence: 8, past: 0, channels: 3, side: 224 },
+  usualSizes,
+  { ...usualSizes, past: 0 },
+  ...sides.map((side) => ({ ...usualSizes, past: 0, side })),
 ];
 
 /** Dimensions that are one: all of them get the same size. */
@@ -140,7 +149,7 @@ const usual: readonly (readonly [RegExp, (sizes: Sizes) => number])[] = [
   [/batch|beams/i, ({ batch }) => batch],
   [/channel/i, ({ channels }) => channels],
   [/height|width|^[hw]$/i, ({ side }) => side],
-  [/seq|len|token|time|frames/i, ({ sequence }) => sequence],
+  [/seq|len|token|time|frames|patch/i, ({ sequence }) => sequence],
 ];
 
 function usualSize(name: string, sizes: Sizes): number | undefined {

@@ -1,12 +1,13 @@
 /** How far two values of one name are apart, and in which of their rows (last axis). */
 import { type RunTensor, toFloat32 } from '../../runtime/values.ts';
 import { isFloat } from '../../tensor/dtype.ts';
+import { spread } from '../metrics.ts';
 
 export interface ValueError {
   readonly shape: readonly number[];
   /** ‖error‖ / ‖value‖; infinite where shapes or integers differ. */
   readonly relative: number;
-  /** max |error| / std */
+  /** max |error| / std, or over the size of the elements where they are all the same */
   readonly max: number;
   /** Elements that are finite in the first value only. */
   readonly nonFinite: number;
@@ -62,7 +63,7 @@ function floatError(shape: readonly number[], wanted: Float32Array, found: Float
   return {
     shape,
     relative: ratio(Math.sqrt(errors), Math.sqrt(squares)),
-    max: ratio(maxAbs, std),
+    max: ratio(maxAbs, spread(std, Math.sqrt(squares / n))),
     nonFinite,
     rows,
   };
