@@ -5,12 +5,17 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { GraphBuilder } from '../../src/graph/builder.ts';
+import type { Model } from '../../src/graph/model.ts';
+import { staticShape, tensorType } from '../../src/graph/types.ts';
+import type { Value } from '../../src/graph/value.ts';
+import { verifyModel } from '../../src/graph/verify.ts';
 import { float32Value } from '../../src/runtime/values.ts';
 import { fixtures } from '../golden-folders.ts';
 import { withModel } from '../graph/onnx-cases.ts';
 import { deviation } from '../support/deviation.ts';
 import { readIo } from '../support/read-io.ts';
-import { runModel } from '../support/run-model.ts';
+import { buildModel, randomWeight, runModel } from '../support/run-model.ts';
 import { runPasses } from './run-pass.ts';
 
 interface Case {
@@ -47,5 +52,198 @@ describe('an exported tower at another size', () => {
         expect(deviation(data as Float32Array, io.float32(`b.out.${output}`)), output).toBeLessThan(1e-4);
       }
     });
+  });
+});
+
+const patch = 4;
+
+/** A tower of one convolution at 24 by 24, as its exporter wrote it; `body` takes tokens [1, 36, 8] on. */
+function tower(
+  body: (b: GraphBuilder, tokens: Value) => Value,
+  reshape: readonly number[] = [1, 8, 36],
+): Model {
+  const model = buildModel((b) => {
+    const pixels = b.input('pixel_values', tensorType('float32', [1, 3, 24, 24]));
+    const weight = b.weight('patches', randomWeight('patches', [8, 3, patch, patch], 1));
+    const maps = b.op('Conv', [pixels, weight], {
+      attributes: { strides: [patch, patch], kernel_shape: [patch, patch] },
+    });
+    const rows = b.op('Reshape', [maps, b.int64(reshape)]);
+    const tokens = b.op('Transpose', [rows], { attributes: { perm: [0, 2, 1] } });
+    b.output('out', body(b, tokens));
+  });
+  model.producerName = 'test';
+  return model;
+}
+
+const weight = (b: GraphBuilder, name: string, shape: readonly number[]): Value =>
+  b.weight(name, randomWeight(name, shape, 3));
+
+describe('what is refused, by name', () => {
+  const refusals: readonly [string, string, RegExp, () => Model][] = [
+    [
+      'a bias for each pair of patches',
+      'VC3204',
+      /constant pairs, .*no table with a row for each patch/s,
+      () =>
+        tower((b, tokens) => {
+          const turned = b.op('Transpose', [tokens], { attributes: { perm: [0, 2, 1] } });
+          const scores = b.op('Add', [b.op('MatMul', [tokens, turned]), weight(b, 'pairs', [1, 36, 36])]);
+          return b.op('MatMul', [b.op('Softmax', [scores]), tokens]);
+        }),
+    ],
+    [
+      'a weight that mixes patches',
+      'VC3204',
+      /constant mixing, .*takes it as a weight/s,
+      () => tower((b, tokens) => b.op('MatMul', [weight(b, 'mixing', [36, 36]), tokens])),
+    ],
+    [
+      'a table that is multiplied',
+      'VC3204',
+      /constant factors, .*not those of a table of positions/s,
+      () => tower((b, tokens) => b.op('Mul', [tokens, weight(b, 'factors', [36, 8])])),
+    ],
+    [
+      'one place of the grid',
+      'VC3204',
+      /Gather.*it picks places of height\/4·width\/4/s,
+      () => tower((b, tokens) => b.op('Gather', [tokens, b.int64([7])], { attributes: { axis: 1 } })),
+    ],
+    [
+      'a cut inside the grid',
+      'VC3205',
+      /12 of 36 lies inside the grid/,
+      () => tower((b, tokens) => b.op('Slice', [tokens, b.int64([0]), b.int64([12]), b.int64([1])])),
+    ],
+    [
+      'a count that could be of patches or of something else',
+      'VC3204',
+      /Expand.*36, which is also a size of the grid/s,
+      () =>
+        tower((b, tokens) =>
+          b.op('ReduceMax', [
+            b.op(
+              'Concat',
+              [
+                b.op('ReduceMean', [tokens, b.int64([1])]),
+                b.op('ReduceMean', [
+                  b.op('Expand', [weight(b, 'one', [1, 1, 8]), b.int64([1, 36, 8])]),
+                  b.int64([1]),
+                ]),
+              ],
+              { attributes: { axis: 1 } },
+            ),
+            b.int64([1]),
+          ]),
+        ),
+    ],
+    [
+      'positions that are divided by the side of the grid',
+      'VC3204',
+      /Div.*6, which may be a size of the grid/s,
+      () =>
+        tower((b, tokens) => {
+          const counted = b.op('Range', [b.int64([0], []), b.int64([6], []), b.int64([1], [])]);
+          const steps = b.op('Cast', [counted], { attributes: { to: 1 } });
+          const places = b.op('Unsqueeze', [b.op('Div', [steps, b.float32([6], [])]), b.int64([0])]);
+          const grid = b.op('Reshape', [tokens, b.int64([6, 6, 8])]);
+          return b.op('Add', [grid, b.op('Unsqueeze', [places, b.int64([2])])]);
+        }),
+    ],
+    [
+      'a mean as a sum and a number',
+      'VC3204',
+      /Div.*36, which may be a size of the grid/s,
+      () =>
+        tower((b, tokens) => b.op('Div', [b.op('ReduceSum', [tokens, b.int64([1])]), b.float32([36], [])])),
+    ],
+    [
+      'a window as large as the grid',
+      'VC3204',
+      /AveragePool.*as large as the grid/s,
+      () =>
+        tower((b, tokens) => {
+          const grid = b.op('Reshape', [
+            b.op('Transpose', [tokens], { attributes: { perm: [0, 2, 1] } }),
+            b.int64([1, 8, 6, 6]),
+          ]);
+          return b.op('AveragePool', [grid], { attributes: { kernel_shape: [6, 6] } });
+        }),
+    ],
+    [
+      'an operator that nobody knows',
+      'VC3205',
+      /the operator has no rule.*height\/4·width\/4/s,
+      () => tower((b, tokens) => b.op('Windows', [tokens], { domain: 'elsewhere' })),
+    ],
+  ];
+
+  it.each(refusals)('%s', async (_, code, reason, make) => {
+    await expect(runPasses(make(), 'retarget-resolution{32x40}')).rejects.toThrow(code);
+    await expect(runPasses(make(), 'retarget-resolution{32x40}')).rejects.toThrow(reason);
+  });
+
+  it('windows, whose masks and tables are made for a size', async () => {
+    await withModel(join(root, 'swin-ts17', 'model.onnx'), async (model) => {
+      await expect(runPasses(model, 'retarget-resolution{32x32}')).rejects.toThrow(/VC320[45]/);
+    });
+  });
+
+  it('a size that is no multiple of the patch', async () => {
+    const model = tower((b, tokens) => b.op('Relu', [tokens]));
+    await expect(runPasses(model, 'retarget-resolution{30x32}')).rejects.toThrow(
+      /VC3206.*width 30.*a multiple of 4/s,
+    );
+  });
+
+  it('a table that was resized when it was exported', async () => {
+    await withModel(join(root, 'clip-dyn18', 'model.onnx'), async (model) => {
+      await runPasses(model, 'retarget-resolution{32x24}');
+      await expect(runPasses(model, 'retarget-resolution{24x24}')).rejects.toThrow(
+        /VC3204.*embedding.*a table of 6x8 was resized before/s,
+      );
+    });
+  });
+
+  it('a graph without pictures', async () => {
+    const model = buildModel((b) =>
+      b.output('y', b.op('Relu', [b.input('x', tensorType('float32', [1, 4]))])),
+    );
+    model.producerName = 'test';
+    await expect(runPasses(model, 'retarget-resolution{32x32}')).rejects.toThrow(
+      /VC3205.*x: float32\[1,4\]/s,
+    );
+  });
+});
+
+describe('what follows from the size alone', () => {
+  it('is filled, counted or left to the graph', async () => {
+    const make = (): Model =>
+      tower((b, tokens) => {
+        const ones = b.float32(new Float32Array(36).fill(0.5), [1, 36, 1]);
+        const grid = b.op('Reshape', [b.op('Mul', [tokens, ones]), b.int64([6, 6, 8])]);
+        const pooled = b.op('ReduceMean', [grid, b.int64([0])], { attributes: { keepdims: 1 } });
+        return b.op('Add', [grid, pooled]);
+      });
+    const model = make();
+    const { record } = await runPasses(model, 'retarget-resolution{32x40}');
+    expect(record.stats).toEqual({ tables: 0, activations: 0, counts: 2, uniform: 1 });
+    const [input] = model.graph.inputs;
+    expect(staticShape(input?.type)).toEqual([1, 3, 40, 32]);
+    expect(staticShape(model.graph.outputs[0]?.type)).toEqual([10, 8, 8]);
+    verifyModel(model);
+  });
+
+  it('also where channels are as many as patches', async () => {
+    const model = buildModel((b) => {
+      const pixels = b.input('pixel_values', tensorType('float32', [1, 3, 24, 24]));
+      const kernel = b.weight('patches', randomWeight('patches', [36, 3, patch, patch], 1));
+      const maps = b.op('Conv', [pixels, kernel], { attributes: { strides: [patch, patch] } });
+      b.output('out', b.op('Reshape', [maps, b.int64([1, 36, 36])]));
+    });
+    model.producerName = 'test';
+    await runPasses(model, 'retarget-resolution{32x40}');
+    expect(staticShape(model.graph.outputs[0]?.type)).toEqual([1, 36, 80]);
   });
 });

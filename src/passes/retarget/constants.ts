@@ -64,7 +64,17 @@ export function refuseCoincidences(flow: Flow, extents: Extents): void {
     }
   }
   for (const extent of flow.tied) leavesOf(extent, tied);
+  for (const { node, index, values } of flow.factors) {
+    const found = values.find((value) => sizes.has(value) || sizes.has(1 / value));
+    if (found === undefined) continue;
+    throw fail('VC3204', {
+      where: `constant ${node.input(index)?.name}, input ${index} of node ${node.name} (${node.op})`,
+      found: `${found}, which may be a size of the grid: positions are computed with it`,
+    });
+  }
   for (const leaf of flow.leaves) {
+    // 0, 1, 2, … is replaced as a whole.
+    if (leaf.shape.some((extent) => extents.moves(extent))) continue;
     for (const value of leaf.numbers?.values ?? []) {
       const at = resolve(value);
       if (at.kind !== 'unknown' || tied.has(at) || !sizes.has(at.old)) continue;

@@ -58,7 +58,19 @@ const computed =
       return { kind: 'computed', operands, compute };
     })(view);
 
-const truncated = computed(Math.trunc);
+/** Casts: floats lose their fraction. */
+function converted(view: RuleView): Numbers | undefined {
+  const from = view.numbers(0);
+  if (from === undefined || !isFloating(view, 0) || isFloating(view)) return from;
+  return { rank: from.rank, values: from.values.map((value) => truncated(value)) };
+}
+
+const truncated = (extent: Extent): Extent => {
+  const at = resolve(extent);
+  return at.kind === 'number'
+    ? number(Math.trunc(at.value))
+    : { kind: 'computed', operands: [at], compute: Math.trunc };
+};
 
 const same: Evaluate = (view) => view.numbers(0);
 
@@ -115,7 +127,8 @@ const evaluators: Readonly<Record<string, Evaluate>> = {
     return count > 64 ? undefined : vector(new Array<Extent>(count).fill(value));
   },
   Identity: same,
-  Cast: (view) => (isFloating(view, 0) && !isFloating(view) ? truncated(view) : same(view)),
+  Cast: converted,
+  CastLike: converted,
   Floor: computed(Math.floor),
   Ceil: computed(Math.ceil),
   Sqrt: computed(Math.sqrt),
@@ -159,7 +172,7 @@ const evaluators: Readonly<Record<string, Evaluate>> = {
       const by = extents.old(b);
       if (by === undefined || by === 0) throw new CannotFollow('a division by something unknown');
       // What a channel count is divided by counts no patches.
-      if (!hasSide(a)) view.tie(b);
+      if (!hasSide(a) && view.numbers(0)?.values.length === 1) view.tie(b);
       if (rounded && by > 0) return quotient(a, by);
       return {
         kind: 'computed',
@@ -183,13 +196,11 @@ const evaluators: Readonly<Record<string, Evaluate>> = {
     if (chosen === undefined) throw new CannotFollow('a choice by something unknown');
     return chosen !== 0 ? x : y;
   }),
-  Range: (view) => {
-    const [begin, end, step] = [0, 1, 2].map((index) => view.fixed(index)?.[0]);
-    // A vector of axes or positions that the picture does not change.
-    if (begin === undefined || end === undefined || step === undefined || step === 0) return undefined;
-    const length = Math.ceil((end - begin) / step);
-    return length > 0 && length <= 8
-      ? vector(Array.from({ length }, (_, at) => number(begin + at * step)))
-      : undefined;
+  Expand: (view) => {
+    const [from, shape] = [view.numbers(0), view.fixed(1)];
+    const [length] = shape ?? [];
+    if (from?.values.length !== 1 || shape?.length !== 1 || length === undefined || length > 64)
+      return undefined;
+    return vector(new Array<Extent>(length).fill(from.values[0] ?? number(0)));
   },
 };

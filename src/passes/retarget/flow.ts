@@ -38,6 +38,13 @@ export interface ScaledResize {
   readonly output: readonly Extent[];
 }
 
+/** Numbers that positions are computed with: sides of the grid may be among them. */
+export interface Factor {
+  readonly node: Node;
+  readonly index: number;
+  readonly values: readonly number[];
+}
+
 /** What rules see of a node. */
 export interface RuleView {
   readonly node: Node;
@@ -64,12 +71,15 @@ export type FlowRule = (view: RuleView) => readonly (readonly Extent[])[];
 export interface Flow {
   readonly leaves: readonly Leaf[];
   readonly resizes: readonly ScaledResize[];
+  readonly factors: readonly Factor[];
   /** Extents that are known to be what they are: the dimensions of the graph's inputs among them. */
   readonly tied: readonly Extent[];
   shapes(): Iterable<readonly Extent[]>;
   shapeOf(value: Value): readonly Extent[] | undefined;
 }
 
+/** A pair of sizes at most, for each corner of a box. */
+const mostFactors = 4;
 /** Longer vectors are no shapes. */
 const maxNumbers = 256;
 
@@ -84,6 +94,7 @@ export function followPicture(
   counting: ReadonlySet<Tensor>,
 ): Flow {
   const flow = new Flowing(extents, counting);
+  for (const input of graph.inputs) flow.content.add(input);
   for (const input of graph.inputs) {
     const shape = flow.fromType(input);
     if (shape === undefined) continue;
@@ -101,6 +112,7 @@ export function followPicture(
   return {
     leaves: [...flow.leaves.values()],
     resizes: flow.resizes,
+    factors: flow.factors,
     tied: [...flow.tied, ...graph.inputs.flatMap((input) => flow.shapes.get(input) ?? [])],
     shapes: () => flow.shapes.values(),
     shapeOf: (value) => flow.shapes.get(value),
@@ -113,8 +125,13 @@ class Flowing {
   readonly leaves = new Map<string, Leaf>();
   readonly resizes: ScaledResize[] = [];
   readonly tied: Extent[] = [];
+  readonly factors: Factor[] = [];
   readonly #numbers = new Map<Value, Numbers>();
   readonly #counting = new Set<Value>();
+  /** What depends on the inputs, not on their shapes alone. */
+  readonly content = new Set<Value>();
+  /** Sums over the grid. */
+  readonly #sums = new Set<Value>();
   readonly #checks: { readonly node: Node; readonly holds: () => boolean; readonly message: string }[] = [];
   /** Nodes that no rule follows: what they read must not depend on the picture. */
   readonly #opaque: { readonly node: Node; readonly reads: readonly Value[]; readonly reason: string }[] = [];
@@ -141,7 +158,22 @@ class Flowing {
     const output = node.outputs[0];
     if (data !== undefined && output != null) this.#numbers.set(output, data);
     if (output != null && counts(view)) this.#counting.add(output);
+    this.#noteContent(node, view);
     const rule = flowRules.get(node.op);
+    const branch = this.#branch(view);
+    if (branch !== undefined) {
+      for (const inner of branch.nodes()) this.follow(inner);
+      for (const [index, each] of node.outputs.entries()) {
+        const from = branch.outputs[index];
+        if (each === null || from === undefined) continue;
+        const tensor = constantTensor(from);
+        const shape = tensor?.shape.map(number) ?? this.shapes.get(from);
+        const numbers = tensor === undefined ? this.#numbers.get(from) : leafNumbers(from, tensor, number);
+        if (shape !== undefined) this.shapes.set(each, shape);
+        if (numbers !== undefined) this.#numbers.set(each, numbers);
+      }
+      return;
+    }
     try {
       if (rule === undefined) throw new CannotFollow('the operator has no rule');
       const shapes = rule(view);
@@ -173,6 +205,39 @@ class Flowing {
       this.extents.where = `node ${node.name} (${node.op})`;
       if (!holds()) throw fail('VC3204', { where: this.extents.where, found: message });
     }
+  }
+
+  /**
+   * Positions are computed from the sizes of the grid, and a mean as a sum over it: a number beside them may be such a
+   * size, which no shape tells.
+   */
+  #noteContent(node: Node, view: RuleView): void {
+    const inputs = node.inputs.flatMap((input) => (input === null ? [] : [input]));
+    const fromShape = node.op === 'Shape' || node.op === 'Size';
+    if (!fromShape && inputs.some((input) => this.content.has(input))) {
+      for (const output of node.outputs) if (output !== null) this.content.add(output);
+    }
+    if (node.op === 'ReduceSum') this.#sums.add(node.output);
+    if (!['Add', 'Div', 'Mod', 'Mul', 'Pow', 'Sub'].includes(node.op)) return;
+    for (const [index, input] of inputs.entries()) {
+      const values = constantNumbers(input);
+      const other = inputs[1 - index];
+      if (values === undefined || values.length > mostFactors || other === undefined) continue;
+      if (constantTensor(other) !== undefined || (this.content.has(other) && !this.#sums.has(other)))
+        continue;
+      // Shape arithmetic is followed by itself.
+      if (view.numbers(1 - index) === undefined) this.factors.push({ node, index, values });
+    }
+  }
+
+  /** The body that runs, whatever the picture's size is. */
+  #branch(view: RuleView): Graph | undefined {
+    const condition = view.node.op === 'If' ? view.numbers(0)?.values[0] : undefined;
+    const chosen = condition && this.extents.old(condition);
+    if (condition === undefined || chosen === undefined) return undefined;
+    view.check(() => this.extents.new(condition) === chosen, 'another branch of it would run');
+    const body = view.node.attributes.get(chosen !== 0 ? 'then_branch' : 'else_branch');
+    return body?.kind === 'graph' ? body.value : undefined;
   }
 
   #giveUp(node: Node, reason: string): void {
@@ -271,12 +336,16 @@ function dimExtent(dim: Dim, name: string): Extent {
 }
 
 /** Integers are what the picture may have a part in; floats (the side of a table as a root) are as they are. */
-function leafNumbers(value: Value, tensor: Tensor): Numbers | undefined {
+function leafNumbers(
+  value: Value,
+  tensor: Tensor,
+  integer: (value: number) => Extent = constantExtent,
+): Numbers | undefined {
   const float = tensor.dtype === 'float32';
   if (!(float || ['int64', 'int32', 'bool'].includes(tensor.dtype)) || tensor.shape.length > 1)
     return undefined;
   if ((tensor.shape[0] ?? 1) > maxNumbers) return undefined;
   const values = constantNumbers(value);
   const rank = tensor.shape.length === 0 ? 0 : 1;
-  return values && { rank, values: values.map(float ? number : constantExtent) };
+  return values && { rank, values: values.map(float ? number : integer) };
 }

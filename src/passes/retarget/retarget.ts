@@ -14,7 +14,9 @@ import { constantNumbers } from '../../rewrite/constants.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
 import { allNodes, applyRules } from '../../rewrite/driver.ts';
 import { inlineTensor, type Tensor } from '../../tensor/tensor.ts';
+import { constantBranches } from '../fold/branches.ts';
 import { constantNodes } from '../fold/constant-nodes.ts';
+import { sequenceFolds } from '../fold/sequences.ts';
 import {
   type Change,
   changedTensor,
@@ -30,6 +32,8 @@ import { tableSources } from './table-sources.ts';
 
 /** Splits of which the other reading is tried; each costs a walk over the graph. */
 const mostReadings = 16;
+
+const layers: ReadonlySet<string> = new Set(['MatMul', 'Gemm', 'Conv']);
 
 export interface Retargeted {
   /** Constants by what became of them. */
@@ -47,17 +51,19 @@ interface Plan {
 
 /**
  * Rewrites a graph for pictures of another size.
- * @throws VlmError VC3204 to VC3206 where that cannot be done with certainty; the graph is then as it was
+ * @throws VlmError VC3204 to VC3206 where that cannot be done with certainty
  */
 export async function retarget(model: Model, picture: PictureInput, to: Sizes): Promise<Retargeted> {
   const { graph } = model;
-  applyRules(graph, [constantNodes], inferNode);
+  applyRules(graph, [constantNodes, ...sequenceFolds, constantBranches], inferNode);
+  removeDeadCode(graph);
   inferCorrectedModel(model);
   const counting = await countingConstants([...graph.initializers()].map(({ initializer }) => initializer));
   const made = plan(graph, picture, to, counting);
   refuseOtherReadings(graph, picture, to, counting, made);
   const changing = new Set(made.changes.map(({ leaf }) => leaf));
-  const others = made.flow.leaves.filter((leaf) => !changing.has(leaf));
+  // Weights of layers are no tables.
+  const others = made.flow.leaves.filter((leaf) => !changing.has(leaf) && !layers.has(leaf.node.op));
   const sources = tableSources(new Map(others.map(({ value, tensor }) => [value.name, tensor])));
   const replacements: { readonly change: Change; readonly tensor: Tensor; readonly how: string }[] = [];
   for (const change of made.changes) {
