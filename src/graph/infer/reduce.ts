@@ -44,6 +44,13 @@ const layerNormalization: Rule = (cx) => {
   return [cx.type(0), statistics, statistics];
 };
 
+/** The output has the scale's type: x may be narrower. */
+const rmsNormalization: Rule = (cx) => {
+  const [type, ...statistics] = layerNormalization(cx);
+  const scaled = type?.kind === 'tensor' && cx.dtype(1) !== undefined;
+  return [scaled ? typed(cx.dtype(1), type.shape) : type, ...statistics];
+};
+
 /** The scale must broadcast to the axes that are normalized. */
 function checkScale(cx: RuleContext, index: number, axis: number): void {
   const [shape, scale] = [cx.shape(0), cx.shape(index)];
@@ -111,8 +118,8 @@ export const reduceRules: readonly (readonly [string, Rule])[] = [
   ['ArgMax', arg],
   ['ArgMin', arg],
   ['LayerNormalization', layerNormalization],
-  ['RMSNormalization', layerNormalization],
-  ['SimplifiedLayerNormalization', layerNormalization],
+  ['RMSNormalization', rmsNormalization],
+  ['SimplifiedLayerNormalization', rmsNormalization],
   ['com.microsoft::SkipLayerNormalization', skipNormalization],
   ['com.microsoft::SkipSimplifiedLayerNormalization', skipNormalization],
   ['Constant', constant],

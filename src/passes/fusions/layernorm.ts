@@ -34,7 +34,9 @@ const options = z.strictObject(targetOption);
 type Name = 'x' | 'mean' | 'variance' | 'epsilon';
 
 const average = mean(any('x'), 'mean');
-const centered = op('Sub', [any('x'), average]);
+const narrow = op('Sub', [any('x'), average]);
+/** Exporters of float16 graphs compute the rest in a wider type. */
+const centered = either<'x' | 'mean'>(narrow, op<'x' | 'mean'>('Cast', [narrow]));
 const difference = op('Sub', [mean(square(any('x')), 'variance'), square(average)]);
 const variance: ValuePattern<Name> = either<Name>(
   mean<Name>(square(centered), 'variance'),

@@ -59,6 +59,7 @@ export function affineRules(operators: readonly string[], platform: Platform): r
     });
   return [
     narrowed(unscaled, platform),
+    castBack(operators),
     around('Mul', several, 'scale-inside'),
     ...(operators.includes('LayerNormalization') ? [around('Add', scaled, 'bias-inside')] : []),
   ];
@@ -100,6 +101,29 @@ function narrowed(unscaled: OpPattern<'x' | 'ones' | 'norm'>, { targets, opset }
     },
   });
 }
+
+/** A norm of a type that is cast to a wider one and back. */
+function castBack(operators: readonly string[]): Rule {
+  const wide = op<'norm'>('Cast', [op<'norm'>(operators, [any(), any()], { as: 'norm', rest: true })]);
+  return rule({
+    name: 'cast-back',
+    pattern: op<'norm'>('Cast', [wide]),
+    refine: (match) => {
+      const [norm, { output }] = [match.value('norm'), match.root];
+      const [from, between] = [dtypeOf(norm), dtypeOf(match.nodes[1]?.output ?? norm)];
+      const exact = from !== undefined && between !== undefined && wider[from]?.includes(between) === true;
+      return exact && dtypeOf(output) === from ? { norm, output } : `it is not cast to a wider type and back`;
+    },
+    rewrite: ({ norm, output }, rewriter) => rewriter.replace(output, norm),
+  });
+}
+
+/** Types that hold every number of a type. */
+export const wider: Readonly<Record<string, readonly string[]>> = {
+  float16: ['float32', 'float64'],
+  bfloat16: ['float32', 'float64'],
+  float32: ['float64'],
+};
 
 /**
  * A factor or summand of a norm's output as the operator takes it: one number per element of the normalized axes, a

@@ -24,7 +24,7 @@ import {
 } from '../../rewrite/pattern.ts';
 import type { Rewriter } from '../../rewrite/rewriter.ts';
 import type { Target } from '../../targets/target.ts';
-import { type DType, elementCount, isFloat } from '../../tensor/dtype.ts';
+import { codeOfDType, type DType, elementCount, isFloat } from '../../tensor/dtype.ts';
 import { inlineTensor, type Tensor } from '../../tensor/tensor.ts';
 
 /** Where the result has to run. */
@@ -114,7 +114,10 @@ function meanAxes(node: Node, rank: number): readonly number[] | undefined {
   return [...new Set(axes)].sort((a, b) => a - b);
 }
 
-/** The operator over the last axes of x, between Transposes where other axes are normalized. */
+/**
+ * The operator over the last axes of x, between Transposes where other axes are normalized; in the type of x, cast to
+ * that of the output where it is another.
+ */
 export function writeNorm(rewriter: Rewriter, opType: string, norm: Norm): Value {
   const { x, dtype, rank, axes, sizes, epsilon, output } = norm;
   const kept = [...Array(rank).keys()].filter((axis) => !axes.includes(axis));
@@ -126,7 +129,11 @@ export function writeNorm(rewriter: Rewriter, opType: string, norm: Norm): Value
     attributes: { axis: -axes.length, epsilon: float(epsilon), stash_type: 1 },
   });
   const back = perm.map((_, axis) => perm.indexOf(axis));
-  return moves ? rewriter.op('Transpose', [normed], { attributes: { perm: back } }) : normed;
+  const placed = moves ? rewriter.op('Transpose', [normed], { attributes: { perm: back } }) : normed;
+  const wanted = dtypeOf(output) ?? dtype;
+  return wanted === dtype
+    ? placed
+    : rewriter.op('Cast', [placed], { attributes: { to: codeOfDType(wanted) } });
 }
 
 /** The bit pattern of 1, as little-endian bytes. */

@@ -10,13 +10,23 @@ import { beforeRounding } from '../../rewrite/constants.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
 import { applyRules } from '../../rewrite/driver.ts';
 import { any, product } from '../../rewrite/pattern.ts';
-import type { Rule } from '../../rewrite/rule.ts';
+import { nodeRule, type Rule } from '../../rewrite/rule.ts';
 import { noKernel } from '../../targets/target.ts';
+import { codeOfDType } from '../../tensor/dtype.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
 import { type Kept, mark, meaningRule, noteKept } from './meaning.ts';
-import { inverseDeviations, mean, opsetOf, type Platform, readNorm, square, writeNorm } from './norm.ts';
-import { affineRules } from './norm-affine.ts';
+import {
+  dtypeOf,
+  inverseDeviations,
+  mean,
+  opsetOf,
+  type Platform,
+  readNorm,
+  square,
+  writeNorm,
+} from './norm.ts';
+import { affineRules, wider } from './norm-affine.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 
 const standard = 'RMSNormalization';
@@ -33,7 +43,7 @@ export const fuseRmsNorm: Pass<z.infer<typeof options>> = {
     const platform = { targets: targetsFor(given, cx), opset: opsetOf(model) };
     const report = applyRules(
       model.graph,
-      [...spelled(platform, kept), ...affineRules([standard, simplified], platform)],
+      [...spelled(platform, kept), oneType, ...affineRules([standard, simplified], platform)],
       inferNode,
     );
     if (report.changed) removeDeadCode(model.graph);
@@ -61,6 +71,25 @@ function spelled(platform: Platform, kept: Kept): readonly Rule[] {
     }),
   );
 }
+
+/** x narrower than the scale, which no kernel takes: x in the scale's type. */
+const oneType = nodeRule({
+  name: 'one-type',
+  roots: [standard, simplified],
+  inspect: (node) => {
+    const [x, scale] = [node.input(0), node.input(1)];
+    const to = scale === undefined ? undefined : dtypeOf(scale);
+    if (x === undefined || scale === undefined || to === undefined) return 'the types are not known';
+    if (wider[dtypeOf(x) ?? '']?.includes(to) !== true) return 'x is not narrower than the scale';
+    if (node.outputs.length > 1) return 'its statistics are read';
+    return { node, x, scale, to };
+  },
+  rewrite: ({ node, x, scale, to }, rewriter) => {
+    const widened = rewriter.op('Cast', [x], { attributes: { to: codeOfDType(to) } });
+    const attributes = Object.fromEntries(node.attributes);
+    rewriter.replace(node.output, rewriter.op(node.op, [widened, scale], { attributes }));
+  },
+});
 
 /** The operator that every target runs; else why there is none. */
 function operatorFor(

@@ -175,6 +175,19 @@ describe('float16', () => {
     expect(error).toBeLessThan(2e-3);
   });
 
+  it('centered in float16, divided in float64, is one operator', async () => {
+    const make: Make = (b, x) => {
+      const narrow = cast(b, x, 'float16');
+      const c = cast(b, sub(b, narrow, mean(b, narrow)), 'float64');
+      const two = cast(b, b.scalar(2), 'float64');
+      const variance = add(b, mean(b, pow(b, c, two)), cast(b, b.scalar(epsilon), 'float64'));
+      return cast(b, cast(b, div(b, c, root(b, variance)), 'float16'), 'float32');
+    };
+    const { ops, error } = await fuse('fold,fuse-layernorm', make);
+    expect(ops).toEqual(['Cast', 'LayerNormalization', 'Cast']);
+    expect(error).toBeLessThan(5e-3);
+  });
+
   it('all through is found with the constants as rounded', async () => {
     const make: Make = (b, x) => {
       const narrow = cast(b, x, 'float16');

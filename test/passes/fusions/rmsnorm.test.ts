@@ -2,9 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../src/graph/builder.ts';
 import { printModel } from '../../../src/graph/print.ts';
+import { tensorType } from '../../../src/graph/types.ts';
 import type { Value } from '../../../src/graph/value.ts';
 import { census } from '../../../src/passes/census.ts';
-import { runPasses } from '../run-pass.ts';
+import { randomInput } from '../../support/run-model.ts';
+import { difference, runPasses } from '../run-pass.ts';
 import { add, cast, div, fuse, half, type Make, mean, modelOf, mul, pow, sub, vector } from './spelled.ts';
 
 const simplified = 'SimplifiedLayerNormalization';
@@ -70,6 +72,21 @@ describe('spellings that become one operator', () => {
     expect(await opsAt(23, 'fuse-rmsnorm')).toEqual(['RMSNormalization']);
     expect(await opsAt(22, 'fuse-rmsnorm')).toEqual([simplified]);
     expect(await opsAt(23, 'fuse-rmsnorm{target=generic}')).toEqual(['RMSNormalization']);
+  });
+
+  it('runs where the scale is wider than x, as exporters write it', async () => {
+    const make: Make = (b, x) =>
+      b.op(simplified, [cast(b, x, 'float16'), vector(b, 1)], { attributes: { axis: -1 } });
+    const model = modelOf(make);
+    expect(model.graph.outputs[0]?.type).toEqual(tensorType('float32', ['batch', 5, 8]));
+    await runPasses(model, 'fuse-rmsnorm');
+    expect([...model.graph.nodes()].map((node) => node.op)).toEqual(['Cast', 'Cast', simplified]);
+    const plain = modelOf((b, x) =>
+      b.op(simplified, [cast(b, cast(b, x, 'float16'), 'float32'), vector(b, 1)], {
+        attributes: { axis: -1 },
+      }),
+    );
+    expect(await difference(model, plain, { x: randomInput([2, 5, 8], 1) })).toBe(0);
   });
 
   it('stays spelled out, and is counted, where a target has neither', async () => {
