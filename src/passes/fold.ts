@@ -15,6 +15,7 @@ import { broadcastFolds } from './fold/broadcasts.ts';
 import { constantNodes } from './fold/constant-nodes.ts';
 import { evaluateClosed } from './fold/evaluate-closed.ts';
 import { identities } from './fold/identities.ts';
+import { knownPlaces } from './fold/known-places.ts';
 import { knownShapes } from './fold/known-shapes.ts';
 import { linearFolds } from './fold/linear.ts';
 import { readParameters } from './fold/read-parameters.ts';
@@ -52,6 +53,7 @@ export const fold: Pass<Options> = {
         ...layoutFolds,
         ...weightFolds,
         ...knownShapes(integers),
+        ...knownPlaces(integers),
         ...linearFolds,
         ...broadcastFolds,
         ...sequenceFolds,

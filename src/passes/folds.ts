@@ -22,6 +22,11 @@ function* before(node: Node, kinds: ReadonlySet<string>): Generator<Value> {
   }
 }
 
+/** The first input of a node, and that value before operators that only gave it another shape. */
+export function beforeRelabelling(node: Node): Iterable<Value> {
+  return before(node, relabelling);
+}
+
 const keptOrder = bypass('transpose-of-nothing', ['Transpose'], (node) => {
   const perm = node.ints('perm');
   if (perm === undefined || perm.some((axis, index) => axis !== index)) return 'the order changes';

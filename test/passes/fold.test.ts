@@ -35,7 +35,7 @@ const cases: readonly (readonly [string, Make, readonly string[]])[] = [
   ],
   [
     'Transpose twice is one',
-    (b, x) => b.op('Neg', [transpose(b, transpose(b, x, [1, 2, 0]), [1, 2, 0])]),
+    (b, x) => b.op('Neg', [transpose(b, transpose(b, x, [1, 2, 0]), [1, 0, 2])]),
     ['Transpose', 'Neg'],
   ],
   [
