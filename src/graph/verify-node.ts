@@ -41,8 +41,11 @@ export function verifyNode(node: Node, version: number, report: Report): void {
         min === max ? `${min}` : max === Number.POSITIVE_INFINITY ? `${min} or more` : `${min} to ${max}`;
       report('VC3004', { where, found: `${values.length} ${what}`, expected });
     }
-    for (const [index, parameter] of parameters.entries()) {
-      if (parameter.mark === 'single' && values[index] === null) {
+    for (const [index, value] of values.entries()) {
+      const parameter = parameters[Math.min(index, parameters.length - 1)];
+      // Of an open list of outputs, those that nobody asked for may be left out.
+      const needed = parameter?.mark === 'single' || (parameter?.mark === 'variadic' && what === 'inputs');
+      if (parameter !== undefined && needed && value === null) {
         report('VC3004', {
           where,
           found: `${parameter.name} of its ${what} is left out`,

@@ -1,7 +1,7 @@
 /**
  * Damaged files: 25,000 flips, cuts and splices of valid ones. Each is read, or refused with a code; nothing else is
  * thrown, and memory stays bounded. What still is a model goes through the verifier and inference, a part of it
- * through the passes that compute on constants.
+ * through the default passes.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -13,6 +13,7 @@ import { openSafetensors } from '../../src/formats/safetensors/read.ts';
 import { cloneModel } from '../../src/graph/clone.ts';
 import { printModel } from '../../src/graph/print.ts';
 import { problemsOf, verifyAndInfer } from '../../src/graph/verify.ts';
+import { optimizePasses } from '../../src/pipeline/optimize-passes.ts';
 import { VlmError } from '../../src/report/diagnostics.ts';
 import { memorySource } from '../../src/tensor/byte-source.ts';
 import { fixtures } from '../golden-folders.ts';
@@ -107,7 +108,7 @@ async function damageModels(
         counts.sound += 1;
         if (counts.sound % foldEvery !== 0) return;
         counts.folded += 1;
-        await runPasses(model, 'inline-functions,upgrade-opset,fold,dead-code');
+        await runPasses(model, optimizePasses);
       } finally {
         await files.close();
       }

@@ -90,6 +90,22 @@ describe('operators', () => {
     expect(codes(single(spec, opset))).toEqual([code]);
   });
 
+  test('inputs of an open list are all there, outputs need not be', () => {
+    const concat = modelOf((graph) => {
+      const x = graph.addInput('x', f32(2));
+      const node = graph.addNode({ op: 'Concat', inputs: [null, x], attributes: { axis: 0 } });
+      graph.setOutputs([node.output]);
+    });
+    expect(codes(concat)).toEqual(['VC3004']);
+    const split = modelOf((graph) => {
+      const x = graph.addInput('x', f32(2));
+      const attributes = { num_outputs: 2 };
+      const node = graph.addNode({ op: 'Split', inputs: [x], outputs: [null, {}], attributes });
+      graph.setOutputs(node.outputs.slice(1).flatMap((output) => output ?? []));
+    });
+    expect(codes(split)).toEqual([]);
+  });
+
   test('what is right passes', () => {
     expect(codes(single({ op: 'Gelu' }))).toEqual([]);
     expect(codes(single({ op: 'Elu', attributes: { alpha: float(1) } }))).toEqual([]);
