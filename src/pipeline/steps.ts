@@ -64,6 +64,19 @@ export function chooseSteps(
   );
 }
 
+/**
+ * What is recognised in the graphs of our own architectures, from small to large. Layer norms are one operator in them
+ * already; projections stay apart, since checks and reports know weights by the names that the checkpoint has.
+ */
+const fusions: readonly string[] = [
+  'fuse-rmsnorm',
+  'fuse-gelu',
+  'fuse-silu',
+  'fuse-rotary',
+  'fuse-attention',
+  'fuse-skip-norm',
+];
+
 function defaultSteps(
   component: Component,
   built: BuiltModel,
@@ -79,8 +92,9 @@ function defaultSteps(
   }
   if (options.lora === 'merge' && hasBranches(component.model)) steps.push(step('merge-lora'));
   // A plan reads headers only, and the check replaces weights by their names.
-  steps.push(step('fold', { weights: false }), step('dead-code'), step('fuse-attention'));
-  steps.push(...precisionSteps(precision, options), step('dead-code'));
+  steps.push(step('fold', { weights: false }), step('dead-code'), ...fusions.map((name) => step(name)));
+  // A bias goes into a quantized product first, which costs nothing there.
+  steps.push(...precisionSteps(precision, options), step('fuse-bias'), step('dead-code'));
   return steps;
 }
 

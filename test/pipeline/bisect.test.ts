@@ -165,7 +165,7 @@ describe('bisect', () => {
     });
     const options = { source, checkpoint, component: 'vision' };
     const { components } = await bisect(options, { cwd: folder });
-    expect(components[0]?.passes.at(-1)?.pass).toBe('int4{block=64}');
+    expect(components[0]?.passes.map(({ pass }) => pass)).toContain('int4{block=64}');
     await expect(bisect({ ...options, blockSize: 32 })).rejects.toMatchObject({ code: 'VC4002' });
     await expect(bisect({ ...options, source: folder })).rejects.toMatchObject({ code: 'VC4011' });
     const other = goldenCase('monkey/tiny-896').checkpoint;
