@@ -11,6 +11,7 @@ import type { Value } from '../../src/graph/value.ts';
 import { census } from '../../src/passes/census.ts';
 import { float32Value, int64Value } from '../../src/runtime/values.ts';
 import { targets } from '../../src/targets/registry.ts';
+import { inlineTensor } from '../../src/tensor/tensor.ts';
 import { buildModel, randomInput, runModel } from '../support/run-model.ts';
 import { countOps, difference, type Feeds, runPasses } from './run-pass.ts';
 
@@ -160,6 +161,107 @@ describe('what is not fused, and why', () => {
     expect(record.notes).toEqual([
       'attention at 1 places, first MatMul_1, is not fused: Add makes more scores than the product gives',
     ]);
+    expect(found(model)).toBe(1);
+  });
+
+  interface Parts {
+    readonly q: Value;
+    readonly scores: Value;
+    readonly v: Value;
+  }
+  /** softmax(scores) · v with something else on the way. */
+  const spelled = (
+    scores: (b: GraphBuilder, parts: Parts) => Value,
+    weights: (b: GraphBuilder, weights: Value) => Value = (_, value) => value,
+  ): Model =>
+    buildModel((b) => {
+      const [q, v] = [
+        b.input('q', tensorType('float32', [2, heads, 5, headDim])),
+        b.input('v', tensorType('float32', [2, heads, 5, headDim])),
+      ];
+      const keys = b.op('Transpose', [v], { attributes: { perm: [0, 1, 3, 2] } });
+      const parts = { q, scores: b.op('MatMul', [q, keys]), v };
+      b.output('y', b.op('MatMul', [weights(b, b.op('Softmax', [scores(b, parts)])), v]));
+    });
+  const rounded = (b: GraphBuilder, value: Value): Value => {
+    const step = [b.scalar(0.01), b.weight('zero', inlineTensor('uint8', [], Uint8Array.of(128)))];
+    return b.op('DequantizeLinear', [b.op('QuantizeLinear', [value, ...step]), ...step]);
+  };
+  const condition = (b: GraphBuilder): Value => b.input('seen', tensorType('bool', [5, 5]));
+
+  it.each<readonly [string, Model]>([
+    [
+      'its scores are capped by tanh',
+      spelled((b, { scores }) => b.op('Mul', [b.op('Tanh', [scores]), b.scalar(50)])),
+    ],
+    ['its scores are quantized', spelled((b, { scores }) => rounded(b, scores))],
+    [
+      'its weights are quantized',
+      spelled(
+        (_, { scores }) => scores,
+        (b, weights) => rounded(b, weights),
+      ),
+    ],
+    [
+      'its weights are multiplied after the Softmax',
+      spelled(
+        (_, { scores }) => scores,
+        (b, weights) => b.op('Mul', [weights, b.input('gate', tensorType('float32', [5, 5]))]),
+      ),
+    ],
+    [
+      'its scores are masked by -100, which others may reach',
+      spelled((b, { scores }) => b.op('Where', [condition(b), scores, b.scalar(-100)])),
+    ],
+  ])('%s: it is known, and stays', async (reason, model) => {
+    const nodes = [...model.graph.nodes()].map(({ op }) => op);
+    const { record } = await runPasses(model, 'fuse-attention');
+    expect(record.stats).toEqual({ attention: 0, caches: 0, plain: 1 });
+    expect(record.notes).toEqual([`attention at 1 places, first MatMul_1, is not fused: ${reason}`]);
+    expect([...model.graph.nodes()].map(({ op }) => op)).toEqual(nodes);
+    expect(found(model)).toBe(1);
+  });
+
+  it('scores that another node reads, too', async () => {
+    const model = spelled((b, { scores }) => {
+      b.output('seen', b.op('Neg', [scores]));
+      return scores;
+    });
+    const { record } = await runPasses(model, 'fuse-attention');
+    expect(record.notes[0]).toMatch(/ is also read by Neg/);
+    expect([record.stats.attention, found(model)]).toEqual([0, 1]);
+  });
+
+  it('a row of NaN that counts as something else than zeros', async () => {
+    const model = spelled(
+      (_, { scores }) => scores,
+      (b, weights) => b.op('Where', [b.op('IsNaN', [weights]), b.scalar(1), weights]),
+    );
+    expect((await runPasses(model, 'fuse-attention')).record.stats.attention).toBe(0);
+  });
+
+  it('a router: its scores are those of a projection', async () => {
+    const model = spelled((b, { q }) =>
+      b.op('MatMul', [
+        q,
+        b.weight('router', inlineTensor('float32', [headDim, 5], new Uint8Array(headDim * 20))),
+      ]),
+    );
+    const { record } = await runPasses(model, 'fuse-attention');
+    expect(record.changed).toBe(false);
+    expect(record.notes[0]).toMatch(/comes from no product of queries and keys/);
+    expect(found(model)).toBe(0);
+  });
+
+  it('queries that the product broadcasts over a batch', async () => {
+    const model = buildModel((b) => {
+      const q = b.input('q', tensorType('float32', [1, heads, 5, headDim]));
+      const k = b.input('k', tensorType('float32', ['batch', heads, 5, headDim]));
+      const keys = b.op('Transpose', [k], { attributes: { perm: [0, 1, 3, 2] } });
+      b.output('y', b.op('MatMul', [b.op('Softmax', [b.op('MatMul', [q, keys])]), k]));
+    });
+    const { record } = await runPasses(model, 'fuse-attention');
+    expect(record.notes[0]).toMatch(/its batches may differ: 1 and batch/);
     expect(found(model)).toBe(1);
   });
 

@@ -17,8 +17,8 @@ export function deviation(
     sum += value;
     squares += value * value;
     const error = Math.abs((found[i] ?? Number.NaN) - value);
-    // NaN must not pass as small.
-    if (!(error <= worst)) worst = error;
+    // NaN must not pass as small, nor be forgotten at the next element.
+    if (!(error <= worst) && !Number.isNaN(worst)) worst = error;
   }
   if (count < 2) throw new Error('nothing to compare');
   const std = Math.sqrt(squares / count - (sum / count) ** 2);

@@ -13,7 +13,7 @@ import { tensorType } from '../../../graph/types.ts';
 import type { Value } from '../../../graph/value.ts';
 import type { Rewriter } from '../../../rewrite/rewriter.ts';
 import type { DType } from '../../../tensor/dtype.ts';
-import { dimsOf, type Extent, matrixSwap, permOf, reshaped, transposed } from './layout.ts';
+import { dimsOf, type Extent, matrixSwap, permOf, reshaped, swapHeads, transposed } from './layout.ts';
 import { arrangement, buildBias, scaleOf } from './mask.ts';
 import type { Attention } from './match.ts';
 import type { Operand } from './operands.ts';
@@ -99,5 +99,13 @@ function asProduct(rewriter: Rewriter, attended: Value, { root, heads, turned }:
   }
   if (heads !== undefined && dims.length === 4) return matrices;
   const lead = dims.slice(0, -2).map((dim): Extent => (typeof dim === 'number' ? dim : 'rest'));
-  return reshaped(rewriter, matrices, [...lead, { axis: 2 }, { axis: 3 }]);
+  if (heads === undefined || dims.length === 3 || turned) {
+    return reshaped(rewriter, matrices, [...lead, { axis: 2 }, { axis: 3 }]);
+  }
+  // By slots first, as the operator gives them, so that readers that want them so find nothing to undo.
+  const bySlots = transposed(rewriter, matrices, swapHeads);
+  const apart = reshaped(rewriter, bySlots, [...lead.slice(0, -1), { axis: 1 }, heads, { axis: 3 }]);
+  const rank = dims.length;
+  const back = dims.map((_, axis) => (axis === rank - 3 ? rank - 2 : axis === rank - 2 ? rank - 3 : axis));
+  return transposed(rewriter, apart, back);
 }

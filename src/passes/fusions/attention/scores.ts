@@ -7,7 +7,7 @@ import { sameDim } from '../../../graph/infer/dims.ts';
 import type { Node } from '../../../graph/node.ts';
 import type { Dim } from '../../../graph/types.ts';
 import type { Value } from '../../../graph/value.ts';
-import { constantScalar, constantTensor } from '../../../rewrite/constants.ts';
+import { constantNumbers, constantScalar, constantTensor } from '../../../rewrite/constants.ts';
 import { isFloat } from '../../../tensor/dtype.ts';
 import { dimsOf } from './layout.ts';
 
@@ -156,12 +156,22 @@ function selected(node: Node): Scores | undefined {
   const [condition, lead] = [node.input(0), leadOf(node.output)];
   if (condition === undefined || lead === undefined) return undefined;
   for (const side of [1, 2]) {
-    const fill = constantScalar(node.input(3 - side));
-    if (fill === undefined || fill > maskedBelow) continue;
+    const fill = uniform(node.input(3 - side));
+    if (fill === undefined) continue;
     const scores = through(node, { kind: 'select', condition, keep: side === 1, fill, lead }, side);
-    if (scores !== undefined) return notWider(scores, node, side);
+    if (scores === undefined) continue;
+    return fill > maskedBelow
+      ? { ...scores, plain: `its scores are masked by ${fill}, which others may reach` }
+      : notWider(scores, node, side);
   }
   return undefined;
+}
+
+/** The number that all elements are. */
+function uniform(value: Value | undefined): number | undefined {
+  if (value?.producer?.op === 'Expand') return uniform(value.producer.input(0));
+  const numbers = constantNumbers(value);
+  return numbers?.every((number) => number === numbers[0]) === true ? numbers[0] : undefined;
 }
 
 /** A reshape that leaves the matrices [S, T] as they are. */

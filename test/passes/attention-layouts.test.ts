@@ -1,0 +1,376 @@
+/** Operands of attention in the layouts of exporters: merged and split axes, shared heads, caches, the standard operator. */
+import { describe, expect, it } from 'vitest';
+import { float } from '../../src/graph/attribute.ts';
+import type { GraphBuilder } from '../../src/graph/builder.ts';
+import type { Model } from '../../src/graph/model.ts';
+import { type Dim, tensorType } from '../../src/graph/types.ts';
+import type { Value } from '../../src/graph/value.ts';
+import { float32Value, type RunTensor } from '../../src/runtime/values.ts';
+import { onnxruntimeCpu } from '../../src/targets/onnxruntime-cpu.ts';
+import { buildModel, randomInput } from '../support/run-model.ts';
+import { countOps, difference, type Feeds, runPasses } from './run-pass.ts';
+
+/** N sequences, h heads of size d (values: e), S queries, T keys. */
+const [N, h, S, T, d, e] = [2, 4, 5, 7, 8, 6];
+const mha = 'com.microsoft::MultiHeadAttention';
+const perm = (order: readonly number[]) => ({ attributes: { perm: order } });
+
+function modelOf(
+  body: (b: GraphBuilder, input: (name: string, shape: readonly Dim[]) => Value) => void,
+): Model {
+  const model = buildModel((b) => body(b, (name, shape) => b.input(name, tensorType('float32', shape))));
+  model.opsetImports.set('com.microsoft', 1);
+  model.opsetImports.set('', 23);
+  return model;
+}
+
+const weigh = (b: GraphBuilder, scores: Value): Value => b.op('Softmax', [scores]);
+
+interface Expected {
+  readonly caches?: number;
+  /** Nodes of the result by operator, the attention itself left out. */
+  readonly beside?: Readonly<Record<string, number>>;
+}
+
+async function expectFused(
+  make: () => Model,
+  feeds: Feeds,
+  { caches = 0, beside }: Expected = {},
+): Promise<Model> {
+  const model = make();
+  const { record } = await runPasses(model, 'fuse-attention');
+  expect(record.notes).toEqual([]);
+  expect(record.stats).toEqual({ attention: 1, caches });
+  expect([countOps(model, 'Softmax'), countOps(model, mha), countOps(model, 'Attention')]).toEqual([0, 1, 0]);
+  expect(await difference(model, make(), feeds)).toBeLessThan(2e-6);
+  if (beside !== undefined) {
+    const others = [...model.graph.nodes()].map(({ op }) => op).filter((op) => op !== mha);
+    expect(Object.fromEntries(others.map((op) => [op, countOps(model, op)]))).toEqual(beside);
+  }
+  return model;
+}
+
+describe('operands', () => {
+  it('keys that are turned round in one step', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const part = (name: string, slots: string, order: readonly number[], size = d): Value =>
+          b.op(
+            'Transpose',
+            [b.op('Reshape', [input(name, ['N', slots, h * size]), b.int64([0, 0, h, size])])],
+            perm(order),
+          );
+        const scores = b.op('MatMul', [part('q', 'S', [0, 2, 1, 3]), part('k', 'T', [0, 2, 3, 1])]);
+        const y = b.op('MatMul', [weigh(b, scores), part('v', 'T', [0, 2, 1, 3], e)]);
+        b.output('y', b.op('Reshape', [b.op('Transpose', [y], perm([0, 2, 1, 3])), b.int64([0, 0, h * e])]));
+      });
+    const feeds = {
+      q: randomInput([N, S, h * d], 1, 0.5),
+      k: randomInput([N, T, h * d], 2, 0.5),
+      v: randomInput([N, T, h * e], 3),
+    };
+    await expectFused(make, feeds, { beside: {} });
+  });
+
+  const split: Feeds = {
+    q: randomInput([N, h, S, d], 1, 0.5),
+    k: randomInput([N, h, T, d], 2, 0.5),
+    v: randomInput([N, h, T, d], 3),
+  };
+
+  it('keys that go through three axes on their way', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const [q, k, v] = [
+          input('q', ['N', h, 'S', d]),
+          input('k', ['N', h, 'T', d]),
+          input('v', ['N', h, 'T', d]),
+        ];
+        const flat = b.op('Reshape', [
+          k,
+          b.op('Concat', [b.int64([-1]), b.op('Shape', [k], { attributes: { start: 2 } })], {
+            attributes: { axis: 0 },
+          }),
+        ]);
+        const turned = b.op('Transpose', [flat], perm([0, 2, 1]));
+        const shape = b.op(
+          'Concat',
+          [b.int64([-1, h, d]), b.op('Shape', [k], { attributes: { start: 2, end: 3 } })],
+          { attributes: { axis: 0 } },
+        );
+        const scores = b.op('MatMul', [q, b.op('Reshape', [turned, shape])]);
+        b.output('y', b.op('MatMul', [weigh(b, scores), v]));
+      });
+    // Keys and values stand by heads: they are read so, and only queries and the result change places.
+    await expectFused(make, split, { beside: { Reshape: 2, Transpose: 2 } });
+  });
+
+  it('heads merged into the batch, with a mask over both in between', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const flat = (name: string, slots: number): Value =>
+          b.op('Reshape', [input(name, [N, h, slots, d]), b.int64([N * h, slots, d])]);
+        const scores = b.op('MatMul', [flat('q', S), b.op('Transpose', [flat('k', T)], perm([0, 2, 1]))]);
+        const apart = b.op('Reshape', [scores, b.int64([N, h, S, T])]);
+        const masked = b.op('Add', [apart, input('mask', [N, 1, S, T])]);
+        const weights = weigh(b, b.op('Reshape', [masked, b.int64([N * h, S, T])]));
+        const y = b.op('Reshape', [b.op('MatMul', [weights, flat('v', T)]), b.int64([N, h, S, d])]);
+        b.output('y', b.op('Reshape', [b.op('Transpose', [y], perm([0, 2, 1, 3])), b.int64([N, S, h * d])]));
+      });
+    await expectFused(make, { ...split, mask: randomInput([N, 1, S, T], 4) });
+  });
+
+  it('no heads at all', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const [q, k, v] = [input('q', ['M', 'S', d]), input('k', ['M', 'T', d]), input('v', ['M', 'T', e])];
+        const scores = b.op('MatMul', [q, b.op('Transpose', [k], perm([0, 2, 1]))]);
+        const masked = b.op('Add', [scores, input('mask', ['M', 'S', 'T'])]);
+        b.output('y', b.op('MatMul', [weigh(b, masked), v]));
+      });
+    const feeds = {
+      q: randomInput([3, S, d], 1, 0.5),
+      k: randomInput([3, T, d], 2, 0.5),
+      v: randomInput([3, T, e], 3),
+      mask: randomInput([3, S, T], 4),
+    };
+    await expectFused(make, feeds);
+  });
+
+  it('two axes', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const [q, k, v] = [input('q', ['S', d]), input('k', ['T', d]), input('v', ['T', e])];
+        b.output(
+          'y',
+          b.op('MatMul', [weigh(b, b.op('MatMul', [q, b.op('Transpose', [k], perm([1, 0]))])), v]),
+        );
+      });
+    await expectFused(make, {
+      q: randomInput([S, d], 1),
+      k: randomInput([T, d], 2, 0.5),
+      v: randomInput([T, e], 3),
+    });
+  });
+
+  it('windows: masks of each window and each head', async () => {
+    const [images, windows] = [2, 3];
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const part = (name: string, order: readonly number[]): Value =>
+          b.op(
+            'Transpose',
+            [b.op('Reshape', [input(name, ['W', S, h * d]), b.int64([0, 0, h, d])])],
+            perm(order),
+          );
+        const scores = b.op('MatMul', [part('q', [0, 2, 1, 3]), part('k', [0, 2, 3, 1])]);
+        const relative = b.op('Add', [scores, input('relative', [1, h, S, S])]);
+        const apart = b.op('Reshape', [relative, b.int64([-1, windows, h, S, S])]);
+        const masked = b.op('Add', [apart, input('mask', [1, windows, 1, S, S])]);
+        const weights = weigh(b, b.op('Reshape', [masked, b.int64([-1, h, S, S])]));
+        b.output('y', b.op('MatMul', [weights, part('v', [0, 2, 1, 3])]));
+      });
+    const wide = [images * windows, S, h * d];
+    await expectFused(make, {
+      q: randomInput(wide, 1, 0.5),
+      k: randomInput(wide, 2, 0.5),
+      v: randomInput(wide, 3),
+      relative: randomInput([1, h, S, S], 4),
+      mask: randomInput([1, windows, 1, S, S], 5, 3),
+    });
+  });
+
+  it('five axes, the heads behind the windows', async () => {
+    const shape = [N, 3, S, h * d];
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const part = (name: string, order: readonly number[]): Value =>
+          b.op('Transpose', [b.op('Reshape', [input(name, shape), b.int64([0, 0, 0, h, d])])], perm(order));
+        const scores = b.op('MatMul', [part('q', [0, 1, 3, 2, 4]), part('k', [0, 1, 3, 4, 2])]);
+        const y = b.op('MatMul', [weigh(b, scores), part('v', [0, 1, 3, 2, 4])]);
+        b.output(
+          'y',
+          b.op('Reshape', [b.op('Transpose', [y], perm([0, 1, 3, 2, 4])), b.int64([0, 0, 0, h * d])]),
+        );
+      });
+    const feeds = { q: randomInput(shape, 1, 0.5), k: randomInput(shape, 2, 0.5), v: randomInput(shape, 3) };
+    const model = await expectFused(make, feeds);
+    expect(countOps(model, 'Transpose')).toBe(0);
+  });
+
+  it('values on the left of transposed weights', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const [q, k, v] = [
+          input('q', ['N', h, d, 'S']),
+          input('k', ['N', h, d, 'S']),
+          input('v', ['N', h, e, 'S']),
+        ];
+        const weights = weigh(b, b.op('MatMul', [b.op('Transpose', [q], perm([0, 1, 3, 2])), k]));
+        b.output('y', b.op('MatMul', [v, b.op('Transpose', [weights], perm([0, 1, 3, 2]))]));
+      });
+    await expectFused(make, {
+      q: randomInput([N, h, d, S], 1, 0.5),
+      k: randomInput([N, h, d, S], 2, 0.5),
+      v: randomInput([N, h, e, S], 3),
+    });
+  });
+});
+
+describe('heads that share keys', () => {
+  const [groups, keyHeads] = [2, h / 2];
+  const repeat = (b: GraphBuilder, x: Value): Value => {
+    const wide = b.op('Expand', [b.op('Unsqueeze', [x, b.int64([2])]), b.int64([1, 1, groups, 1, 1])]);
+    return b.op('Reshape', [wide, b.int64([0, h, -1, d])]);
+  };
+  const decoder = (past: boolean) => (): Model =>
+    modelOf((b, input) => {
+      const q = b.op(
+        'Transpose',
+        [b.op('Reshape', [input('q', ['N', 'S', h * d]), b.int64([0, 0, h, d])])],
+        perm([0, 2, 1, 3]),
+      );
+      const [k, v] = ['k', 'v'].map((name) => {
+        const now = input(name, ['N', keyHeads, 'S', d]);
+        if (!past) return now;
+        const whole = b.op('Concat', [input(`past.${name}`, ['N', keyHeads, 'P', d]), now], {
+          attributes: { axis: -2 },
+        });
+        b.output(`present.${name}`, whole);
+        return whole;
+      });
+      if (k === undefined || v === undefined) throw new Error('two operands');
+      const scores = b.op('MatMul', [q, b.op('Transpose', [repeat(b, k)], perm([0, 1, 3, 2]))]);
+      const masked = b.op('Add', [scores, input('mask', ['N', 1, 'S', past ? 'P + S' : 'S'])]);
+      const y = b.op('MatMul', [weigh(b, masked), repeat(b, v)]);
+      b.output('y', b.op('Reshape', [b.op('Transpose', [y], perm([0, 2, 1, 3])), b.int64([0, 0, h * d])]));
+    });
+  const now: Feeds = {
+    q: randomInput([N, S, h * d], 1, 0.5),
+    k: randomInput([N, keyHeads, S, d], 2, 0.5),
+    v: randomInput([N, keyHeads, S, d], 3),
+  };
+
+  it.each([
+    ['a prefill', 0],
+    ['tokens after it', 6],
+  ])('with their cache: %s', async (_, past) => {
+    const model = await expectFused(
+      decoder(true),
+      {
+        ...now,
+        'past.k': randomPast(past, 4),
+        'past.v': randomPast(past, 5),
+        mask: randomInput([N, 1, S, past + S], 6),
+      },
+      { caches: 1 },
+    );
+    expect(countOps(model, 'Concat')).toBe(0);
+    expect([...model.graph.nodes()].find(({ op }) => op === mha)?.int('num_heads')).toBe(keyHeads);
+  });
+
+  it('without a cache', async () => {
+    await expectFused(decoder(false), { ...now, mask: randomInput([N, 1, S, S], 6) });
+  });
+
+  it('one for all, broadcast by the product', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const [q, k, v] = [
+          input('q', ['N', h, 'S', d]),
+          input('k', ['N', 1, 'T', d]),
+          input('v', ['N', 1, 'T', d]),
+        ];
+        const scores = b.op('MatMul', [q, b.op('Transpose', [k], perm([0, 1, 3, 2]))]);
+        b.output('y', b.op('MatMul', [weigh(b, scores), v]));
+      });
+    await expectFused(make, {
+      q: randomInput([N, h, S, d], 1, 0.5),
+      k: randomInput([N, 1, T, d], 2, 0.5),
+      v: randomInput([N, 1, T, d], 3),
+    });
+  });
+
+  function randomPast(length: number, seed: number): RunTensor {
+    const shape = [N, keyHeads, length, d];
+    return length === 0 ? float32Value(shape, new Float32Array(0)) : randomInput(shape, seed, 0.5);
+  }
+});
+
+describe('Attention of opset 23', () => {
+  const dead = Array.from({ length: N * S * T }, (_, index) => {
+    const [slot, query, row] = [index % T, Math.floor(index / T) % S, Math.floor(index / T / S)];
+    return row > 0 || (slot > 1 && query !== 2);
+  });
+  const boolMask = { dtype: 'bool', shape: [N, 1, S, T], data: Uint8Array.from(dead, Number) } as RunTensor;
+
+  it('four axes, shared heads, a mask that hides a whole row', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const mask = b.input('mask', tensorType('bool', ['N', 1, 'S', 'T']));
+        const operands = [
+          input('q', ['N', h, 'S', d]),
+          input('k', ['N', 2, 'T', d]),
+          input('v', ['N', 2, 'T', d]),
+        ];
+        b.output('y', b.op('Attention', [...operands, mask], { attributes: { scale: float(0.4) } }));
+      });
+    await expectFused(make, {
+      q: randomInput([N, h, S, d], 1),
+      k: randomInput([N, 2, T, d], 2),
+      v: randomInput([N, 2, T, d], 3),
+      mask: boolMask,
+    });
+  });
+
+  it('three axes, causal, with the scale that it has by itself', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const operands = ['q', 'k', 'v'].map((name) => input(name, ['N', 'S', h * d]));
+        const attributes = { q_num_heads: h, kv_num_heads: h, is_causal: 1 };
+        b.output('y', b.op('Attention', operands, { attributes }));
+      });
+    const feeds = Object.fromEntries(
+      ['q', 'k', 'v'].map((name, seed) => [name, randomInput([N, S, h * d], seed + 1)]),
+    );
+    await expectFused(make, feeds);
+  });
+
+  it('with its cache', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const operands = ['q', 'k', 'v'].map((name) => input(name, ['N', h, 'S', d]));
+        const pasts = ['past.k', 'past.v'].map((name) => input(name, ['N', h, 'P', d]));
+        const outputs = b.ops('Attention', [...operands, input('mask', ['S', 'P + S']), ...pasts], 3);
+        for (const [index, name] of ['y', 'present.k', 'present.v'].entries()) {
+          const value = outputs[index];
+          if (value !== undefined) b.output(name, value);
+        }
+      });
+    const part = (seed: number, length = S): RunTensor => randomInput([N, h, length, d], seed);
+    await expectFused(
+      make,
+      {
+        q: part(1),
+        k: part(2),
+        v: part(3),
+        'past.k': part(4, 6),
+        'past.v': part(5, 6),
+        mask: randomInput([S, 6 + S], 6),
+      },
+      { caches: 1 },
+    );
+  });
+
+  it('stays where every target runs it, or what it does has no other operator', async () => {
+    const make = (softcap: number): Model =>
+      modelOf((b, input) => {
+        const operands = ['q', 'k', 'v'].map((name) => input(name, ['N', h, 'S', d]));
+        b.output('y', b.op('Attention', operands, { attributes: { softcap: float(softcap) } }));
+      });
+    expect((await runPasses(make(0), 'fuse-attention', { targets: [onnxruntimeCpu] })).record.changed).toBe(
+      false,
+    );
+    expect((await runPasses(make(2), 'fuse-attention')).record.changed).toBe(false);
+  });
+});
