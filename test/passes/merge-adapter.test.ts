@@ -20,7 +20,7 @@ import { withModel } from '../graph/onnx-cases.ts';
 import { deviation } from '../support/deviation.ts';
 import { readIo } from '../support/read-io.ts';
 import { buildModel, randomInput, randomWeight, runModel } from '../support/run-model.ts';
-import { floats, writeAdapter } from '../support/write-adapter.ts';
+import { type Floats, floats, writeAdapter } from '../support/write-adapter.ts';
 
 const root = process.env.LORA ?? join(fixtures, 'onnx-lora');
 
@@ -162,5 +162,56 @@ describe('a constant that two layers share', () => {
     const values = (outputs: typeof found, name: string) => outputs.get(name)?.data as Float32Array;
     expect(values(found, 'v')).toEqual(values(before, 'v'));
     expect(deviation(values(found, 'q'), values(before, 'q'))).toBeGreaterThan(0.1);
+  });
+});
+
+describe('a layer that is spelled otherwise', () => {
+  it('Gemm with its weight as stored, and a table that is the head, too', async () => {
+    const make = (): Model =>
+      buildModel((b) => {
+        const x = b.input('x', tensorType('float32', ['n', 6]));
+        const ids = b.input('ids', tensorType('int64', ['n']));
+        const table = b.weight('lm_head.weight', randomWeight('table', [5, 6], 1));
+        const turned = b.op('Transpose', [table], { attributes: { perm: [1, 0] } });
+        b.output('rows', b.op('Gather', [table, ids], { name: '/wte/Gather' }));
+        b.output('logits', b.op('MatMul', [x, turned], { name: '/lm_head/MatMul' }));
+        const stored = b.weight('fc.weight', randomWeight('stored', [6, 6], 2));
+        b.output('gemm', b.op('Gemm', [x, stored], { attributes: { transB: 1 } }));
+      });
+    const model = make();
+    const outputs = { lm_head: 5, fc: 6 };
+    const tensors = Object.entries(outputs).flatMap(([module, count], at) => [
+      [`${module}.lora_A.weight`, floats([2, 6], 30 + at)] as const,
+      [`${module}.lora_B.weight`, floats([count, 2], 40 + at)] as const,
+    ]);
+    await writeAdapter(folder, { target_modules: ['lm_head', 'fc'] }, Object.fromEntries(tensors));
+    const adapter = await openAdapter(folder);
+    opened.push(adapter);
+    mergeAdapterIntoGraph(model, { adapter, share: 0.5 });
+    const feeds = {
+      x: randomInput([3, 6], 5),
+      ids: { dtype: 'int64', shape: [3], data: BigInt64Array.of(0n, 3n, 4n) },
+    } as const;
+    const [found, before] = [await runModel(model, feeds), await runModel(make(), feeds)];
+    const values = (outputs: typeof found, name: string) => outputs.get(name)?.data as Float32Array;
+    expect(values(found, 'rows')).toEqual(values(before, 'rows'));
+    // scale 4 / 2, half of it: y + x · Aᵀ · Bᵀ
+    const updated = (name: string, [a, b]: readonly [Floats, Floats]): Float32Array =>
+      values(before, name).map((value, at) => {
+        const count = b.shape[0] ?? 1;
+        const [row, column] = [Math.floor(at / count), at % count];
+        let sum = value;
+        for (let r = 0; r < 2; r += 1) {
+          for (let i = 0; i < 6; i += 1) {
+            const product = (feeds.x.data[row * 6 + i] as number) * (a.data[r * 6 + i] ?? 0);
+            sum += product * (b.data[column * 2 + r] ?? 0);
+          }
+        }
+        return sum;
+      });
+    const factors = tensors.map(([, tensor]) => tensor);
+    const [headA, headB, fcA, fcB] = factors as [Floats, Floats, Floats, Floats];
+    expect(deviation(values(found, 'logits'), updated('logits', [headA, headB]))).toBeLessThan(1e-5);
+    expect(deviation(values(found, 'gemm'), updated('gemm', [fcA, fcB]))).toBeLessThan(1e-5);
   });
 });
