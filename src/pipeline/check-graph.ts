@@ -27,7 +27,7 @@ import { bisectComponent } from './bisect-components.ts';
 import { openWhole, placeParts } from './check-parts.ts';
 import { executePlan } from './engine/execute.ts';
 import type { Precision } from './options.ts';
-import { type PipelineStep, printPipeline } from './pipeline-text.ts';
+import type { PipelineStep } from './pipeline-text.ts';
 import { toolVersion } from './version.ts';
 import type { WorkFolder } from './work-folder.ts';
 import { planModels, type WriteLimits } from './write-models.ts';
@@ -37,10 +37,11 @@ export interface GraphProof {
   /** Absolute. */
   readonly path: string;
   readonly name: string;
-  /** What the output is held to, and the passes that made it of the file; none: it is the file. */
+  /** What the output is held to, and what made it of the file; empty: it is the file. */
   readonly original: Model;
-  readonly changing: readonly PipelineStep[];
-  /** The passes after it. */
+  readonly reference: string;
+  /** All passes, as pipeline text, and those after it. */
+  readonly passes: string;
   readonly steps: readonly PipelineStep[];
   /** Where weights were rounded: the graph before, and the same with the values that they have now. */
   readonly rounded?: { readonly plain: Model; readonly fair: Model };
@@ -65,7 +66,7 @@ export interface GraphCheckOptions {
 
 /** Throws as `checkGraph` of the parity room, and VC5xxx where models for the check cannot be written. */
 export async function proveGraph(proof: GraphProof, options: GraphCheckOptions): Promise<GraphReport> {
-  const { path, name, original, changing, model, layout, precision } = proof;
+  const { path, name, original, model, layout, precision } = proof;
   const { work, device, given, dimensions, seed, gates, onStep, signal } = options;
   const exact = withoutActivationQuantization(model);
   const output = join(work.output, layout.modelFile);
@@ -107,8 +108,8 @@ export async function proveGraph(proof: GraphProof, options: GraphCheckOptions):
     version: toolVersion(),
     model: name,
     precision,
-    reference: printPipeline(changing),
-    passes: printPipeline([...changing, ...proof.steps]),
+    reference: proof.reference,
+    passes: proof.passes,
     runtime: { ...(await runtimeVersion()), device: device.device },
     ...found,
     ...(blame === undefined ? {} : { blame }),
@@ -118,10 +119,10 @@ export async function proveGraph(proof: GraphProof, options: GraphCheckOptions):
 /** Models that are written for the check alone. */
 export function modelsOf({
   original,
-  changing,
+  reference,
   rounded,
-}: Pick<GraphProof, 'original' | 'changing' | 'rounded'>): Readonly<Record<string, Model>> {
-  return { ...(changing.length === 0 ? {} : { reference: original }), ...rounded };
+}: Pick<GraphProof, 'original' | 'reference' | 'rounded'>): Readonly<Record<string, Model>> {
+  return { ...(reference === '' ? {} : { reference: original }), ...rounded };
 }
 
 /** Limits by `[level.][output.]metric`. Throws VC6105. */

@@ -8,6 +8,7 @@ import { type DiagnosticRecord, fail } from '../report/diagnostics.ts';
 import { formatBytes, plural } from '../report/format.ts';
 import { runStage, type StageSpec } from '../report/progress.ts';
 import { silentReporter } from '../report/sinks.ts';
+import { placementWarnings } from '../targets/placement.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
 import { checkDevice } from './check-device.ts';
 import { type GraphProof, modelsOf, parseLevelGates, proveGraph } from './check-graph.ts';
@@ -29,6 +30,7 @@ import { optionTargets } from './steps.ts';
 type SharedOptions = Pick<
   ConvertOptions,
   | 'output'
+  | 'adapter'
   | 'resolution'
   | 'blockSize'
   | 'symmetric'
@@ -102,10 +104,14 @@ export async function convertGraph(
       reporter,
       'open',
       async () => {
-        source = await openGraph(options.model);
+        source = await openGraph(options.model, resolved.adapter);
         return source;
       },
-      ({ file, checkpoint }) => `${file}, ${plural(checkpoint.tensors, 'tensor')}`,
+      ({ file, checkpoint, adapters }) =>
+        [
+          `${file}, ${plural(checkpoint.tensors, 'tensor')}`,
+          ...adapters.map(({ name, changes }) => `${name} in ${plural(changes.length, 'weight')}`),
+        ].join(', '),
     );
     const { job, proof } = await runStage(
       reporter,
@@ -160,7 +166,7 @@ export async function planGraphConversion(
   context: Pick<ConvertContext, 'cwd'> = {},
 ): Promise<PlannedConversion> {
   const { resolved, steps } = choose(options);
-  const source = await openGraph(options.model);
+  const source = await openGraph(options.model, resolved.adapter);
   try {
     const { job } = await planJob(source, steps, resolved, options, context);
     const refusal = strictRefusal(job.plan, resolved.strict);
@@ -197,10 +203,10 @@ async function planJob(
   { output }: ConvertGraphOptions,
   context: Pick<ConvertContext, 'cwd' | 'onBroken'>,
 ): Promise<{ readonly job: Omit<OutputJob, 'finish'>; readonly proof: GraphProof }> {
-  const { path, name, model } = source;
+  const { path, file, name, model, adapters } = source;
   const place = await chooseOutput(
     besideFolder(output, `${name}-${precision}`, context.cwd ?? process.cwd()),
-    [path],
+    [path, ...options.adapter.map((adapter) => adapter.path)],
     options.force,
   );
   const targets = optionTargets(options);
@@ -213,11 +219,16 @@ async function planJob(
   const second = await runPipeline(model, optimising, instrumentation);
   const plain = cloneModel(model);
   const third = await runPipeline(model, rounding, instrumentation);
+  const passes = printPipeline([...changing, ...optimising, ...rounding]);
   const known: Omit<GraphProof, 'layout'> = {
     path,
     name,
     original,
-    changing: first.records.some(({ changed }) => changed) ? changing : [],
+    reference: [
+      ...adapters.map((adapter) => `adapter ${adapter.name}`),
+      ...(first.records.some(({ changed }) => changed) ? [printPipeline(changing)] : []),
+    ].join(', '),
+    passes,
     steps: [...optimising, ...rounding],
     ...(rounding.length === 0 ? {} : { rounded: { plain, fair: substituted(plain, third.substitutes) } }),
     model,
@@ -227,10 +238,11 @@ async function planJob(
   const checked = options.parity !== false;
   const made = {
     records: [...first.records, ...second.records, ...third.records],
-    passes: printPipeline([...changing, ...optimising, ...rounding]),
+    passes,
     precision,
     recorded: recordedOptions(options),
-    warnings: [],
+    // Nobody asked for the targets that hold where none are named.
+    warnings: options.target === undefined ? [] : placementWarnings(file, model, targets),
     check: {
       scratch: checked ? distinctBytes(Object.values(modelsOf(known))) : 0,
       // The runtime reads a model and packs its weights beside that.

@@ -1,10 +1,13 @@
 /** What quantizing and converting a model have in common: from a graph and what passes made of it to a planned output. */
 import { basename } from 'node:path';
+import { openAdapter } from '../formats/checkpoint/adapters/open-adapter.ts';
 import { layoutModel, modelTensors } from '../formats/onnx/layout.ts';
 import { openModel } from '../formats/onnx/open.ts';
 import type { Model } from '../graph/model.ts';
 import { printModel } from '../graph/print.ts';
 import { verifyAndInfer } from '../graph/verify.ts';
+import type { AdapterRecord } from '../parity/index.ts';
+import { mergeAdapterIntoGraph } from '../passes/merge-adapter/merge-adapter.ts';
 import type { DiagnosticRecord } from '../report/diagnostics.ts';
 import type { ByteSource } from '../tensor/byte-source.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
@@ -13,7 +16,8 @@ import { sourceFiles } from './inputs.ts';
 import { chooseLinks, linkedFiles, noLinks } from './links.ts';
 import type { OutputJob } from './make-output.ts';
 import { otherShapes } from './model-warnings.ts';
-import type { Precision, ResolvedOptions } from './options.ts';
+import { labelOf } from './open-source.ts';
+import type { AdapterChoice, Precision, ResolvedOptions } from './options.ts';
 import type { OutputPlace } from './output-folder.ts';
 import type { PassRecord } from './pass-manager.ts';
 import { memoryToWrite, type Plan, planComponent, total } from './plan.ts';
@@ -28,30 +32,61 @@ export interface GraphSource {
   readonly name: string;
   readonly model: Model;
   readonly checkpoint: Plan['checkpoint'];
+  /** What adapters made of its weights, in the order in which they were applied. */
+  readonly adapters: readonly AdapterRecord[];
   /** The files that its weights lie in. */
   readonly inputs: readonly ByteSource[];
   readonly warnings: readonly DiagnosticRecord[];
   close(): Promise<void>;
 }
 
-/** Opens a model, computes its types and verifies it. Throws VC2xxx for the file and VC3xxx for its graph. */
-export async function openGraph(path: string): Promise<GraphSource> {
+/**
+ * Opens a model, computes its types, verifies it, and merges adapters into its weights. Throws VC2xxx for the file,
+ * VC3xxx for its graph, VC13xx for adapters.
+ */
+export async function openGraph(path: string, adapters: readonly AdapterChoice[] = []): Promise<GraphSource> {
   const file = basename(path);
   const { model, close } = await openModel(path);
+  const opened: { close(): Promise<void> }[] = [{ close }];
+  const closeAll = async (): Promise<void> => {
+    await Promise.all(opened.map((one) => one.close()));
+  };
   try {
     const corrected = verifyAndInfer(model);
+    const checkpoint = describe(file, model);
+    const merged: AdapterRecord[] = [];
+    const warnings: DiagnosticRecord[] = [];
+    const labels = new Set<string>();
+    for (const { path: folder, share } of adapters) {
+      const label = labelOf(basename(folder), labels);
+      const adapter = await openAdapter(folder, label);
+      opened.push(adapter);
+      warnings.push(...adapter.problems);
+      merged.push({
+        name: label,
+        share,
+        tensors: adapter.keys.tensors + adapter.whole.size,
+        changes: mergeAdapterIntoGraph(model, { adapter, share }, file).map(({ module, weight, change }) => ({
+          tensor: weight,
+          module,
+          ...change,
+          component: file,
+        })),
+      });
+    }
     return {
       path,
       file,
       name: file.replace(/\.onnx$/i, ''),
       model,
-      checkpoint: describe(file, model),
+      checkpoint,
+      adapters: merged,
       inputs: sourceFiles([...modelTensors(model)].map(({ tensor }) => tensor)),
-      warnings: otherShapes(file, corrected),
-      close,
+      warnings: [...otherShapes(file, corrected), ...warnings],
+      close: closeAll,
     };
   } catch (cause) {
-    await close();
+    await closeAll();
     throw cause;
   }
 }
@@ -71,7 +106,7 @@ export interface GraphResult {
 
 /** Lays the output out. Reads structure only. */
 export async function planGraph(
-  { file: _, name, model, checkpoint, inputs, warnings }: GraphSource,
+  { name, model, checkpoint, adapters, inputs, warnings }: GraphSource,
   made: GraphResult,
   place: OutputPlace,
   options: ResolvedOptions,
@@ -90,6 +125,7 @@ export async function planGraph(
     checkpoint,
     architecture: 'onnx',
     options: made.recorded,
+    ...(adapters.length === 0 ? {} : { adapters }),
     components: [component],
     files: [
       ...component.files,

@@ -95,7 +95,7 @@ export async function openSource(options: SourceOptions): Promise<Source> {
 }
 
 /** A name for a folder's files that no other folder has. */
-function labelOf(name: string, taken: Set<string>): string {
+export function labelOf(name: string, taken: Set<string>): string {
   let label = name;
   for (let count = 2; taken.has(label); count++) label = `${name}-${count}`;
   taken.add(label);

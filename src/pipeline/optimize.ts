@@ -10,6 +10,7 @@ import { verifyAndInfer } from '../graph/verify.ts';
 import { fail } from '../report/diagnostics.ts';
 import { didYouMean } from '../report/nearest.ts';
 import { silentReporter } from '../report/sinks.ts';
+import { placementWarnings } from '../targets/placement.ts';
 import { targetsOf, targets as usualTargets } from '../targets/registry.ts';
 import type { ConvertContext } from './convert.ts';
 import { orInterrupted } from './make-output.ts';
@@ -119,6 +120,7 @@ export async function optimize(
         context.onReproducer?.(await writePassReproducer(reproducer, name, folder));
       },
     });
+    if (target !== undefined) reporter.warn(placementWarnings(basename(path), model, targets));
     const written = performance.now();
     const made = await makeResult(model, path, options, cwd, signal);
     return {

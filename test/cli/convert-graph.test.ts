@@ -8,11 +8,15 @@ import { tensorType } from '../../src/graph/types.ts';
 import { deadCode } from '../../src/passes/dead-code.ts';
 import { int4 } from '../../src/passes/quantize.ts';
 import { findPass } from '../../src/passes/registry.ts';
+import { openSession } from '../../src/runtime/session.ts';
+import type { RunTensor } from '../../src/runtime/values.ts';
 import { inlineTensor } from '../../src/tensor/tensor.ts';
 import { deviations, recordedRuns } from '../formats/onnx/recorded-runs.ts';
 import { writeModel } from '../formats/onnx/write-model.ts';
 import { fixtures } from '../golden-folders.ts';
+import { deviation } from '../support/deviation.ts';
 import { changeLater } from '../support/faulty-pass.ts';
+import { readIo } from '../support/read-io.ts';
 import { buildModel, randomWeight } from '../support/run-model.ts';
 import { runMain } from './run-main.ts';
 
@@ -108,6 +112,54 @@ describe('converting a model', () => {
     expect(await codeOf(bert, 'out', '--dim', 'seq=7')).toEqual([3, 'VC4002']);
     expect(existsSync(join(root, 'out'))).toBe(false);
   });
+});
+
+describe('another model made of it', () => {
+  it('has an adapter in its weights', async () => {
+    const folder = join(fixtures, 'onnx-lora/vit-ts17');
+    const { code, out } = await convert(
+      join(folder, 'model.onnx'),
+      'out',
+      '--adapter',
+      join(folder, 'adapter'),
+    );
+    expect(code).toBe(0);
+    expect(out).toContain('adapter in 5 weights');
+    expect(out).toContain('Held to the model after adapter adapter');
+    const io = await readIo(join(folder, 'io.safetensors'));
+    const found = await outputOf('pixel_values', io.get('in.pixel_values'), 'out');
+    expect(deviation(found, io.float32('merged.out'))).toBeLessThan(1e-4);
+    expect(deviation(found, io.float32('base.out'))).toBeGreaterThan(0.5);
+    const manifest = JSON.parse(readFileSync(join(root, 'out/vlm-convert.json'), 'utf8'));
+    expect(manifest.adapters).toMatchObject([{ name: 'adapter', share: 1 }]);
+    const other = join(fixtures, 'onnx-lora/gpt2-ts14/adapter');
+    expect(await codeOf(join(folder, 'model.onnx'), 'out', '--adapter', other)).toEqual([4, 'VC1306']);
+  });
+
+  it('takes pictures of another size', async () => {
+    const folder = join(fixtures, 'onnx-retarget/clip-dyn18');
+    const { code, out } = await convert(join(folder, 'model.onnx'), 'out', '--resolution', '36x16');
+    expect(code).toBe(0);
+    expect(out).toContain('Held to the model after retarget-resolution{36x16}');
+    const io = await readIo(join(folder, 'io.safetensors'));
+    const [name = ''] = [...io.tensors.keys()].flatMap((key) => /^b\.in\.(.*)$/.exec(key)?.[1] ?? []);
+    const [output = ''] = [...io.tensors.keys()].flatMap((key) => /^b\.out\.(.*)$/.exec(key)?.[1] ?? []);
+    const found = await outputOf(name, io.get(`b.in.${name}`), output);
+    expect(deviation(found, io.float32(`b.out.${output}`))).toBeLessThan(1e-4);
+    // Half a patch.
+    expect(await codeOf(join(folder, 'model.onnx'), 'out', '--resolution', '34x16')).toEqual([4, 'VC3206']);
+  });
+
+  /** What the output computes. */
+  async function outputOf(input: string, value: RunTensor, output: string): Promise<Float32Array> {
+    const session = await openSession(join(root, 'out/model.onnx'), { device: 'cpu' });
+    try {
+      const outputs = await session.run(new Map([[input, value]]), [output]);
+      return outputs.get(output)?.data as Float32Array;
+    } finally {
+      await session.release();
+    }
+  }
 });
 
 describe('a conversion that goes wrong', () => {

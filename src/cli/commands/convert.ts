@@ -54,7 +54,7 @@ function isModel(path: string): boolean {
 
 /** Options of a model in ONNX; all others are about checkpoints. */
 const modelKeys: ReadonlySet<string> = new Set<keyof AllOptions>([
-  ...(['checkpoint', 'output', 'resolution', 'precision', 'blockSize', 'symmetric'] as const),
+  ...(['checkpoint', 'output', 'adapter', 'resolution', 'precision', 'blockSize', 'symmetric'] as const),
   ...(['quantizeEmbeddings', 'ioDtype', 'target', 'passes', 'parity', 'device', 'gate'] as const),
   ...(['inputs', 'seed', 'dim', 'strict', 'force', 'allowNonfinite', 'linkWeights'] as const),
   ...(['resume', 'verifyInputs', 'memory', 'jobs'] as const),
