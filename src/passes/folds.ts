@@ -55,6 +55,38 @@ const transposePair = nodeRule<{ from: Value; source: Value; perm: readonly numb
     ),
 });
 
+/** Batches that are joined for a transpose of the last two axes, which needs it not: [a, b, c, d] to [a, b, d, c]. */
+const batchedTranspose = nodeRule<{ from: Value; source: Value; perm: readonly number[] }>({
+  name: 'transpose-of-joined',
+  roots: ['Reshape'],
+  inspect: (node) => {
+    const turned = node.input(0)?.producer;
+    const joined = turned?.input(0)?.producer;
+    const source = joined?.input(0);
+    if (turned?.op !== 'Transpose' || joined?.op !== 'Reshape' || source === undefined)
+      return 'no Transpose between two Reshapes';
+    const [before, between, after] = [dimsOf(source), dimsOf(joined.output), dimsOf(node.output)];
+    if (before === undefined || between === undefined || after?.length !== before.length)
+      return 'the shapes are not known';
+    if (between.length < 2 || before.length < 3 || !swapsLast(turned.ints('perm') ?? []))
+      return 'not a transpose of the last two axes';
+    const perm = [...before.keys()].map((axis, index, { length }) =>
+      index < length - 2 ? axis : 2 * length - 3 - index,
+    );
+    const same = (a: readonly Dim[], b: readonly Dim[]) =>
+      a.every((dim, axis) => sameDim(dim, b[axis] ?? null) === true);
+    const fits =
+      same(before.slice(-2), between.slice(-2)) &&
+      same(
+        perm.map((axis) => before[axis] ?? null),
+        after,
+      );
+    return fits ? { from: node.output, source, perm } : 'the batches come apart differently';
+  },
+  rewrite: ({ from, source, perm }, rewriter) =>
+    rewriter.replace(from, rewriter.op('Transpose', [source], { attributes: { perm } })),
+});
+
 /** Operators that give a shape that the value has, or had before others of their kind. */
 const emptyReshape = bypass('reshape-pair', [...relabelling], (node) => {
   for (const source of before(node, relabelling)) {
@@ -109,6 +141,7 @@ export const layoutFolds: readonly Rule[] = [
   keptOrder,
   transposePair,
   emptyReshape,
+  batchedTranspose,
   reshapeChain,
   unsqueezeChain,
 ];

@@ -42,6 +42,40 @@ const cases: Readonly<Record<string, Example & { readonly numbers?: readonly num
     left: ['Unsqueeze', 'Expand'],
     numbers: [1, 3, 4, 6],
   },
+  'Expand by a size that stays': {
+    make: (b, x) => {
+      const shape = shapeOf(b, [sizeOf(b, x, 0), 4, 6]);
+      return b.op('Expand', [b.float32([1, 2, 3, 4, 5, 6]), shape]);
+    },
+    left: ['Shape', 'Expand'],
+  },
+  'Slice up to half, which stays': {
+    make: (b, x) => {
+      const twice = b.op('Concat', [x, x], { attributes: { axis: 0 } });
+      return b.op('Slice', [twice, b.int64([0]), shapeOf(b, [sizeOf(b, x, 0)]), b.int64([0])]);
+    },
+    left: ['Concat', 'Shape', 'Gather', 'Unsqueeze', 'Slice'],
+  },
+  'a transpose of joined batches': {
+    shape: ['n', 'h', 'm', 6],
+    make: (b, x) => {
+      const [n, h, m] = [0, 1, 2].map((axis) => sizeOf(b, x, axis));
+      if (n === undefined || h === undefined || m === undefined) throw new Error('no sizes');
+      const joined = b.op('Reshape', [x, shapeOf(b, [b.op('Mul', [n, h]), m, 6])]);
+      const turned = b.op('Transpose', [joined], { attributes: { perm: [0, 2, 1] } });
+      return b.op('Reshape', [turned, shapeOf(b, [n, h, 6, m])]);
+    },
+    left: ['Transpose'],
+  },
+  'a transpose of batches that come apart differently stays': {
+    shape: [2, 3, 'm', 6],
+    make: (b, x) => {
+      const joined = b.op('Reshape', [x, shapeOf(b, [6, sizeOf(b, x, 2), 6])]);
+      const turned = b.op('Transpose', [joined], { attributes: { perm: [0, 2, 1] } });
+      return b.op('Reshape', [turned, shapeOf(b, [3, 2, 6, sizeOf(b, x, 2)])]);
+    },
+    left: ['Reshape', 'Transpose', 'Reshape'],
+  },
   'the -1 of torch.expand': {
     make: (b, x) => {
       const wanted = shapeOf(b, [sizeOf(b, x, 0), -1, 6]);

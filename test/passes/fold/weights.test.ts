@@ -63,7 +63,11 @@ const computed: Readonly<Record<string, Example>> = {
     left: ['Mul'],
   },
   'rows in another order': {
-    make: (b, x) => b.op('Add', [x, b.op('Gather', [weight(b, 'table', 4, 6), b.int64([3, 1, 0, 2])])]),
+    make: (b, x) => b.op('Add', [x, b.op('Gather', [weight(b, 'table', 4, 6), b.int64([0, 2, 1, 3])])]),
+    left: ['Add'],
+  },
+  'columns of a weight': {
+    make: (b, x) => b.op('Add', [x, cut(b, weight(b, 'table', 4, 9), 2, 8, 1)]),
     left: ['Add'],
   },
   'a causal mask': {
