@@ -7,11 +7,15 @@ import type { BuiltModel, Component } from '../architectures/architecture.ts';
 import { layoutModel, type ModelLayout } from '../formats/onnx/layout.ts';
 import { cloneModel } from '../graph/clone.ts';
 import type { Model } from '../graph/model.ts';
+import { expectedMeanings, missedMeanings } from '../passes/expected-meanings.ts';
+import type { DiagnosticRecord } from '../report/diagnostics.ts';
+import { placementWarnings } from '../targets/placement.ts';
+import { targetsOf } from '../targets/registry.ts';
 import { cast } from '../tensor/derived/cast.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { withAdapterInputs } from './adapter-inputs.ts';
 import { type Links, noLinks } from './links.ts';
-import type { LoraMode, Precision, ResolvedOptions } from './options.ts';
+import type { Precision, ResolvedOptions } from './options.ts';
 import { type PassRecord, type Reproducer, runPipeline } from './pass-manager.ts';
 import { printPipeline } from './pipeline-text.ts';
 import { type ComponentSteps, changesSums, chooseSteps } from './steps.ts';
@@ -23,6 +27,8 @@ export interface CompiledComponent {
   /** Pipeline text. */
   readonly passes: string;
   readonly records: readonly PassRecord[];
+  /** Of the graph as a whole, besides those of passes. */
+  readonly warnings: readonly DiagnosticRecord[];
   /**
    * The plain graph with the original weights, where passes gave it other sums than the reference has. It is `plain`
    * itself where the output's weights are the original ones.
@@ -52,7 +58,7 @@ export async function compile(
   for (const component of built.components) {
     const chosen = steps.get(component.id);
     if (chosen === undefined) throw new RangeError(`no steps for ${component.id}`);
-    compiled.push(await compileComponent(component, chosen, options.lora, onBroken, links));
+    compiled.push(await compileComponent(component, chosen, options, onBroken, links));
   }
   return compiled;
 }
@@ -60,7 +66,7 @@ export async function compile(
 async function compileComponent(
   component: Component,
   steps: ComponentSteps,
-  lora: LoraMode,
+  options: ResolvedOptions,
   onBroken: OnBroken,
   links: Links,
 ): Promise<CompiledComponent> {
@@ -73,7 +79,7 @@ async function compileComponent(
   const first = await runPipeline(model, steps.plain, instrumentation);
   const original = cloneModel(model);
   const rest = await runPipeline(model, steps.rest, instrumentation);
-  const open = lora === 'runtime' ? withAdapterInputs(model) : undefined;
+  const open = options.lora === 'runtime' ? withAdapterInputs(model) : undefined;
   const written = open?.model ?? model;
   const plain = rest.substitutes.size === 0 ? original : substituted(original, rest.substitutes);
   return {
@@ -81,6 +87,10 @@ async function compileComponent(
     precision: steps.precision,
     passes: printPipeline([...steps.plain, ...steps.rest]),
     records: [...first.records, ...rest.records],
+    warnings: [
+      ...(steps.usual ? missedMeanings(component.id, expectedMeanings(original), model) : []),
+      ...placementWarnings(component.id, model, targetsOf(options.target ?? [])),
+    ],
     ...(changesSums(first.records) ? { rewritten: original } : {}),
     plain,
     model: written,

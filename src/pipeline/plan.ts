@@ -202,6 +202,7 @@ export async function prepare(
       ...links.warnings,
       ...packed.warnings,
       ...components.flatMap(({ records }) => records.flatMap((record) => record.warnings)),
+      ...components.flatMap((component) => component.warnings),
     ],
   };
   return {

@@ -7,6 +7,8 @@ import { type DiagnosticRecord, diagnostic, fail } from '../report/diagnostics.t
 import { formatBytes, plural } from '../report/format.ts';
 import { runStage, type StageSpec } from '../report/progress.ts';
 import { silentReporter } from '../report/sinks.ts';
+import { placementWarnings } from '../targets/placement.ts';
+import { targetsOf } from '../targets/registry.ts';
 import type { ConvertContext } from './convert.ts';
 import { type GraphSource, openGraph, planGraph } from './graph-output.ts';
 import { type MadeOutput, makeOutput, type OutputJob, orInterrupted, outputStages } from './make-output.ts';
@@ -169,7 +171,10 @@ async function planJob(
     passes,
     precision,
     recorded: optionsOf(options),
-    warnings: nothingChanged(file, model, records, passes),
+    warnings: [
+      ...nothingChanged(file, model, records, passes),
+      ...placementWarnings(file, model, targetsOf(options.target ?? [])),
+    ],
     check: { scratch: 0, memory: 0 },
   };
   const job = await planGraph(source, made, place, options);

@@ -33,6 +33,8 @@ export function changesSums(plain: readonly Pick<PassRecord, 'name' | 'changed'>
 export interface ComponentSteps {
   readonly precision: Precision;
   readonly targets: readonly Target[];
+  /** Those that the options choose, not given as text. */
+  readonly usual: boolean;
   /** Up to the first pass that fuses, quantizes or rounds. */
   readonly plain: readonly PipelineStep[];
   readonly rest: readonly PipelineStep[];
@@ -59,7 +61,16 @@ export function chooseSteps(
       const precision = text === undefined ? asked : precisionOfSteps(steps);
       const first = steps.findIndex(({ pass }) => !plainPasses.has(pass.name));
       const split = first === -1 ? steps.length : first;
-      return [component.id, { precision, targets, plain: steps.slice(0, split), rest: steps.slice(split) }];
+      return [
+        component.id,
+        {
+          precision,
+          targets,
+          usual: text === undefined,
+          plain: steps.slice(0, split),
+          rest: steps.slice(split),
+        },
+      ];
     }),
   );
 }

@@ -289,6 +289,10 @@ export const catalogue = {
 
   VC3301: warning('the model holds nothing that these passes change'),
   VC3302: warning('the model declares shapes that its graph contradicts; the computed ones are taken'),
+  VC3304: warning(
+    'passes did not recognise everything that the architecture says its graph calls',
+    'the graph is right, and slower than it could be; vlm-convert inspect says what each fusion missed',
+  ),
   VC3303: warning(
     'a target has no kernel for nodes of the graph: another provider takes them, with copies, or the graph does not load',
     'see docs/targets.md for what runs where',

@@ -20,6 +20,8 @@ export const metadataKeys = {
   precision: 'vlm-convert.precision',
   /** What a node and those before it compute, where that was recognised and stays spelled out: see passes/census.ts. */
   means: 'vlm-convert.means',
+  /** The same as an architecture says it of its own spelling: what passes have to find (passes/expected-meanings.ts). */
+  calls: 'vlm-convert.calls',
 } as const;
 
 /** Names kept per node; a fusion of more nodes is named by its first ones. */

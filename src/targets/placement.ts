@@ -1,7 +1,6 @@
 /**
  * Which nodes of a graph a target has no kernel for: its provider leaves them to another one, with copies there and back,
- * or refuses the graph. Nodes that compute with integers alone are left out: shapes and positions are the CPU's
- * everywhere.
+ * or refuses the graph. Nodes that take integers alone are left out: shapes and positions are the CPU's everywhere.
  */
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
@@ -70,7 +69,7 @@ const floats = /^b?float/;
 function reasonOf(node: Node, version: number, target: Target): string | undefined {
   const inputs = node.inputs.filter((value): value is Value => value !== null);
   const outputs = node.outputs.filter((value): value is Value => value !== null);
-  if (![...inputs, ...outputs].some((value) => floats.test(tag(value) ?? ''))) return undefined;
+  if (!inputs.some((value) => floats.test(tag(value) ?? ''))) return undefined;
   if (readsShapes.has(node.op)) return undefined;
   // Computed once, at load.
   if (inputs.every((value) => value.initializer !== undefined)) return undefined;

@@ -1,17 +1,23 @@
 /** Activation functions, element by element, as data: blocks take them by name. */
 import type { ConfigReader } from '../../formats/checkpoint/config.ts';
-import type { GraphBuilder } from '../../graph/builder.ts';
+import type { GraphBuilder, OpOptions } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
+import { metadataKeys } from '../../rewrite/rewriter.ts';
 
 /** `gelu` is the exact one (error function), `gelu-tanh` its usual approximation. */
 export type Activation = 'gelu' | 'gelu-tanh' | 'quick-gelu' | 'silu' | 'relu';
 
+const calls = (meaning: string): Pick<OpOptions, 'metadata'> => ({
+  metadata: [[metadataKeys.calls, meaning]],
+});
+
 const spelled: Readonly<Record<Activation, (b: GraphBuilder, x: Value) => Value>> = {
-  gelu: (b, x) => b.op('Gelu', [x], { attributes: { approximate: 'none' } }),
-  'gelu-tanh': (b, x) => b.op('Gelu', [x], { attributes: { approximate: 'tanh' } }),
+  gelu: (b, x) => b.op('Gelu', [x], { attributes: { approximate: 'none' }, ...calls('gelu_exact') }),
+  'gelu-tanh': (b, x) => b.op('Gelu', [x], { attributes: { approximate: 'tanh' }, ...calls('gelu_tanh') }),
   // CLIP's own approximation of GELU.
-  'quick-gelu': (b, x) => b.op('Mul', [x, b.op('Sigmoid', [b.op('Mul', [x, b.scalar(1.702)])])]),
-  silu: (b, x) => b.op('Mul', [x, b.op('Sigmoid', [x])]),
+  'quick-gelu': (b, x) =>
+    b.op('Mul', [x, b.op('Sigmoid', [b.op('Mul', [x, b.scalar(1.702)])])], calls('gelu_quick')),
+  silu: (b, x) => b.op('Mul', [x, b.op('Sigmoid', [x])], calls('silu')),
   relu: (b, x) => b.op('Relu', [x]),
 };
 

@@ -8,6 +8,7 @@
  */
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
+import { metadataKeys } from '../../rewrite/rewriter.ts';
 
 /** [N, S, heads · headDim] → [N, S, heads, headDim] */
 export function splitHeads(b: GraphBuilder, x: Value, heads: number, headDim: number): Value {
@@ -54,7 +55,10 @@ export function attend(b: GraphBuilder, { q, k, v, heads, headDim, mask }: Atten
   const keys = b.op('Transpose', [k], { attributes: { perm: [0, 1, 3, 2] } });
   const product = b.op('MatMul', [scaled, keys]);
   const scores = mask === undefined ? product : b.op('Add', [product, mask]);
-  const weights = b.op('Softmax', [scores], { attributes: { axis: -1 } });
+  const weights = b.op('Softmax', [scores], {
+    attributes: { axis: -1 },
+    metadata: [[metadataKeys.calls, 'attention_blocks']],
+  });
   const mixed = swapHeads(b, b.op('MatMul', [weights, v]));
   return b.op('Reshape', [mixed, b.int64([0, 0, heads * headDim])]);
 }

@@ -4,6 +4,7 @@
  */
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
+import { metadataKeys } from '../../rewrite/rewriter.ts';
 import { initializer, type Weight, type WeightReader } from './weights.ts';
 
 export interface RmsNormWeights {
@@ -20,5 +21,7 @@ export function rmsNorm(b: GraphBuilder, x: Value, { weight, epsilon }: RmsNormW
   const squares = b.op('Pow', [x, b.scalar(2)]);
   const mean = b.op('ReduceMean', [squares, b.int64([-1])], { attributes: { keepdims: 1 } });
   const root = b.op('Sqrt', [b.op('Add', [mean, b.scalar(epsilon)])]);
-  return b.op('Mul', [b.op('Div', [x, root]), initializer(b, weight)]);
+  return b.op('Mul', [b.op('Div', [x, root]), initializer(b, weight)], {
+    metadata: [[metadataKeys.calls, 'rms_norm']],
+  });
 }

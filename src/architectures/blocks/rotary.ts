@@ -6,6 +6,7 @@
  */
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
+import { metadataKeys } from '../../rewrite/rewriter.ts';
 import { codeOfDType } from '../../tensor/dtype.ts';
 
 export interface RotaryTables {
@@ -70,5 +71,8 @@ export function rotate(
     b.op('Sub', [b.op('Mul', [first, cos]), b.op('Mul', [second, sin])]),
     b.op('Add', [b.op('Mul', [second, cos]), b.op('Mul', [first, sin])]),
   ];
-  return b.op('Concat', [...turned, ...passed], { attributes: { axis: -1 } });
+  return b.op('Concat', [...turned, ...passed], {
+    attributes: { axis: -1 },
+    metadata: [[metadataKeys.calls, 'rotary']],
+  });
 }
