@@ -99,6 +99,13 @@ describe('spellings that become one LayerNormalization', () => {
     );
     expect(bare.ops).toEqual(['LayerNormalization']);
     expect(bare.error).toBeLessThan(2e-6);
+    // A scale over a scale that was learned.
+    const twice = await fuse(
+      'fuse-layernorm',
+      spelled((b, c, v) => mul(b, mul(b, div(b, c, root(b, v)), vector(b, 1)), vector(b, 2))),
+    );
+    expect(twice.ops).toEqual(['LayerNormalization', 'Mul']);
+    expect(twice.error).toBeLessThan(2e-6);
     // One number per row, as adaptive norms have it.
     const rows = await fuse(
       'fuse-layernorm',
@@ -186,6 +193,15 @@ describe('float16', () => {
     const { ops, error } = await fuse('fold,fuse-layernorm', make);
     expect(ops).toEqual(['Cast', 'LayerNormalization', 'Cast']);
     expect(error).toBeLessThan(5e-3);
+  });
+
+  it('rounded to after the norm stays so', async () => {
+    const { ops, error } = await fuse(
+      'fuse-layernorm',
+      spelled((b, c, v) => cast(b, cast(b, div(b, c, root(b, v)), 'float16'), 'float32')),
+    );
+    expect(ops).toEqual(['LayerNormalization', 'Cast', 'Cast']);
+    expect(error).toBeLessThan(1e-3);
   });
 
   it('all through is found with the constants as rounded', async () => {
