@@ -33,8 +33,11 @@ const cases: Readonly<Record<string, Example>> = {
     left: ['Sub', 'Sub', 'Add'],
   },
   'an output keeps its name': {
-    make: (b, x) => [b.op('Neg', [x]), b.op('Neg', [x])],
-    left: ['Neg', 'Neg'],
+    make: (b, x) => {
+      const [first, second] = [b.op('Neg', [x]), b.op('Neg', [x])];
+      return [first, second, b.op('Exp', [second])];
+    },
+    left: ['Neg', 'Neg', 'Exp'],
   },
 };
 

@@ -3,6 +3,8 @@ import {
   addDims,
   broadcastShapes,
   divideDims,
+  floorDivideDims,
+  isNonNegative,
   multiplyDims,
   productOf,
   sameDim,
@@ -28,6 +30,21 @@ test('products divide by their factors and by nothing else', () => {
   expect(divideDims(12, 5)).toBe(null);
   expect(divideDims('4*a + 8', 4)).toBe('a + 2');
   expect(divideDims('a', 0)).toBe(null);
+});
+
+test('what divides stands outside of a rounded quotient', () => {
+  expect(floorDivideDims('h', 14)).toBe('(floor(h/14))');
+  // The patches of a convolution, and h // 14 of the code around it.
+  expect(addDims(floorDivideDims(subtractDims('h', 14), 14), 1)).toBe('(floor(h/14))');
+  expect(floorDivideDims(addDims(multiplyDims('h', 28), 30), 14)).toBe('2*h + 2');
+  expect(floorDivideDims(addDims(multiplyDims('h', 15), -1), 14)).toBe('(floor((h + 13)/14)) + h - 1');
+  expect(floorDivideDims(-1, 14)).toBe(-1);
+  expect(floorDivideDims(null, 14)).toBe(null);
+});
+
+test('sums of dimensions are not negative, differences may be', () => {
+  for (const dim of [0, 3, 'a', '2*a*b + 4', '(floor(h/14)) + 1']) expect(isNonNegative(dim)).toBe(true);
+  for (const dim of [-1, null, 'a - 1', 'a - b', '(a/b)']) expect(isNonNegative(dim)).toBe(false);
 });
 
 test('(a + 1) * (a - 1) multiplies out', () => {

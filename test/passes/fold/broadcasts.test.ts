@@ -48,6 +48,13 @@ const cases: Readonly<Record<string, Example>> = {
     },
     left: ['Slice', 'MatMul'],
   },
+  'a product that sums over repeated data stays': {
+    make: (b, x) => {
+      const column = b.op('Slice', [x, b.int64([0]), b.int64([1]), b.int64([2])]);
+      return b.op('MatMul', [b.op('Expand', [column, b.int64([1, 1, 4])]), x]);
+    },
+    left: ['Slice', 'Expand', 'MatMul'],
+  },
   'a product that sums over what is repeated stays': {
     make: (b, x) => {
       const repeated = b.op('Expand', [b.float32([1, 2, 3], [1, 3, 1]), b.int64([1, 1, 4])]);
