@@ -14,8 +14,11 @@ Examples:
       Small adapters beside shared weights, and no output at all if anything deserves a warning.
   $ vlm-convert llava-1.5-7b-hf web --format transformers.js --precision int4
       A folder that @huggingface/transformers loads as it is, in Node or in a browser.
+  $ vlm-convert decoder.onnx --precision int4 --target webgpu
+      An ONNX model, whoever exported it, in the operators that WebGPU runs and with its weights in 4 bits, run beside
+      the original, into ../decoder-int4.
   $ vlm-convert quantize decoder.onnx --precision int4
-      An ONNX model, whoever exported it, with its weights in 4 bits, into ../decoder-int4.
+      The same graph as it is, with its weights in 4 bits.
   $ vlm-convert inspect Monkey
       What is in a checkpoint, a .safetensors file or an .onnx file.
 

@@ -14,7 +14,7 @@ export function convertHelp(columns: number): string {
   return render(
     columns,
     [
-      'Usage: vlm-convert [checkpoint] [output] [options]',
+      'Usage: vlm-convert [checkpoint | model.onnx] [output] [options]',
       '       vlm-convert quantize <model.onnx> [output] [options]',
       "       vlm-convert opt <model.onnx> [-o <file>] [--passes '<text>'] [options]",
       '       vlm-convert parity <output> [--checkpoint <folder>] [options]',
@@ -23,8 +23,8 @@ export function convertHelp(columns: number): string {
       '       vlm-convert run <output> --image <file> --prompt <text> [options]',
       '       vlm-convert inspect [folder | file.safetensors | model.onnx]',
     ],
-    'Compiles a vision-language checkpoint into ONNX graphs at the resolution and precision asked for, and ' +
-      'checks them against the original.',
+    'Compiles a vision-language checkpoint, or an ONNX model, into ONNX graphs at the resolution and precision asked ' +
+      'for, and checks them against the original.',
     [
       argumentRows(positionals),
       ...groups.map((group) => ({

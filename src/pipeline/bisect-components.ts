@@ -47,6 +47,8 @@ export interface ComponentWork {
   readonly open: (model: Model) => Promise<Session>;
   readonly onStep: (text: string) => void;
   readonly signal: AbortSignal | undefined;
+  /** What may be spent on making the model that shows a fault smaller; default 200 runs. */
+  readonly mostTests?: number;
 }
 
 /** Errors are max |error| / std of the worst value of the worst run, and ‖error‖ / ‖value‖ of the same. */
@@ -98,7 +100,7 @@ export interface ComponentBisection {
 }
 
 /** More tests than this are not spent on making a reproducer smaller. */
-const mostTests = 200;
+const usualTests = 200;
 
 /** Throws VC6xxx where the original cannot be run. */
 export async function bisectComponents(work: BisectWork): Promise<readonly ComponentBisection[]> {
@@ -191,7 +193,7 @@ async function brokenPass(
     symptom: refusal === undefined ? { kind: 'values', limit } : { kind: 'runtime', code: refusal.code },
     apply,
     open,
-    mostTests,
+    mostTests: work.mostTests ?? usualTests,
     signal,
   });
   const { value, call, recorded, error, nonFinite } = broken;
@@ -224,7 +226,7 @@ async function refusedPass(
     symptom: { kind: 'pass', code: error.code },
     apply,
     open: work.open,
-    mostTests,
+    mostTests: work.mostTests ?? usualTests,
     signal: work.signal,
   });
   const fault: PassFault = { component, pass, kind: 'pass', thrown: error.record };

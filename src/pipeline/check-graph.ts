@@ -198,6 +198,7 @@ async function findFault(
       open: (model) => openWhole(model, device.device, placing),
       onStep,
       signal,
+      mostTests: 0,
     },
   );
   const { fault } = result;

@@ -19,6 +19,9 @@ export function renderResult(
   return `${lines.join('\n')}\n`;
 }
 
+/** Passes that say in their counts what was found. */
+const rewriting = /^(fuse-|pack-qkv$|patch-embed$|retarget-)/;
+
 /** What converting a model made, what became of its graph and weights, and how far it is from the original. */
 export function renderConvertedGraph(
   { files, parity, peakRss, plan }: ConvertGraphResult,
@@ -29,7 +32,7 @@ export function renderConvertedGraph(
   const [component] = plan.components;
   const counts = component?.records.flatMap(({ name, changed, stats }) => {
     const said = Object.entries(stats).filter(([, count]) => count > 0);
-    return changed && name.startsWith('fuse-') && said.length > 0
+    return changed && rewriting.test(name) && said.length > 0
       ? [`${name} ${said.map(([what, count]) => `${what} ${count}`).join(', ')}`]
       : [];
   });
