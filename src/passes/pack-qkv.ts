@@ -4,7 +4,8 @@
  *   MatMul(x, w1) + b1, MatMul(x, w2) + b2, …   becomes   Split(MatMul(x, [w1 w2 …]) + [b1 b2 …])
  *
  * and the same for com.microsoft::MatMulNBits, whose rows are outputs. Where one of several has no bias, it gets zeros. A
- * weight that something else reads too is left: it would be written twice. Figures: docs/fusion.md.
+ * weight that something else reads too is left: it would be written twice. So are the few keys and values of grouped
+ * queries, whose products are small beside that of the queries: figures by `npm run bench:rewrites`.
  */
 import { z } from 'zod';
 import type { Graph } from '../graph/graph.ts';
@@ -21,6 +22,9 @@ import { reshape } from '../tensor/derived/reshape.ts';
 import { transpose2d, untranspose } from '../tensor/derived/transpose.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Pass } from './pass.ts';
+
+/** A product with less than this part of the widest one's outputs gains nothing by being part of it. */
+const narrowest = 1 / 2;
 
 const blockProduct = 'com.microsoft::MatMulNBits';
 
@@ -69,6 +73,10 @@ function groupsOf(graph: Graph): readonly (readonly Product[])[] {
   }
   return [...groups.values()]
     .flatMap((alike) => [...alike.values()])
+    .map((group) => {
+      const widest = Math.max(...group.map(({ width }) => width));
+      return group.filter(({ width }) => width >= narrowest * widest);
+    })
     .filter((group) => group.length > 1 && group.every(({ node }) => node.graph === group[0]?.node.graph));
 }
 

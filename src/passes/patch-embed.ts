@@ -7,7 +7,7 @@
  *                                         its axes put in the order of Conv, which what follows mostly undoes
  *
  * The first is several times faster on a CPU, where Conv treats every row on its own. The second gains or loses with the
- * size: it is for quantizers, which take products and no convolutions (figures: docs/fusion.md).
+ * size: it is for quantizers, which take products and no convolutions (figures: `npm run bench:rewrites`).
  */
 import { z } from 'zod';
 import { inferNode } from '../graph/infer/infer.ts';

@@ -92,6 +92,10 @@ describe('what stays apart', () => {
     });
   });
 
+  it('few keys and values beside many queries', async () => {
+    await untouched((b, x) => [linear(b, x, 'q', 64), linear(b, x, 'key', 16), linear(b, x, 'val', 16)]);
+  });
+
   it('products of two inputs, and stacks of matrices', async () => {
     await untouched((b, x) => {
       const turned = b.op('Transpose', [x], { attributes: { perm: [0, 2, 1] } });

@@ -7,7 +7,7 @@
  *
  * The first takes positions [1]: row s of the tables for slot s in every batch row, or positions [B, S]: here the number
  * of each (batch row, slot) among the B · S rows of the tables. The form [B, S, h · d] is preferred: heads then lie as
- * projections leave them, and the swap of heads and slots behind it is left to whoever needs it (figures: docs/fusion.md).
+ * projections leave them, and the swap of heads and slots behind it is left to whoever needs it (figures: `npm run bench:rewrites`).
  */
 import type { AttributeLike } from '../../graph/attribute.ts';
 import { type Dim, formatType } from '../../graph/types.ts';
