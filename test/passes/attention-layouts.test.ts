@@ -217,6 +217,84 @@ describe('operands', () => {
   });
 });
 
+describe('projections that are computed as one', () => {
+  const x = randomInput([N, S, 3 * h * d], 1, 0.5);
+  const attend = (b: GraphBuilder, parts: readonly (Value | undefined)[]): void => {
+    const [q, k, v] = parts;
+    if (q === undefined || k === undefined || v === undefined) throw new Error('three parts');
+    const weights = weigh(b, b.op('MatMul', [q, b.op('Transpose', [k], perm([0, 1, 3, 2]))]));
+    const y = b.op('Transpose', [b.op('MatMul', [weights, v])], perm([0, 2, 1, 3]));
+    b.output('y', b.op('Reshape', [y, b.int64([0, 0, h * d])]));
+  };
+
+  it('queries, keys and values outermost, gathered', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const apart = b.op('Reshape', [input('x', ['N', 'S', 3 * h * d]), b.int64([0, 0, 3, h, d])]);
+        const turned = b.op('Transpose', [apart], perm([2, 0, 3, 1, 4]));
+        attend(
+          b,
+          [0, 1, 2].map((part) => b.op('Gather', [turned, b.int64([part], [])])),
+        );
+      });
+    await expectFused(make, { x }, { beside: { Split: 1 } });
+  });
+
+  it('split off and squeezed', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const apart = b.op('Reshape', [input('x', ['N', 'S', 3 * h * d]), b.int64([0, 0, 3, h, d])]);
+        const turned = b.op('Transpose', [apart], perm([2, 0, 3, 1, 4]));
+        const parts = b.ops('Split', [turned], 3, { attributes: { axis: 0, num_outputs: 3 } });
+        attend(
+          b,
+          parts.map((part) => b.op('Squeeze', [part, b.int64([0])])),
+        );
+      });
+    await expectFused(make, { x }, { beside: { Split: 1 } });
+  });
+
+  it('heads outermost', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const apart = b.op('Reshape', [input('x', ['N', 'S', 3 * h * d]), b.int64([0, 0, h, 3, d])]);
+        const turned = b.op('Transpose', [apart], perm([3, 0, 2, 1, 4]));
+        attend(
+          b,
+          [0, 1, 2].map((part) => b.op('Gather', [turned, b.int64([part], [])])),
+        );
+      });
+    await expectFused(make, { x }, { beside: { Reshape: 4, Gather: 3 } });
+  });
+
+  it('products as Einsum', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const [q, k, v] = ['q', 'k', 'v'].map((name) => input(name, ['N', 'S', h, d]));
+        if (q === undefined || k === undefined || v === undefined) throw new Error('three parts');
+        const scores = b.op('Einsum', [q, k], { attributes: { equation: 'bqhd,bkhd->bhqk' } });
+        b.output('y', b.op('Einsum', [weigh(b, scores), v], { attributes: { equation: 'bhqk,bkhd->bqhd' } }));
+      });
+    const feeds = Object.fromEntries(
+      ['q', 'k', 'v'].map((name, seed) => [name, randomInput([N, S, h, d], seed + 1)]),
+    );
+    await expectFused(make, feeds, { beside: { Reshape: 4 } });
+  });
+
+  it('an Einsum that is no product of matrices stays', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const equation = { attributes: { equation: 'bhqd,qkd->bhqk' } };
+        b.output(
+          'y',
+          weigh(b, b.op('Einsum', [input('x', [N, h, S, d]), input('relative', [S, T, d])], equation)),
+        );
+      });
+    const model = make();
+    expect((await runPasses(model, 'fuse-attention')).record.changed).toBe(false);
+  });
+});
+
 describe('heads that share keys', () => {
   const [groups, keyHeads] = [2, h / 2];
   const repeat = (b: GraphBuilder, x: Value): Value => {

@@ -15,12 +15,17 @@ import { noKernel, type Target, unsupported } from '../../../targets/target.ts';
 import { layoutFolds } from '../../folds.ts';
 import type { Pass, PassContext } from '../../pass.ts';
 import { targetOption, targetsFor } from '../../target-option.ts';
+import { einsumProducts } from './einsum.ts';
 import { dtypeOf, raiseAttention } from './internal.ts';
 import { lowerToMultiHead, multiHeadAttention } from './lower-multi-head.ts';
 import { maskObjection } from './mask.ts';
 import { type Attention, findAttention, isPlain } from './match.ts';
+import { unpackProjections } from './packed.ts';
 import { raiseStandard } from './raise-standard.ts';
 import { Shared } from './shared.ts';
+
+/** Operators around the fused one are written as of this version. */
+const leastOpset = 18;
 
 const options = z.strictObject({ ...targetOption });
 
@@ -29,10 +34,18 @@ export const fuseAttention: Pass<z.infer<typeof options>> = {
   summary: 'runs attention as one operator, with the cache and the mask of a decoder inside',
   options,
   run: (model, choice, cx) => {
+    const opset = model.opsetImports.get('') ?? 0;
+    if (opset < leastOpset) {
+      cx.note(
+        `the model has operator set ${opset}, attention is fused from ${leastOpset} on: see upgrade-opset`,
+      );
+      return { changed: false, stats: { attention: 0, caches: 0 } };
+    }
     const targets = targetsFor(choice, cx);
     const shared = new Shared();
     const refuses = (dtype: string, masked: boolean): string | undefined =>
       noOperator(model, targets, dtype, masked);
+    const spelled = applyRules(model.graph, [einsumProducts, unpackProjections(shared)], inferNode);
     const matched = applyRules(
       model.graph,
       [matchAttention(refuses, shared), ...standardRules(model, targets, refuses, shared)],
@@ -41,9 +54,11 @@ export const fuseAttention: Pass<z.infer<typeof options>> = {
     // One rule after the other: a layout that is tidied too early would hide the cache from the lowering.
     const lowering = lowerToMultiHead(shared);
     const lowered = applyRules(model.graph, [lowering], inferNode);
-    if (matched.changed) {
+    if (spelled.changed || matched.changed) {
       applyRules(model.graph, layoutFolds, inferNode);
       removeDeadCode(model.graph);
+    }
+    if (matched.changed) {
       model.opsetImports.set('com.microsoft', model.opsetImports.get('com.microsoft') ?? 1);
     }
     const marked = markPlain(model, refuses, cx);
@@ -51,7 +66,7 @@ export const fuseAttention: Pass<z.infer<typeof options>> = {
       (node) => node.op === multiHeadAttention && node.input(6) !== undefined,
     ).length;
     return {
-      changed: matched.changed || marked > 0,
+      changed: spelled.changed || matched.changed || marked > 0,
       stats: {
         attention: lowered.applied.get(lowering.name) ?? 0,
         caches,
