@@ -25,6 +25,7 @@ import { bicubicColumnMatrix, bicubicRowMatrix, largestMatrix } from '../tensor/
 import { bicubicTable } from '../tensor/derived/bicubic-table.ts';
 import { reshape } from '../tensor/derived/reshape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { inlineFunctions } from './inline-functions.ts';
 import type { Pass, PassContext } from './pass.ts';
 import { pictureInput } from './retarget/picture-input.ts';
 import { type Retargeted, retarget } from './retarget/retarget.ts';
@@ -96,6 +97,7 @@ async function fitPicture(
     });
   }
   if (picture.sizes.height === height && picture.sizes.width === width) return undefined;
+  await inlineFunctions.run(model, {}, cx);
   const retargeted = await retarget(model, picture, { height, width });
   for (const table of retargeted.tables) cx.note(`resized ${table}`);
   return retargeted;

@@ -101,7 +101,7 @@ describe('what is refused, by name', () => {
     [
       'a table that is multiplied',
       'VC3204',
-      /constant factors, .*not those of a table of positions/s,
+      /constant factors, .*not added to the tokens/s,
       () => tower((b, tokens) => b.op('Mul', [tokens, weight(b, 'factors', [36, 8])])),
     ],
     [

@@ -17,7 +17,7 @@ import { inlineTensor, readAll, type Tensor } from '../../tensor/tensor.ts';
 import { type Extent, type Extents, factorsOf, hasSide, resolve, termsOf } from './extent.ts';
 import type { Flow, Leaf } from './flow.ts';
 import { roleOf } from './roles.ts';
-import { derivedFrom, type TableSource } from './table-sources.ts';
+import { derivedFrom, rotaryTable, type TableSource } from './table-sources.ts';
 
 /** Larger constants are no masks, and tables of positions are smaller by far. */
 const largestRead = 1 << 28;
@@ -123,16 +123,13 @@ export async function changedTensor(
   const bytes = await readAll(tensor, 'keep');
   const element = uniformElement(bytes, elementCount(tensor.shape));
   if (element !== undefined) return { tensor: filled(tensor, shape, element), how: 'uniform' };
-  if (change.role !== 'positions' || !isFloat(tensor.dtype)) {
-    throw refuse(leaf, extents, 'its values are not those of a table of positions');
-  }
-  return resizedTable(leaf, shape, extents, sources);
+  if (!isFloat(tensor.dtype)) throw refuse(leaf, extents, 'its values are not those of a table of positions');
+  return resizedTable(change, extents, sources);
 }
 
 /** [1.., k + gh·gw + m, C], [1.., gh, gw, C] or channels first. */
 async function resizedTable(
-  leaf: Leaf,
-  shape: readonly number[],
+  { leaf, shape, role }: Change & { readonly kind: 'tensor' },
   extents: Extents,
   sources: readonly TableSource[],
 ): Promise<{ readonly tensor: Tensor; readonly how: string }> {
@@ -149,7 +146,18 @@ async function resizedTable(
       ? transpose2d(reshape(float, [before, rows]))
       : reshape(float, [rows, channels]);
   const patches = rows === from[0] * from[1] ? flat : permuteRows(flat, [[prefix, from[0] * from[1]]]);
-  const source = await derivedFrom(patches, from, sources, prefix + suffix === 0);
+  const alone = prefix + suffix === 0;
+  const source =
+    role === 'positions'
+      ? await derivedFrom(patches, from, sources, alone)
+      : await rotaryTable(patches, from);
+  if (source === undefined && role !== 'positions') {
+    throw refuse(
+      leaf,
+      extents,
+      'it is not added to the tokens, and holds no rotary positions that are known',
+    );
+  }
   if (source === undefined && from[0] !== from[1]) {
     throw refuse(leaf, extents, `a table of ${from.join('x')} was resized before: the trained one is square`);
   }

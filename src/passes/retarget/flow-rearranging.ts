@@ -118,7 +118,8 @@ function sliced(view: RuleView, whole: Extent, start: Extent, end: Extent, step:
   const { extents } = view;
   const length = extents.old(whole);
   const [from, to] = [extents.old(start), extents.old(end)];
-  if (from === undefined || to === undefined) throw new CannotFollow('a cut at something unknown');
+  if (from === undefined || to === undefined)
+    throw new CannotFollow(`a cut at ${extents.describe(from === undefined ? start : end)}`);
   if (length === undefined) {
     if (from === 0 && to > 2 ** 31 - 2 && step === 1) return whole;
     throw new CannotFollow('a dimension of unknown size is cut');

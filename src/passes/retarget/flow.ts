@@ -341,7 +341,7 @@ function leafNumbers(
   tensor: Tensor,
   integer: (value: number) => Extent = constantExtent,
 ): Numbers | undefined {
-  const float = tensor.dtype === 'float32';
+  const float = tensor.dtype === 'float32' || tensor.dtype === 'float64';
   if (!(float || ['int64', 'int32', 'bool'].includes(tensor.dtype)) || tensor.shape.length > 1)
     return undefined;
   if ((tensor.shape[0] ?? 1) > maxNumbers) return undefined;

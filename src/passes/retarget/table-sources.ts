@@ -87,6 +87,53 @@ function sincos([height, width]: Grid, channels: number, first: 'columns' | 'row
   return values;
 }
 
+/** What angles of rotary positions are multiples of, by what a row or column of the grid counts as. */
+const coordinates: Readonly<Record<string, (at: number, count: number) => number>> = {
+  // DINOv3: from the middle of the grid, a full turn to its border.
+  'of the middle': (at, count) => 2 * Math.PI * ((2 * (at + 0.5)) / count - 1),
+  // Qwen2-VL, EVA-02: from the first patch on.
+  'of the first': (at) => at,
+};
+const bases = [100, 10000];
+
+/**
+ * Cosines or sines [gh·gw, D] that rotate patches by their rows in one quarter of the channels and by their columns in
+ * the next, both twice; the frequencies of a quarter are base^(-k / quarter). Undefined where the values are none.
+ */
+export async function rotaryTable(table: Tensor, from: Grid): Promise<Derived | undefined> {
+  const [rows = 0, channels = 0] = table.shape;
+  if (channels % 4 !== 0 || rows * channels > largestTable) return undefined;
+  const values = viewAs(Float32Array, await readAll(table, 'keep'));
+  for (const [origin, coordinate] of Object.entries(coordinates)) {
+    for (const base of bases) {
+      for (const wave of ['cos', 'sin'] as const) {
+        const make = (grid: Grid): Float32Array => rotary(grid, channels, coordinate, base, Math[wave]);
+        if (!isSame(values, make(from))) continue;
+        const at = (grid: Grid): Tensor =>
+          inlineTensor('float32', [grid[0] * grid[1], channels], bytesOf(make(grid)));
+        return { name: `${wave} of rotary positions ${origin}, base ${base}`, at };
+      }
+    }
+  }
+  return undefined;
+}
+
+function rotary(
+  [height, width]: Grid,
+  channels: number,
+  coordinate: (at: number, count: number) => number,
+  base: number,
+  wave: (angle: number) => number,
+): Float32Array {
+  const quarter = channels / 4;
+  return Float32Array.from({ length: height * width * channels }, (_, index) => {
+    const [place, channel] = [Math.floor(index / channels), index % (2 * quarter)];
+    const byRow = channel < quarter;
+    const at = byRow ? Math.floor(place / width) : place % width;
+    return wave(coordinate(at, byRow ? height : width) * base ** (-(channel % quarter) / quarter));
+  });
+}
+
 function isSame(a: Float32Array, b: Float32Array): boolean {
   const scale = a.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
   return scale > 0 && a.every((value, at) => Math.abs(value - (b[at] ?? 0)) <= tolerance * scale);
