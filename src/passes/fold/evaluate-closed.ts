@@ -7,7 +7,7 @@ import { extractModel } from '../../graph/extract.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
-import { staticShape } from '../../graph/types.ts';
+import { staticShape, type ValueType } from '../../graph/types.ts';
 import type { Value } from '../../graph/value.ts';
 import { VlmError } from '../../report/diagnostics.ts';
 import { constantTensor } from '../../rewrite/constants.ts';
@@ -16,6 +16,7 @@ import { leafNames } from '../../tensor/derived/leaves.ts';
 import { byteLengthOf, elementCount } from '../../tensor/dtype.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { PassContext } from '../pass.ts';
+import { ownTypes } from './own-types.ts';
 
 /** A constant above this is a weight, which nothing here reads: 4 MiB. */
 const largestInput = 4 << 20;
@@ -59,7 +60,7 @@ export async function evaluateClosed(
 ): Promise<Evaluated> {
   const total = { constants: 0, refused: 0 };
   for (const graph of graphsOf(model.graph)) {
-    const values = frontier(graph, skip, weights);
+    const values = frontier(model, graph, skip, weights);
     if (values.length === 0) continue;
     const found = await compute({ ...model, graph, functions: [] }, values, cx);
     for (const value of values) {
@@ -88,20 +89,11 @@ function replace(value: Value, tensor: Tensor): void {
 }
 
 /** Values that can be computed and that something else reads. */
-function frontier(graph: Graph, skip: ReadonlySet<Value>, weights: boolean): readonly Value[] {
-  const closed = new Set<Value>();
-  const leaves = new Set<Value>();
-  let total = 0;
-  for (const node of graph.nodes()) {
-    const inputs = node.inputs.filter((input) => input !== null);
-    if (!isClosed(node, inputs, closed, skip, weights)) continue;
-    const fresh = inputs.filter((input) => !closed.has(input) && !leaves.has(input));
-    const bytes = fresh.reduce((sum, input) => sum + (constantTensor(input)?.byteLength ?? 0), 0);
-    if (total + bytes > largestTotal) continue;
-    total += bytes;
-    for (const input of fresh) leaves.add(input);
-    for (const output of node.outputs) if (output !== null) closed.add(output);
-  }
+function frontier(model: Model, graph: Graph, skip: ReadonlySet<Value>, weights: boolean): readonly Value[] {
+  const candidates = closedValues(graph, { skip, weights, typeOf: ({ type }) => type });
+  if (candidates.size === 0) return [];
+  const types = ownTypes(model, graph, coneOf([...candidates]));
+  const closed = closedValues(graph, { skip, weights, typeOf: ({ name }) => types.get(name) });
   return [...closed].filter((value) => {
     if (value.isOutput || skip.has(value)) return false;
     return value
@@ -110,12 +102,37 @@ function frontier(graph: Graph, skip: ReadonlySet<Value>, weights: boolean): rea
   });
 }
 
+interface Limits {
+  readonly skip: ReadonlySet<Value>;
+  readonly weights: boolean;
+  readonly typeOf: TypeOf;
+}
+
+type TypeOf = (value: Value) => ValueType | undefined;
+
+/** Outputs of nodes that depend on small constants only and are small by their types. */
+function closedValues(graph: Graph, limits: Limits): ReadonlySet<Value> {
+  const closed = new Set<Value>();
+  const leaves = new Set<Value>();
+  let total = 0;
+  for (const node of graph.nodes()) {
+    const inputs = node.inputs.filter((input) => input !== null);
+    if (!isClosed(node, inputs, closed, limits)) continue;
+    const fresh = inputs.filter((input) => !closed.has(input) && !leaves.has(input));
+    const bytes = fresh.reduce((sum, input) => sum + (constantTensor(input)?.byteLength ?? 0), 0);
+    if (total + bytes > largestTotal) continue;
+    total += bytes;
+    for (const input of fresh) leaves.add(input);
+    for (const output of node.outputs) if (output !== null) closed.add(output);
+  }
+  return closed;
+}
+
 function isClosed(
   node: Node,
   inputs: readonly Value[],
   closed: ReadonlySet<Value>,
-  skip: ReadonlySet<Value>,
-  weights: boolean,
+  { skip, weights, typeOf }: Limits,
 ): boolean {
   if (node.domain !== '' || !(computed.has(node.opType) || products.has(node.opType))) return false;
   if (inputs.length === 0) return false;
@@ -124,12 +141,15 @@ function isClosed(
     if (!closed.has(input) && !isSmallConstant(input, weights)) return false;
   }
   if (node.outputs.some((output) => output !== null && skip.has(output))) return false;
-  const read = bytesOf(inputs);
-  const made = bytesOf(node.outputs.filter((output) => output !== null));
+  const read = bytesOf(inputs, typeOf);
+  const made = bytesOf(
+    node.outputs.filter((output) => output !== null),
+    typeOf,
+  );
   if (read === undefined) return false;
   // How many elements are not zero is not known before, but no more than there are.
   if (made === undefined) return node.opType === 'NonZero' || node.opType === 'Compress';
-  return made <= read + largestGrowth && (!products.has(node.opType) || work(inputs) <= mostWork);
+  return made <= read + largestGrowth && (!products.has(node.opType) || work(inputs, typeOf) <= mostWork);
 }
 
 function isSmallConstant(value: Value, weights: boolean): boolean {
@@ -138,9 +158,10 @@ function isSmallConstant(value: Value, weights: boolean): boolean {
   return weights || leafNames(tensor).length === 0;
 }
 
-function bytesOf(values: readonly Value[]): number | undefined {
+function bytesOf(values: readonly Value[], typeOf: TypeOf): number | undefined {
   let total = 0;
-  for (const { type } of values) {
+  for (const value of values) {
+    const type = typeOf(value);
     const shape = staticShape(type);
     if (type?.kind !== 'tensor' || shape === undefined || type.dtype === 'string') return undefined;
     total += byteLengthOf(type.dtype, shape);
@@ -149,8 +170,8 @@ function bytesOf(values: readonly Value[]): number | undefined {
 }
 
 /** At least as many multiplications as the product of two tensors takes. */
-function work([left, right]: readonly Value[]): number {
-  const count = (value: Value | undefined) => elementCount(staticShape(value?.type) ?? []);
+function work([left, right]: readonly Value[], typeOf: TypeOf): number {
+  const count = (value: Value | undefined) => elementCount(staticShape(value && typeOf(value)) ?? []);
   return count(left) * count(right);
 }
 
