@@ -43,7 +43,7 @@ describe.each(files)('$label', ({ name, folder, model: file }) => {
         const { path } = await writeModel(root, model, { fileName: 'out' });
         return { path, counts: census(model) };
       });
-      for (const run of await recordedRuns(folder, file)) {
+      for (const run of await recordedRuns(folder, file, true)) {
         if (coarse.test(name)) await expectNearlyAsBefore(path, join(folder, file), run);
         else if (expected === undefined) expect(await deviations(path, run)).toEqual([]);
         else await expectOutputs(path, run, () => 1e-4);

@@ -30,8 +30,11 @@ const margin = 4;
 /** Where no difference was recorded: float32 rounding of values around one. */
 const defaultTolerance = 1e-5;
 
-/** What is recorded for a model file of a case; empty when the recording runtime could not run it. */
-export async function recordedRuns(folder: string, file: string): Promise<RecordedRun[]> {
+/**
+ * What is recorded for a model file of a case; empty when the recording runtime could not run it. `refused`: also the
+ * run that the runtime refuses of the file as it is, whose outputs are PyTorch's.
+ */
+export async function recordedRuns(folder: string, file: string, refused = false): Promise<RecordedRun[]> {
   const json = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as CaseJson;
   const verdict = json.variants?.[file]?.onnxruntime ?? json.onnxruntime ?? 'ok';
   // We make the names unique, so what the runtime refused for this alone must run.
@@ -39,7 +42,7 @@ export async function recordedRuns(folder: string, file: string): Promise<Record
   if (!existsSync(join(folder, 'io.safetensors'))) return [];
   const io = await readIo(join(folder, 'io.safetensors'));
   const prefixes = new Set([...io.tensors.keys()].map((key) => /^(alt\.|run\d+\.)?/.exec(key)?.[0] ?? ''));
-  if (json.alt_refused_by_onnxruntime) prefixes.delete('alt.');
+  if (json.alt_refused_by_onnxruntime && !refused) prefixes.delete('alt.');
   return [...prefixes].sort().map((prefix) => {
     const inputs = new Map<string, RunTensor | readonly string[]>();
     const outputs = new Map<string, { value: RunTensor; tolerance: number }>();
