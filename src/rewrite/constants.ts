@@ -4,7 +4,7 @@
  */
 import type { Value } from '../graph/value.ts';
 import { bfloatToFloat, halfToFloat } from '../kernels/half.ts';
-import { elementCount } from '../tensor/dtype.ts';
+import { elementCount, isFloat } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** Above this a constant is a weight, not a parameter of the graph's structure. */
@@ -40,13 +40,18 @@ export function constantNumbers(value: Value | undefined): readonly number[] | u
   return Array.from({ length: elementCount(tensor.shape) }, (_, index) => read(view, index));
 }
 
-/** What a value was before it was quantized and de-quantized again. */
+/** What a value was before it was rounded: quantized and de-quantized, or cast from one float type to another. */
 export function beforeRounding(value: Value): Value {
-  const [dequantize, quantize] = [value.producer, value.producer?.input(0)?.producer];
-  const source = quantize?.input(0);
-  return dequantize?.op === 'DequantizeLinear' && quantize?.op === 'QuantizeLinear' && source !== undefined
-    ? beforeRounding(source)
-    : value;
+  const node = value.producer;
+  const inner = node?.input(0);
+  if (node === undefined || inner === undefined) return value;
+  if (node.op === 'Cast') return isFloatValue(inner) && isFloatValue(value) ? beforeRounding(inner) : value;
+  const source = inner.producer?.op === 'QuantizeLinear' ? inner.producer.input(0) : undefined;
+  return node.op === 'DequantizeLinear' && source !== undefined ? beforeRounding(source) : value;
+}
+
+function isFloatValue({ type }: Value): boolean {
+  return type?.kind === 'tensor' && isFloat(type.dtype);
 }
 
 /** The number of a constant with one element, of any rank. */

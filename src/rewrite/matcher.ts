@@ -94,7 +94,7 @@ interface Term {
 }
 
 /**
- * Matches with `root` as the pattern's outermost operator. `loose`: looks through quantization between the nodes, and
+ * Matches with `root` as the pattern's outermost operator. `loose`: looks through quantization and casts between the nodes, and
  * lets others read what they make. Such a match says what the nodes mean; it cannot be rewritten.
  */
 export function matchPattern<N extends string>(

@@ -19,7 +19,7 @@ export function mark(last: Node, meaning: Meaning, reason: string, kept: Kept): 
 }
 
 /**
- * The rule of a specification; where it does not apply, since what stands inside is quantized or read by others, but
+ * The rule of a specification; where it does not apply, since what stands inside is rounded or read by others, but
  * the nodes mean what its pattern says, they are marked, with the reason why it does not apply.
  */
 export function meaningRule<N extends string, C extends object>(
@@ -41,7 +41,7 @@ export function meaningRule<N extends string, C extends object>(
       const rounded = meant.nodes.some((node) =>
         node.inputs.some((input) => input !== null && beforeRounding(input) !== input),
       );
-      const reason = rounded ? 'values inside are quantized' : attempt.reason;
+      const reason = rounded ? 'values inside are rounded' : attempt.reason;
       return { nodes: meant.nodes, apply: () => mark(root, meaning, reason, kept) };
     },
   };
