@@ -24,6 +24,9 @@ import type { Pass } from './pass.ts';
 /** What all calls together may add to a model: far beyond what exporters write. */
 const largest: Cost = { nodes: 1 << 17, bytes: 1 << 28 };
 
+/** Characters of the names of calls, one inside the other, that values and nodes of a body begin with. */
+const longestPlace = 256;
+
 type Functions = ReadonlyMap<string, ModelFunction>;
 
 const calledBy = (node: Node, functions: Functions): ModelFunction | undefined =>
@@ -111,9 +114,11 @@ function missingOutput(node: Node, { body }: ModelFunction): string | undefined 
 function inline(call: Node, { body, attributeDefaults }: ModelFunction): Node[] {
   const { graph } = call;
   const from = call.metadata.get(metadataKeys.from) ?? call.name;
+  // Functions may call each other through any depth: names do not grow with it.
+  const place = call.name.length > longestPlace ? from.slice(0, longestPlace) : call.name;
   const changes: CopyChanges = {
-    nodeName: (name) => `${call.name}/${name}`,
-    valueName: (name) => graph.freshName(`${call.name}/${name}`),
+    nodeName: (name) => `${place}/${name}`,
+    valueName: (name) => graph.freshName(`${place}/${name}`),
     attribute: (attribute) => resolve(attribute, call, attributeDefaults),
     metadata: (node) => new Map([...call.metadata, ...node.metadata, [metadataKeys.from, from]]),
   };

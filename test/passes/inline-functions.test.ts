@@ -307,4 +307,19 @@ describe('inline-functions', () => {
     const model = build([sum], (b, x) => [call(b, 'Plus', [x])]);
     await expect(runPasses(model, 'inline-functions')).rejects.toMatchObject({ code: 'VC3004' });
   });
+
+  it('does not let names grow with the depth of calls', async () => {
+    const depth = 3000;
+    const levels = Array.from({ length: depth }, (_, level) =>
+      local(`Level${level}`, ['a'], (g, [a]) => [
+        level === depth - 1
+          ? op(g, 'Neg', [a ?? null])
+          : op(g, `Level${level + 1}`, [a ?? null], { domain: 'f' }),
+      ]),
+    );
+    const model = build(levels, (b, x) => [call(b, 'Level0', [x])]);
+    await runPasses(model, 'inline-functions');
+    expect(ops(model)).toEqual(['Neg']);
+    expect(Math.max(...[...model.graph.nodes()].map(({ name }) => name.length))).toBeLessThan(400);
+  });
 });

@@ -279,6 +279,14 @@ describe('upgrade-opset', () => {
     }
   });
 
+  it('leaves out inputs of Resize that say nothing: from 13 on scales and sizes exclude each other', async () => {
+    const empty: Make = (b, x) => b.op('Resize', [x, b.float32([]), b.float32([]), b.int64([2, 3, 7, 5])]);
+    const model = build(11, empty);
+    await runPasses(model, 'upgrade-opset');
+    const [node] = model.graph.nodes();
+    expect(node?.inputs.map((input) => input !== null)).toEqual([true, false, false, true]);
+  });
+
   it('does nothing from 20 on, or below 7', async () => {
     for (const opset of [6, 20, 23]) {
       const model = build(opset, one('Relu'));
