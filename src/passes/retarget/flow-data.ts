@@ -3,7 +3,6 @@ import { isFloat } from '../../tensor/dtype.ts';
 import {
   CannotFollow,
   type Extent,
-  type Extents,
   hasSide,
   number,
   product,
@@ -12,6 +11,7 @@ import {
   sum,
   termsOf,
 } from './extent.ts';
+import type { Extents } from './extents.ts';
 import type { Numbers, RuleView } from './flow.ts';
 
 /** Undefined where the output is not made of whole numbers that can be followed. */

@@ -25,7 +25,8 @@ import {
   plannedChanges,
   refuseCoincidences,
 } from './constants.ts';
-import { type Extent, Extents, number, type Sizes } from './extent.ts';
+import { type Extent, number, type Sizes } from './extent.ts';
+import { Extents } from './extents.ts';
 import { type Flow, followPicture, type ScaledResize } from './flow.ts';
 import type { PictureInput } from './picture-input.ts';
 import { tableSources } from './table-sources.ts';
