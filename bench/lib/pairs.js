@@ -7,10 +7,10 @@ const roundMs = 40;
 /** @typedef {{ type: string, dims: readonly number[], data: import('onnxruntime-node').Tensor['data'] }} Feed */
 /** @typedef {Record<string, Feed>} Feeds */
 /**
- * @typedef {{ ms: readonly [number, number], ratio: number, best: number, load: readonly [number, number],
+ * @typedef {{ ms: readonly [number, number], ratio: number, cpuRatio: number, load: readonly [number, number],
  *   loadRatio: number, difference: number }} Pair medians of both sides, the median of the ratios of rounds (second to
- *   first), the ratio of the fastest rounds (what a busy machine disturbs least), medians of loading, and the largest
- *   difference of an output in its standard deviations
+ *   first), the same of the time that all threads were at work (which a busy machine disturbs less), medians of
+ *   loading, and the largest difference of an output in its standard deviations
  */
 
 /** @param {readonly number[]} numbers */
@@ -36,6 +36,8 @@ const open = (path, threads) =>
     graphOptimizationLevel: 'all',
     intraOpNumThreads: threads,
     logSeverityLevel: 4,
+    // Threads that wait by spinning would count as work, and take cores from whatever else runs.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
   });
 
 /** @param {readonly string[]} names @param {Feeds} feeds */
@@ -99,19 +101,24 @@ export async function timePair(paths, feeds, { rounds, loads, threads }) {
   const repeats = Math.max(1, Math.round(roundMs / once));
   /** @type {[number[], number[]]} */
   const running = [[], []];
+  /** @type {[number[], number[]]} */
+  const working = [[], []];
   for (let i = 0; i < rounds; i += 1) {
     for (const side of order(i)) {
+      const before = process.cpuUsage();
       const took = await time(async () => {
         for (let k = 0; k < repeats; k += 1) await run(side);
       });
+      const { user, system } = process.cpuUsage(before);
       running[side].push(took / repeats);
+      working[side].push((user + system) / repeats);
     }
   }
   for (const session of sessions) await session.release();
   return {
     ms: [median(running[0]), median(running[1])],
     ratio: median(ratios(running)),
-    best: Math.min(...running[1]) / Math.min(...running[0]),
+    cpuRatio: median(ratios(working)),
     load: [median(loading[0]), median(loading[1])],
     loadRatio: median(ratios(loading)),
     difference,
