@@ -440,6 +440,44 @@ describe('Attention of opset 23', () => {
     );
   });
 
+  it('is what attention becomes for any runtime', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const [q, k, v] = [
+          input('q', ['N', h, 'S', d]),
+          input('k', ['N', h, 'T', d]),
+          input('v', ['N', h, 'T', e]),
+        ];
+        const seen = b.input('mask', tensorType('bool', ['N', 1, 'S', 'T']));
+        const scores = b.op('Mul', [
+          b.op('MatMul', [q, b.op('Transpose', [k], perm([0, 1, 3, 2]))]),
+          b.scalar(0.4),
+        ]);
+        const weights = weigh(b, b.op('Where', [seen, scores, b.scalar(Number.NEGATIVE_INFINITY)]));
+        const sound = b.op('Where', [b.op('IsNaN', [weights]), b.scalar(0), weights]);
+        b.output('y', b.op('MatMul', [sound, v]));
+      });
+    const feeds = {
+      q: randomInput([N, h, S, d], 1),
+      k: randomInput([N, h, T, d], 2),
+      v: randomInput([N, h, T, e], 3),
+      mask: boolMask,
+    };
+    const model = make();
+    const { record } = await runPasses(model, 'fuse-attention{target=generic}');
+    expect(record.stats).toEqual({ attention: 1, caches: 0 });
+    expect([countOps(model, 'Attention'), countOps(model, 'Softmax'), countOps(model, mha)]).toEqual([
+      1, 0, 0,
+    ]);
+    expect(await difference(model, make(), feeds)).toBeLessThan(2e-6);
+    const older = make();
+    older.opsetImports.set('', 20);
+    expect((await runPasses(older, 'fuse-attention{target=generic}')).record.stats).toMatchObject({
+      attention: 0,
+      plain: 1,
+    });
+  });
+
   it('stays where every target runs it, or what it does has no other operator', async () => {
     const make = (softcap: number): Model =>
       modelOf((b, input) => {

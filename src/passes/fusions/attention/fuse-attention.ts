@@ -11,13 +11,14 @@ import { removeDeadCode } from '../../../rewrite/dead-code.ts';
 import { allNodes, applyRules } from '../../../rewrite/driver.ts';
 import { metadataKeys } from '../../../rewrite/rewriter.ts';
 import type { Rule } from '../../../rewrite/rule.ts';
-import { noKernel, type Target, unsupported } from '../../../targets/target.ts';
+import { noKernel, type Target } from '../../../targets/target.ts';
 import { layoutFolds } from '../../folds.ts';
 import type { Pass, PassContext } from '../../pass.ts';
 import { targetOption, targetsFor } from '../../target-option.ts';
 import { einsumProducts } from './einsum.ts';
 import { dtypeOf, raiseAttention } from './internal.ts';
-import { lowerToMultiHead, multiHeadAttention } from './lower-multi-head.ts';
+import { multiHeadAttention } from './lower-multi-head.ts';
+import { type Lowering, loweringsFor, type Refusal, refusalOf } from './lowerings.ts';
 import { maskObjection } from './mask.ts';
 import { type Attention, findAttention, isPlain } from './match.ts';
 import { unpackProjections } from './packed.ts';
@@ -43,8 +44,8 @@ export const fuseAttention: Pass<z.infer<typeof options>> = {
     }
     const targets = targetsFor(choice, cx);
     const shared = new Shared();
-    const refuses = (dtype: string, masked: boolean): string | undefined =>
-      noOperator(model, targets, dtype, masked);
+    const lowerings = loweringsFor(model, targets);
+    const refuses = refusalOf(lowerings);
     const spelled = applyRules(model.graph, [einsumProducts, unpackProjections(shared)], inferNode);
     const matched = applyRules(
       model.graph,
@@ -52,13 +53,13 @@ export const fuseAttention: Pass<z.infer<typeof options>> = {
       inferNode,
     );
     // One rule after the other: a layout that is tidied too early would hide the cache from the lowering.
-    const lowering = lowerToMultiHead(shared);
-    const lowered = applyRules(model.graph, [lowering], inferNode);
+    const lowering = lowerings.map((each) => onlyWhere(each, shared));
+    const lowered = applyRules(model.graph, lowering, inferNode);
     if (spelled.changed || matched.changed) {
       applyRules(model.graph, layoutFolds, inferNode);
       removeDeadCode(model.graph);
     }
-    if (matched.changed) {
+    if ([...allNodes(model.graph)].some(({ op }) => op === multiHeadAttention)) {
       model.opsetImports.set('com.microsoft', model.opsetImports.get('com.microsoft') ?? 1);
     }
     const marked = markPlain(model, refuses, cx);
@@ -68,7 +69,7 @@ export const fuseAttention: Pass<z.infer<typeof options>> = {
     return {
       changed: spelled.changed || matched.changed || marked > 0,
       stats: {
-        attention: lowered.applied.get(lowering.name) ?? 0,
+        attention: [...lowered.applied.values()].reduce((sum, count) => sum + count, 0),
         caches,
         ...(marked === 0 ? {} : { plain: marked }),
       },
@@ -76,8 +77,18 @@ export const fuseAttention: Pass<z.infer<typeof options>> = {
   },
 };
 
-/** Why the targets do not run the operator with operands of a type. */
-type Refusal = (dtype: string, masked: boolean) => string | undefined;
+/** A lowering where it takes the operands. */
+function onlyWhere({ refuses, rule }: Lowering, shared: Shared): Rule {
+  const inner = rule(shared);
+  return {
+    ...inner,
+    attempt: (node) => {
+      const q = node.input(0);
+      const reason = refuses((q && dtypeOf(q)) ?? '', node.input(3) !== undefined);
+      return reason === undefined ? inner.attempt(node) : { reason, depth: 0 };
+    },
+  };
+}
 
 /** Only where a target does not run it: the operator that a graph already has is as good elsewhere. */
 function standardRules(
@@ -113,21 +124,6 @@ function unfit(found: Attention, refuses: Refusal): string | undefined {
   if (dtype === undefined || dtypes.size > 1) return `its operands are ${[...dtypes].join(' and ')}`;
   const masked = found.steps.some(({ kind }) => kind === 'add' || kind === 'select');
   return maskObjection(found.steps, found.heads, dtype) ?? refuses(dtype, masked);
-}
-
-function noOperator(
-  model: Model,
-  targets: readonly Target[],
-  dtype: string,
-  masked: boolean,
-): string | undefined {
-  return (
-    noKernel(targets, multiHeadAttention, { opset: model.opsetImports.get('') ?? 0, dtype }) ??
-    unsupported(targets, multiHeadAttention, (support) => {
-      if (!support.dtypes.includes(dtype)) return `no kernel for ${dtype}`;
-      return masked && !support.attentionBias ? 'no attention_bias' : undefined;
-    })
-  );
 }
 
 /** Marks and reports attention that stays spelled out, and reports every other Softmax. Gives the number marked. */
