@@ -2,6 +2,7 @@
  * Reads small constants of a graph synchronously. Only tensors whose bytes are in memory (inline initializers
  * and Constant nodes) can be read: a pass never waits for bytes of a checkpoint.
  */
+import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { bfloatToFloat, halfToFloat } from '../kernels/half.ts';
 import { elementCount, isFloat } from '../tensor/dtype.ts';
@@ -42,12 +43,22 @@ export function constantNumbers(value: Value | undefined): readonly number[] | u
 
 /** What a value was before it was rounded: quantized and de-quantized, or cast from one float type to another. */
 export function beforeRounding(value: Value): Value {
-  const node = value.producer;
-  const inner = node?.input(0);
-  if (node === undefined || inner === undefined) return value;
-  if (node.op === 'Cast') return isFloatValue(inner) && isFloatValue(value) ? beforeRounding(inner) : value;
-  const source = inner.producer?.op === 'QuantizeLinear' ? inner.producer.input(0) : undefined;
-  return node.op === 'DequantizeLinear' && source !== undefined ? beforeRounding(source) : value;
+  const cast = beforeCasts(value);
+  const node = cast.producer;
+  const inner = node?.op === 'DequantizeLinear' ? node.input(0)?.producer : undefined;
+  const source = inner?.op === 'QuantizeLinear' ? inner.input(0) : undefined;
+  return source === undefined ? cast : beforeRounding(source);
+}
+
+/** What a value was before it was cast from one float type to another. */
+export function beforeCasts(value: Value): Value {
+  const inner = isFloatCast(value.producer) ? value.producer.input(0) : undefined;
+  return inner === undefined ? value : beforeCasts(inner);
+}
+
+export function isFloatCast(node: Node | undefined): node is Node {
+  const inner = node?.op === 'Cast' ? node.input(0) : undefined;
+  return inner !== undefined && isFloatValue(inner) && node?.outputs[0] != null && isFloatValue(node.output);
 }
 
 function isFloatValue({ type }: Value): boolean {

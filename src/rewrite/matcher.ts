@@ -5,7 +5,7 @@
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { beforeRounding, constantScalar, rounding } from './constants.ts';
+import { beforeCasts, beforeRounding, constantScalar, isFloatCast, rounding } from './constants.ts';
 import {
   commutativeOps,
   type Factor,
@@ -94,15 +94,19 @@ interface Term {
 }
 
 /**
- * Matches with `root` as the pattern's outermost operator. `loose`: looks through quantization and casts between the nodes, and
- * lets others read what they make. Such a match says what the nodes mean; it cannot be rewritten.
+ * What may stand between the nodes of a pattern. `nothing`; `casts`: from one float type to another, so that types may
+ * change inside; `rounding`: quantization, too, and others may read what is inside. A match of that kind says what the
+ * nodes mean; it cannot be rewritten.
  */
+export type Between = 'nothing' | 'casts' | 'rounding';
+
+/** Matches with `root` as the pattern's outermost operator. */
 export function matchPattern<N extends string>(
   pattern: OpPattern<N> | ProductPattern<N>,
   root: Node,
-  { loose = false }: { readonly loose?: boolean } = {},
+  between: Between = 'nothing',
 ): Match<N> | MatchFailure {
-  const search = new Search(root, loose);
+  const search = new Search(root, between);
   const value = root.outputs[pattern.kind === 'op' ? pattern.output : 0] ?? undefined;
   const state = search.solve({ pattern, value, next: undefined }, { nodes: [], values: new Map() });
   if (state === undefined) return search.failure;
@@ -115,12 +119,12 @@ export function matchPattern<N extends string>(
 
 class Search {
   readonly #root: Node;
-  readonly #loose: boolean;
+  readonly #between: Between;
   failure: MatchFailure;
 
-  constructor(root: Node, loose: boolean) {
+  constructor(root: Node, between: Between) {
     this.#root = root;
-    this.#loose = loose;
+    this.#between = between;
     this.failure = { reason: 'nothing matched', depth: 0 };
   }
 
@@ -239,25 +243,36 @@ class Search {
   }
 
   #seen(value: Value): Value {
-    return this.#loose ? beforeRounding(value) : value;
+    if (this.#between === 'nothing') return value;
+    return this.#between === 'casts' ? beforeCasts(value) : beforeRounding(value);
   }
 
   /** Nodes inside the match must not be read from outside: replacing the root would not free them. */
   #exclusive(state: State): State | undefined {
-    if (this.#loose) return state;
+    if (this.#between === 'rounding') return state;
     const covered = new Set(state.nodes.map(({ node }) => node));
     for (const { node, shared } of state.nodes) {
       if (node === this.#root || shared) continue;
       for (const output of node.outputs) {
-        if (output === null) continue;
-        if (output.isOutput) return this.#fail(state, `${output.name} is also an output of the graph`, true);
-        for (const use of output.uses) {
-          if (!covered.has(use.node))
-            return this.#fail(state, `${output.name} is also read by ${use.node.name}`, true);
-        }
+        const reason = output === null ? undefined : this.#readOutside(output, covered);
+        if (reason !== undefined) return this.#fail(state, reason, true);
       }
     }
     return state;
+  }
+
+  /** Who reads a value beside the nodes that are covered, and the casts between them. */
+  #readOutside(value: Value, covered: ReadonlySet<Node>): string | undefined {
+    if (value.isOutput) return `${value.name} is also an output of the graph`;
+    for (const { node } of value.uses) {
+      if (covered.has(node)) continue;
+      const cast = this.#between === 'casts' && isFloatCast(node);
+      const reason = cast
+        ? this.#readOutside(node.output, covered)
+        : `${value.name} is also read by ${node.name}`;
+      if (reason !== undefined) return reason;
+    }
+    return undefined;
   }
 
   #bind(state: State, name: string | undefined, value: Value): State | undefined {

@@ -3,7 +3,7 @@
  * are pure; what they return carries everything that the rewrite needs.
  */
 import type { Node } from '../graph/node.ts';
-import { isFailure, type Match, type MatchFailure, matchPattern } from './matcher.ts';
+import { type Between, isFailure, type Match, type MatchFailure, matchPattern } from './matcher.ts';
 import { type OpPattern, type ProductPattern, productOps } from './pattern.ts';
 import type { Rewriter } from './rewriter.ts';
 
@@ -27,8 +27,8 @@ export interface RuleSpec<N extends string, C> {
   /** A string says why the match is refused. */
   readonly refine: (match: Match<N>) => C | string;
   readonly rewrite: (captures: C, rewriter: Rewriter) => void;
-  /** The match says what nodes mean and replaces none of them: see matchPattern. */
-  readonly loose?: boolean;
+  /** What may stand between the nodes: nothing unless said. */
+  readonly between?: Between;
 }
 
 /** A rule over a pattern. */
@@ -37,7 +37,7 @@ export function rule<N extends string, C extends object>(spec: RuleSpec<N, C>): 
     name: spec.name,
     roots: spec.pattern.kind === 'op' ? spec.pattern.ops : productOps,
     attempt: (root) => {
-      const match = matchPattern(spec.pattern, root, { loose: spec.loose ?? false });
+      const match = matchPattern(spec.pattern, root, spec.between);
       if (isFailure(match)) return match;
       const captures = spec.refine(match);
       if (typeof captures === 'string') return { reason: captures, depth: match.nodes.length + 1 };

@@ -11,6 +11,7 @@ import { applyRules } from '../../rewrite/driver.ts';
 import type { OpPattern, ProductPattern } from '../../rewrite/pattern.ts';
 import type { Rule } from '../../rewrite/rule.ts';
 import { noKernel } from '../../targets/target.ts';
+import { codeOfDType } from '../../tensor/dtype.ts';
 import type { Meaning } from '../census.ts';
 import type { PassContext, PassResult } from '../pass.ts';
 import { type Kept, mark, meaningRule, noteKept } from './meaning.ts';
@@ -82,7 +83,14 @@ function activationRule(
         return;
       }
       const { domain, opType, attributes } = operator;
-      rewriter.replace(root.output, rewriter.op(opType, [x], { domain, attributes }));
+      const result = rewriter.op(opType, [x], { domain, attributes });
+      const to = dtypeOf(root.output);
+      rewriter.replace(
+        root.output,
+        to === undefined || to === dtypeOf(result)
+          ? result
+          : rewriter.op('Cast', [result], { attributes: { to: codeOfDType(to) } }),
+      );
     },
   });
 }

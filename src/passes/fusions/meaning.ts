@@ -3,7 +3,7 @@
  * counts, and the report says why.
  */
 import type { Node } from '../../graph/node.ts';
-import { beforeRounding } from '../../rewrite/constants.ts';
+import { beforeCasts, beforeRounding } from '../../rewrite/constants.ts';
 import { isFailure } from '../../rewrite/matcher.ts';
 import { metadataKeys } from '../../rewrite/rewriter.ts';
 import { type Rule, type RuleSpec, rule } from '../../rewrite/rule.ts';
@@ -19,29 +19,34 @@ export function mark(last: Node, meaning: Meaning, reason: string, kept: Kept): 
 }
 
 /**
- * The rule of a specification; where it does not apply, since what stands inside is rounded or read by others, but
- * the nodes mean what its pattern says, they are marked, with the reason why it does not apply.
+ * The rule of a specification, also where types change inside: it must write the output in the output's type. Where it
+ * does not apply, since what stands inside is quantized or read by others, but the nodes mean what its pattern says,
+ * they are marked, with the reason why it does not apply.
  */
 export function meaningRule<N extends string, C extends object>(
   meaning: Meaning,
   kept: Kept,
   spec: RuleSpec<N, C>,
 ): Rule {
-  const strict = rule(spec);
-  const loose = rule({ ...spec, loose: true });
+  const [exact, cast, rounded] = [rule(spec), between('casts'), between('rounding')];
+  function between(kind: 'casts' | 'rounding'): Rule {
+    return rule({ ...spec, between: kind });
+  }
   return {
-    ...strict,
+    ...exact,
     attempt: (root) => {
       if (root.metadata.has(metadataKeys.means))
         return { reason: `${root.name} is known and stays`, depth: 1 };
-      const attempt = strict.attempt(root);
+      const attempt = exact.attempt(root);
       if (!isFailure(attempt)) return attempt;
-      const meant = loose.attempt(root);
+      const meant = rounded.attempt(root);
       if (isFailure(meant)) return attempt;
-      const rounded = meant.nodes.some((node) =>
-        node.inputs.some((input) => input !== null && beforeRounding(input) !== input),
+      const among = cast.attempt(root);
+      if (!isFailure(among)) return among;
+      const hasRounding = meant.nodes.some((node) =>
+        node.inputs.some((input) => input !== null && beforeRounding(input) !== beforeCasts(input)),
       );
-      const reason = rounded ? 'values inside are rounded' : attempt.reason;
+      const reason = hasRounding ? 'values inside are quantized' : among.reason;
       return { nodes: meant.nodes, apply: () => mark(root, meaning, reason, kept) };
     },
   };

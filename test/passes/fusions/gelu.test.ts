@@ -166,7 +166,7 @@ describe('what has the meaning, but cannot be replaced', () => {
     expect(ops).not.toContain('Gelu');
     expect(census(model).get('gelu_exact')?.found).toBe(1);
     expect(record.notes).toEqual([
-      'GELU stays spelled out 1 times, first at Mul_1: values inside are rounded',
+      'GELU stays spelled out 1 times, first at Mul_1: values inside are quantized',
     ]);
     expect(error).toBe(0);
   });

@@ -262,7 +262,7 @@ describe('what has the meaning, but cannot be replaced', () => {
         const c = rounded(b, sub(b, input, rounded(b, mean(b, input))));
         return rounded(b, affine(b, div(b, c, rounded(b, root(b, padded(b, c)), 0.01))));
       },
-      /values inside are rounded/,
+      /values inside are quantized/,
     ],
   ])('%s', async (_, make, reason) => {
     const { ops, model, record, error } = await fuse('fuse-layernorm,fuse-rmsnorm', make);
