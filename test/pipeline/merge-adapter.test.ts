@@ -13,7 +13,7 @@ import type { Model } from '../../src/graph/model.ts';
 import { tensorType } from '../../src/graph/types.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { verifyModel } from '../../src/graph/verify.ts';
-import { type MergedWeight, mergeAdapterIntoGraph } from '../../src/passes/merge-adapter/merge-adapter.ts';
+import { type MergedWeight, mergeAdapterIntoGraph } from '../../src/pipeline/merge-adapter/merge-adapter.ts';
 import { inlineTensor } from '../../src/tensor/tensor.ts';
 import { fixtures } from '../golden-folders.ts';
 import { withModel } from '../graph/onnx-cases.ts';
