@@ -115,7 +115,6 @@ function raise(node: Node, version: number): Step | string | undefined {
 
 /** Why a node means nothing, or something else, under a newer signature. */
 function refusal(node: Node, old: OpSchema, next: OpSchema): string | undefined {
-  if (next.deprecated) return 'it is deprecated';
   for (const [name, { kind }] of node.attributes) {
     const known = next.attributes.get(name);
     if (known === undefined) return `it has no attribute ${name}`;
