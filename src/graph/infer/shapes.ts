@@ -5,6 +5,7 @@ import {
   addDims,
   broadcastShapes,
   divideDims,
+  floorDivideDims,
   isNonNegative,
   multiplyDims,
   productOf,
@@ -66,7 +67,9 @@ const reshape: Rule = (cx) => {
   if (typeof before === 'number' && typeof after === 'number' && after !== 0 && before % after !== 0) {
     throw cx.fail('VC3101', `shape [${shape.map((dim) => dim ?? '?')}]`, show);
   }
-  return [typed(dtype, shape.with(free, divideDims(before, after)))];
+  // What is left divides, or the runtime refuses.
+  const rounded = typeof after === 'number' && after > 0 ? floorDivideDims(before, after) : null;
+  return [typed(dtype, shape.with(free, divideDims(before, after) ?? rounded))];
 };
 
 /** Products of two lists of dimensions, without those that stand in both: a sum divides by nothing but itself. */

@@ -7,7 +7,7 @@ import { dataOperators } from '../../graph/infer/data.ts';
 import { sameDim } from '../../graph/infer/dims.ts';
 import type { Dim } from '../../graph/types.ts';
 import type { Value } from '../../graph/value.ts';
-import { constantTensor } from '../../rewrite/constants.ts';
+import { constantNumbers, constantTensor } from '../../rewrite/constants.ts';
 import { nodeRule, type Rule } from '../../rewrite/rule.ts';
 import type { DType } from '../../tensor/dtype.ts';
 import { inlineTensor, type Tensor } from '../../tensor/tensor.ts';
@@ -63,7 +63,12 @@ const reshapeToKnown = nodeRule<{ from: Value; input: Value; shape: readonly num
   inspect: (node) => {
     const [input, target] = [node.input(0), node.input(1)];
     if (input === undefined || target === undefined) return 'an input is left out';
-    if (constantTensor(target) !== undefined) return 'the shape is a constant';
+    if (constantTensor(target) !== undefined) {
+      // An attribute that only speaks of zeros makes equal nodes differ.
+      const numbers = node.int('allowzero') === 1 ? constantNumbers(target) : undefined;
+      if (numbers === undefined || numbers.includes(0)) return 'the shape is a constant';
+      return { from: node.output, input, shape: numbers };
+    }
     const shape = reshapeTo(dimsOf(input), dimsOf(node.output));
     return shape === undefined ? 'the shape is not known' : { from: node.output, input, shape };
   },
