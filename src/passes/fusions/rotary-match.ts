@@ -158,41 +158,41 @@ class Sums {
     this.#x = x;
   }
 
-  of(element: Element): readonly Term[] | undefined {
+  of(element: Element, depth = mostNodes): readonly Term[] | undefined {
     const { value, axes, column } = element;
     if (value === this.#x) return axes === 1 ? [{ sign: 1, column, factor: undefined }] : undefined;
     const own = this.#known.get(value) ?? new Map<string, readonly Term[] | undefined>();
     this.#known.set(value, own);
     const place = `${axes}:${column}`;
-    if (!own.has(place)) own.set(place, this.#read(element));
+    if (!own.has(place)) own.set(place, depth === 0 ? undefined : this.#read(element, depth - 1));
     return own.get(place);
   }
 
-  #read(element: Element): readonly Term[] | undefined {
+  #read(element: Element, depth: number): readonly Term[] | undefined {
     const node = element.value.producer;
     if (node === undefined || !between.has(node.op)) return undefined;
     const origin = originOf(element);
     const terms =
       origin.kind === 'same'
-        ? this.of(origin.of)
+        ? this.of(origin.of, depth)
         : origin.kind === 'computed'
-          ? this.#compute(node, origin.of)
+          ? this.#compute(node, origin.of, depth)
           : undefined;
     if (terms !== undefined) this.nodes.add(node);
     return terms;
   }
 
-  #compute(node: Node, [left, right]: readonly Element[]): readonly Term[] | undefined {
+  #compute(node: Node, [left, right]: readonly Element[], depth: number): readonly Term[] | undefined {
     if (left === undefined) return undefined;
-    const first = this.of(left);
+    const first = this.of(left, depth);
     if (node.op === 'Neg') return first?.map(negated);
     if (right === undefined) return undefined;
-    const second = this.of(right);
+    const second = this.of(right, depth);
     switch (node.op) {
       case 'Add':
-        return first && second && [...first, ...second];
+        return both(first, second);
       case 'Sub':
-        return first && second && [...first, ...second.map(negated)];
+        return both(first, second?.map(negated));
       case 'Mul':
         if (first !== undefined) return scaled(first, right);
         return second && scaled(second, left);
@@ -200,6 +200,11 @@ class Sums {
         return undefined;
     }
   }
+}
+
+/** Turning takes two terms; more are something else, and may be many. */
+function both(a: readonly Term[] | undefined, b: readonly Term[] | undefined): readonly Term[] | undefined {
+  return a !== undefined && b !== undefined && a.length + b.length <= 2 ? [...a, ...b] : undefined;
 }
 
 function negated(term: Term): Term {

@@ -42,26 +42,27 @@ function onLastAxis(element: Element): Element | undefined {
   return origin.kind === 'same' ? onLastAxis(origin.of) : undefined;
 }
 
+/** Steps behind a table that are made once more at another width. */
+const deepest = 16;
+
 /** Makes the values that hold columns, each once per graph, before the first node that needs it. */
 export class ColumnTables {
-  readonly #made = new Map<Graph, Map<string, Value>>();
+  readonly #made = new Map<Graph, Map<string, Value | undefined>>();
   readonly #ids = new Map<Value, number>();
 
   take(rewriter: Rewriter, columns: Columns): Value {
-    return this.once(
-      rewriter,
-      `columns ${this.idOf(columns.value)} ${columns.start} ${columns.step} ${columns.count}`,
-      () => narrowed(rewriter, columns) ?? sliced(rewriter, columns),
-    );
+    const { start, step, count } = columns;
+    return this.once(rewriter, `cut ${this.idOf(columns.value)} ${start} ${step} ${count}`, () => {
+      return this.#narrowed(rewriter, columns, deepest) ?? sliced(rewriter, columns);
+    });
   }
 
   /** What `make` gave for this key in the rewriter's graph; rewrites come in the graph's order. */
-  once(rewriter: Rewriter, key: string, make: () => Value): Value {
-    const own = this.#made.get(rewriter.graph) ?? new Map<string, Value>();
+  once<V extends Value | undefined>(rewriter: Rewriter, key: string, make: () => V): V {
+    const own = this.#made.get(rewriter.graph) ?? new Map<string, Value | undefined>();
     this.#made.set(rewriter.graph, own);
-    const value = own.get(key) ?? make();
-    own.set(key, value);
-    return value;
+    if (!own.has(key)) own.set(key, make());
+    return own.get(key) as V;
   }
 
   idOf(value: Value): number {
@@ -69,20 +70,46 @@ export class ColumnTables {
     this.#ids.set(value, id);
     return id;
   }
-}
 
-/** The columns without cutting them off something wider; undefined where that takes a cut. */
-function narrowed(rewriter: Rewriter, columns: Columns): Value | undefined {
-  const { value } = columns;
-  const whole = wholeValue(columns);
-  if (whole !== undefined) return whole;
-  const tensor = constantTensor(value);
-  if (tensor !== undefined) return rewriter.constant(value.name, cut(tensor, columns));
-  const node = value.producer;
-  if (node === undefined || node.outputs.length !== 1 || node.graph !== rewriter.graph) return undefined;
-  if (isElementwise(node))
-    return again(rewriter, node, columns, (input) => constantScalar(input) === undefined);
-  return keepsColumns(node) ? again(rewriter, node, columns, (_, index) => index === 0) : undefined;
+  /** The columns without cutting them off something wider; undefined where that takes a cut. */
+  #narrowed(rewriter: Rewriter, columns: Columns, depth: number): Value | undefined {
+    const { value, start, step, count } = columns;
+    return this.once(rewriter, `narrow ${this.idOf(value)} ${start} ${step} ${count}`, () => {
+      const whole = wholeValue(columns);
+      if (whole !== undefined) return whole;
+      const tensor = constantTensor(value);
+      if (tensor !== undefined) return rewriter.constant(value.name, cut(tensor, columns));
+      const node = value.producer;
+      if (node === undefined || node.outputs.length !== 1 || node.graph !== rewriter.graph || depth === 0) {
+        return undefined;
+      }
+      if (isElementwise(node)) {
+        return this.#again(rewriter, node, columns, depth, (input) => constantScalar(input) === undefined);
+      }
+      return keepsColumns(node)
+        ? this.#again(rewriter, node, columns, depth, (_, index) => index === 0)
+        : undefined;
+    });
+  }
+
+  /** The node once more, over these columns of the inputs that `narrow` says. */
+  #again(
+    rewriter: Rewriter,
+    node: Node,
+    columns: Columns,
+    depth: number,
+    narrow: (input: Value, index: number) => boolean,
+  ): Value | undefined {
+    const inputs: (Value | null)[] = [];
+    for (const [index, input] of node.inputs.entries()) {
+      const kept = input === null || !narrow(input, index) || dimsOf(input)?.at(-1) === 1;
+      const own = kept ? input : this.#narrowed(rewriter, { ...columns, value: input }, depth - 1);
+      if (own === undefined) return undefined;
+      inputs.push(own);
+    }
+    const attributes = Object.fromEntries(node.attributes);
+    return rewriter.op(node.opType, inputs, { domain: node.domain, attributes });
+  }
 }
 
 /** The value whose only columns these are, in their order. */
@@ -118,30 +145,6 @@ function keepsColumns(node: Node): boolean {
     default:
       return false;
   }
-}
-
-/** The node once more, over these columns of the inputs that `narrow` says. */
-function again(
-  rewriter: Rewriter,
-  node: Node,
-  columns: Columns,
-  narrow: (input: Value, index: number) => boolean,
-): Value | undefined {
-  const inputs: (Value | null)[] = [];
-  for (const [index, input] of node.inputs.entries()) {
-    const own =
-      input === null || !narrow(input, index) ? input : narrowedInput(rewriter, { ...columns, value: input });
-    if (own === undefined) return undefined;
-    inputs.push(own);
-  }
-  return rewriter.op(node.opType, inputs, {
-    domain: node.domain,
-    attributes: Object.fromEntries(node.attributes),
-  });
-}
-
-function narrowedInput(rewriter: Rewriter, columns: Columns): Value | undefined {
-  return dimsOf(columns.value)?.at(-1) === 1 ? columns.value : narrowed(rewriter, columns);
 }
 
 function sliced(rewriter: Rewriter, { value, start, step, count }: Columns): Value {

@@ -417,6 +417,31 @@ describe('what stays spelled out says what it means, and why', () => {
   });
 });
 
+describe('a graph made to take long', () => {
+  const repeated = (b: GraphBuilder, times: number, value: Value, op: string): Value => {
+    let last = value;
+    for (let at = 0; at < times; at += 1) last = b.op(op, op === 'Neg' ? [last] : [last, last]);
+    return last;
+  };
+
+  it.each([
+    ['sums of sums of channels', 'Add', 45, false],
+    ['a long chain of channels', 'Neg', 4000, false],
+    ['sums of sums of angles', 'Add', 45, true],
+    ['a long chain of angles', 'Neg', 4000, true],
+  ] as const)('%s', async (_, op, times, angles) => {
+    const model = buildModel((b) => {
+      const x = splitHeads(b, joined(b));
+      const wide = (value: Value): Value => repeated(b, angles ? times : 0, join(b, value, value), op);
+      const { cos, sin } = overHeads(b, tables(b, true, wide));
+      b.output('y', sum(b, x, cos, repeated(b, angles ? 0 : times, rotateHalf(b, x), op), sin));
+    });
+    const { record } = await runPasses(model, 'fuse-rotary');
+    // A chain of an even number of signs is none, where it is followed to its end.
+    expect((record.stats.rotary ?? 0) + (record.stats.spelledOut ?? 0)).toBe(angles ? 1 : 0);
+  });
+});
+
 describe('the operator of ai.onnx 23', () => {
   const standard = (batch: Dim, make: (b: GraphBuilder) => Value): Model => {
     const model = buildModel((b) => b.output('y', make(b)));
