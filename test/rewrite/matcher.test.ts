@@ -207,6 +207,39 @@ describe('matches with something between the nodes', () => {
     expect(isFailure(matchPattern(op('Exp', [op('Abs', [any()])]), root, 'rounding'))).toBe(true);
   });
 
+  it('look through casts, which count as inside', () => {
+    const wide = (b: GraphBuilder, x: Value): Value => b.op('Cast', [x], { attributes: { to: 11 } });
+    const back = (b: GraphBuilder, x: Value): Value => b.op('Cast', [x], { attributes: { to: 1 } });
+    const rootWith = (change: (b: GraphBuilder, narrow: Value, cast: Value) => void): Node => {
+      const { graph } = buildModel((b) => {
+        const narrow = b.op('Neg', [b.input('x', tensorType('float32', [2, 3]))]);
+        const cast = wide(b, narrow);
+        change(b, narrow, cast);
+        b.output('y', b.op('Exp', [b.op('Mul', [back(b, cast), b.scalar(2)])]));
+      });
+      const root = graph.outputs.at(-1)?.producer;
+      if (root === undefined) throw new Error('no root');
+      return root;
+    };
+    const alone = rootWith(() => {});
+    expect(isFailure(matchPattern(pattern, alone))).toBe(true);
+    expect(isFailure(matchPattern(pattern, alone, 'casts'))).toBe(false);
+    const read = [
+      rootWith((b, narrow) => b.output('also', b.op('Abs', [narrow]))),
+      rootWith((b, _, cast) => b.output('also', b.op('Abs', [cast]))),
+    ].map((root) => matchPattern(pattern, root, 'casts'));
+    expect(read.map((result) => isFailure(result) && result.reason)).toEqual([
+      'Neg_out is also read by Abs',
+      'Cast_out is also read by Abs',
+    ]);
+    const integer = rootOf((b, x) =>
+      b.op('Exp', [
+        b.op('Mul', [back(b, b.op('Cast', [b.op('Neg', [x])], { attributes: { to: 7 } })), b.scalar(2)]),
+      ]),
+    );
+    expect(isFailure(matchPattern(pattern, integer, 'casts'))).toBe(true);
+  });
+
   it('need nothing for a constant that is stored quantized', () => {
     const make: Make = (b, x) => b.op('Exp', [b.op('Mul', [b.op('Neg', [x]), stored(b)])]);
     expect(reasonOf(pattern, make)).toBe('it matches');

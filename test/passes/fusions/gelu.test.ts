@@ -113,6 +113,19 @@ it('knows constants as float16 rounds them', async () => {
   expect(error).toBeLessThan(3e-3);
 });
 
+it('is one operator where types change inside, and between them', async () => {
+  const wide = (b: GraphBuilder, x: Value): Value => cast(b, x, 'float32');
+  const make: Make = (b, x) => {
+    const narrow = b.op('Neg', [cast(b, x, 'float16')]);
+    const inner = cast(b, b.op('Erf', [wide(b, mul(b, narrow, half(b, [Math.SQRT1_2])))]), 'float16');
+    const product = wide(b, mul(b, narrow, add(b, inner, half(b, [1]))));
+    return b.op('Exp', [scaled(b, product, 0.5)]);
+  };
+  const { ops, error } = await fuse('fuse-gelu', make);
+  expect(ops).toEqual(['Cast', 'Neg', 'Gelu', 'Cast', 'Exp']);
+  expect(error).toBeLessThan(5e-3);
+});
+
 describe('what is no GELU', () => {
   it.each<[string, Make]>([
     ['a gate by another value', (b, x) => scaled(b, mul(b, b.op('Exp', [x]), plusOne(b, erf(b, x))), 0.5)],

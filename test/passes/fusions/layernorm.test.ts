@@ -195,6 +195,21 @@ describe('float16', () => {
     expect(error).toBeLessThan(5e-3);
   });
 
+  it('with single operators in float32 between casts is one operator', async () => {
+    const make: Make = (b, x) => {
+      const narrow = b.op('Neg', [cast(b, x, 'float16')]);
+      const wide = (value: Value): Value => cast(b, value, 'float32');
+      const back = (value: Value): Value => cast(b, value, 'float16');
+      const c = sub(b, narrow, back(mean(b, wide(narrow))));
+      const variance = back(mean(b, wide(back(pow(b, wide(c), b.scalar(2))))));
+      const deviation = back(root(b, wide(add(b, variance, half(b, [epsilon])))));
+      return wide(mul(b, div(b, c, deviation), half(b, [1, 2, 3, 4, 5, 6, 7, 8], [8])));
+    };
+    const { ops, error } = await fuse('fuse-layernorm', make);
+    expect(ops).toEqual(['Cast', 'Neg', 'LayerNormalization', 'Cast']);
+    expect(error).toBeLessThan(5e-3);
+  });
+
   it('rounded to after the norm stays so', async () => {
     const { ops, error } = await fuse(
       'fuse-layernorm',
