@@ -93,10 +93,11 @@ async function fitPicture(
     throw fail('VC3205', {
       where: graph.name,
       found: `inputs ${list(graph.inputs.map(({ name, type }) => `${name}: ${formatType(type)}`))}`,
-      expected: 'one that takes pictures [.., 3, height, width] of a static size',
+      expected: 'one that takes pictures [.., 3, height, width]',
     });
   }
-  if (picture.sizes.height === height && picture.sizes.width === width) return undefined;
+  const shape = staticShape(picture.value.type);
+  if (shape?.[picture.axes.height] === height && shape[picture.axes.width] === width) return undefined;
   await inlineFunctions.run(model, {}, cx);
   const retargeted = await retarget(model, picture, { height, width });
   for (const table of retargeted.tables) cx.note(`resized ${table}`);

@@ -246,4 +246,32 @@ describe('what follows from the size alone', () => {
     await runPasses(model, 'retarget-resolution{32x40}');
     expect(staticShape(model.graph.outputs[0]?.type)).toEqual([1, 36, 80]);
   });
+
+  it('and nothing where the graph takes every size', async () => {
+    const model = buildModel((b) => {
+      const pixels = b.input('pixel_values', tensorType('float32', ['n', 3, 'height', 'width']));
+      const kernel = b.weight('kernel', randomWeight('kernel', [5, 3, patch, patch], 1));
+      b.output('out', b.op('Conv', [pixels, kernel], { attributes: { strides: [patch, patch] } }));
+    });
+    model.producerName = 'test';
+    await runPasses(model, 'retarget-resolution{32x40}');
+    const [output] = model.graph.outputs;
+    expect(output?.type).toEqual(tensorType('float32', ['n', 5, 10, 8]));
+  });
+
+  it('or a refusal where sides are symbolic and no square fits', async () => {
+    const model = buildModel((b) => {
+      const pixels = b.input('pixel_values', tensorType('float32', [1, 3, 'height', 'width']));
+      const kernel = b.weight('kernel', randomWeight('kernel', [5, 3, patch, patch], 1));
+      const maps = b.op('Conv', [pixels, kernel], { attributes: { strides: [patch, patch] } });
+      b.output(
+        'out',
+        b.op('Add', [b.op('Reshape', [maps, b.int64([1, 5, -1])]), weight(b, 'table', [5, 12])]),
+      );
+    });
+    model.producerName = 'test';
+    await expect(runPasses(model, 'retarget-resolution{32x40}')).rejects.toThrow(
+      /VC3205.*height,width\], of which 0 of 127 squares fit/s,
+    );
+  });
 });

@@ -10,7 +10,7 @@ import { fail } from '../../report/diagnostics.ts';
 import { constantNumbers, constantTensor } from '../../rewrite/constants.ts';
 import { allNodes } from '../../rewrite/driver.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { CannotFollow, constantExtent, type Extent, number } from './extent.ts';
+import { type Axis, CannotFollow, constantExtent, type Extent, number } from './extent.ts';
 import type { Extents } from './extents.ts';
 import { dataOf } from './flow-data.ts';
 import { flowRules } from './flow-rules.ts';
@@ -90,7 +90,7 @@ const maxNumbers = 256;
  */
 export function followPicture(
   graph: Graph,
-  { value: picture, axes }: Pick<PictureInput, 'value' | 'axes'>,
+  { value: picture, axes }: PictureInput,
   extents: Extents,
   counting: ReadonlySet<Tensor>,
 ): Flow {
@@ -99,13 +99,13 @@ export function followPicture(
   for (const input of graph.inputs) {
     const shape = flow.fromType(input);
     if (shape === undefined) continue;
-    const sides = axes.map(
-      (axis, index) => [axis, { kind: 'side', axis: index === 0 ? 'height' : 'width', by: 1 }] as const,
-    );
-    const own = input === picture ? new Map<number, Extent>(sides) : undefined;
+    const own = input === picture ? axisOf(axes) : undefined;
     flow.shapes.set(
       input,
-      shape.map((extent, axis) => own?.get(axis) ?? extent),
+      shape.map((extent, axis): Extent => {
+        const side = own?.get(axis);
+        return side === undefined ? extent : { kind: 'side', axis: side, by: 1 };
+      }),
     );
   }
   for (const node of graph.nodes()) flow.follow(node);
@@ -118,6 +118,13 @@ export function followPicture(
     shapes: () => flow.shapes.values(),
     shapeOf: (value) => flow.shapes.get(value),
   };
+}
+
+function axisOf({ height, width }: PictureInput['axes']): ReadonlyMap<number, Axis> {
+  return new Map([
+    [height, 'height'],
+    [width, 'width'],
+  ]);
 }
 
 class Flowing {

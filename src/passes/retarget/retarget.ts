@@ -28,7 +28,7 @@ import {
 import { type Extent, number, type Sizes } from './extent.ts';
 import { Extents } from './extents.ts';
 import { type Flow, followPicture, type ScaledResize } from './flow.ts';
-import type { PictureInput } from './picture-input.ts';
+import { type PictureInput, pictureSize, setSize } from './picture-input.ts';
 import { tableSources } from './table-sources.ts';
 
 /** Splits of which the other reading is tried; each costs a walk over the graph. */
@@ -41,6 +41,13 @@ export interface Retargeted {
   readonly counts: number;
   readonly tables: readonly string[];
   readonly uniform: number;
+}
+
+/** A picture's input, and its size before and after. */
+interface Resized {
+  readonly picture: PictureInput;
+  readonly from: Sizes;
+  readonly to: Sizes;
 }
 
 interface Plan {
@@ -59,9 +66,15 @@ export async function retarget(model: Model, picture: PictureInput, to: Sizes): 
   applyRules(graph, [constantNodes, ...sequenceFolds, constantBranches], inferNode);
   removeDeadCode(graph);
   inferCorrectedModel(model);
+  const from = pictureSize(model, picture);
+  const sizes = { picture, from: from === 'any' ? to : from, to };
+  setSize(picture, sizes.from);
+  inferCorrectedModel(model);
+  if (sizes.from.height === to.height && sizes.from.width === to.width)
+    return { counts: 0, tables: [], uniform: 0 };
   const counting = await countingConstants([...graph.initializers()].map(({ initializer }) => initializer));
-  const made = plan(graph, picture, to, counting);
-  refuseOtherReadings(graph, picture, to, counting, made);
+  const made = plan(graph, sizes, counting);
+  refuseOtherReadings(graph, sizes, counting, made);
   const changing = new Set(made.changes.map(({ leaf }) => leaf));
   // Weights of layers are no tables.
   const others = made.flow.leaves.filter((leaf) => !changing.has(leaf) && !layers.has(leaf.node.op));
@@ -70,7 +83,7 @@ export async function retarget(model: Model, picture: PictureInput, to: Sizes): 
   for (const change of made.changes) {
     replacements.push({ change, ...(await changedTensor(change, made.extents, counting, sources)) });
   }
-  apply(model, picture, to, made, replacements);
+  apply(model, sizes, made, replacements);
   const how = (kind: string): number => replacements.filter((each) => each.how === kind).length;
   return {
     counts: how('count'),
@@ -83,12 +96,11 @@ export async function retarget(model: Model, picture: PictureInput, to: Sizes): 
 
 function plan(
   graph: Graph,
-  picture: PictureInput,
-  to: Sizes,
+  { picture, from, to }: Resized,
   counting: ReadonlySet<Tensor>,
   flipped?: number,
 ): Plan {
-  const extents = new Extents(picture.sizes, to, flipped);
+  const extents = new Extents(from, to, flipped);
   const flow = followPicture(graph, picture, extents, counting);
   const changes = plannedChanges(flow, extents);
   refuseCoincidences(flow, extents);
@@ -97,13 +109,7 @@ function plan(
 }
 
 /** A side that a Reshape splits can be read in two ways. Both must not lead to a graph. */
-function refuseOtherReadings(
-  graph: Graph,
-  picture: PictureInput,
-  to: Sizes,
-  counting: ReadonlySet<Tensor>,
-  made: Plan,
-): void {
+function refuseOtherReadings(graph: Graph, sizes: Resized, counting: ReadonlySet<Tensor>, made: Plan): void {
   const { splits } = made.extents;
   if (splits > mostReadings) {
     throw fail('VC3204', { where: graph.name, found: `${splits} dimensions of the grid are split` });
@@ -111,7 +117,7 @@ function refuseOtherReadings(
   for (let split = 0; split < splits; split += 1) {
     let other: Plan;
     try {
-      other = plan(graph, picture, to, counting, split);
+      other = plan(graph, sizes, counting, split);
     } catch (cause) {
       if (cause instanceof VlmError) continue;
       throw cause;
@@ -160,8 +166,7 @@ function newScales({ node, input, output }: ScaledResize, extents: Extents): Pla
 
 function apply(
   model: Model,
-  picture: PictureInput,
-  to: Sizes,
+  { picture, to }: Resized,
   { flow, extents, scales }: Plan,
   replacements: readonly { readonly change: Change; readonly tensor: Tensor }[],
 ): void {

@@ -45,7 +45,7 @@ export function mergeAdapterIntoGraph(
   const weights = new Set([...modules.tensors.keys()].flatMap((each) => moduleOf(each) ?? []));
   const alignment = alignNames([...adapter.keys.modules.keys()], weights);
   checkAlignment(adapter, alignment, modules, name);
-  refuseTurned(adapter);
+  refuseWhole(adapter);
   const named = new Map<string, GraphTensor>();
   for (const tensor of modules.tensors.values()) {
     const own = alignment.rename(tensor.name);
@@ -124,8 +124,13 @@ function straight(adapter: Adapter): Adapter {
   return { ...adapter, config: { ...adapter.config, fanInFanOut: false } };
 }
 
-/** A weight that replaces a whole one is stored the way of the source model, which a square does not show. */
-function refuseTurned({ config, keys, file }: Adapter): void {
+/**
+ * A weight that replaces a whole one is stored the way of the source model, which a square does not show; those beside the
+ * adapter have names that no export keeps.
+ */
+function refuseWhole({ config, keys, file, whole, wholeFile }: Adapter): void {
+  if (whole.size > 0)
+    throw fail('VC1303', { where: wholeFile, found: `${whole.size} weights beside the adapter` });
   if (!config.fanInFanOut) return;
   for (const [module, { weight, baseWeight }] of keys.modules) {
     if ((weight ?? baseWeight) === undefined) continue;
