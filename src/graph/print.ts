@@ -16,6 +16,8 @@ const scopeKey = 'vlm-convert.scope';
 /** Elements of small integer constants, members of lists, and steps of origins that are shown. */
 const maxShown = 8;
 const maxOriginDepth = 6;
+/** Floats that are shown: parameters of an operator, not weights. */
+const maxFloats = 4;
 
 const utf8 = new TextDecoder();
 
@@ -122,11 +124,30 @@ function printAttribute(attribute: Attribute): string {
   }
 }
 
-/** Small integers by value, others by where their bytes come from. */
+/** A few numbers by value, others by where their bytes come from. */
 function printTensor(tensor: Tensor): string {
   const ints = intsOf(tensor)?.values;
   if (ints !== undefined && ints.length <= maxShown) return list(ints, String);
-  return printOrigin(tensor.origin, 0);
+  const { dtype, byteLength, origin } = tensor;
+  if (dtype === 'float32' && origin.kind === 'inline' && byteLength <= 4 * maxFloats) {
+    const { buffer, byteOffset } = origin.bytes;
+    const view = new DataView(buffer, byteOffset, byteLength);
+    return list(
+      Array.from({ length: byteLength / 4 }, (_, index) => view.getFloat32(4 * index, true)),
+      shortest,
+    );
+  }
+  return printOrigin(origin, 0);
+}
+
+/** The fewest digits that are this float32: 1e-5, not 0.000009999999747378752. */
+function shortest(value: number): string {
+  if (Object.is(value, -0)) return '-0f';
+  for (let digits = 1; digits < 9; digits += 1) {
+    const rounded = Number(value.toPrecision(digits));
+    if (Object.is(Math.fround(rounded), value)) return `${rounded}f`;
+  }
+  return `${value}f`;
 }
 
 /** `transpose2d(cast(model.safetensors:visual.proj))`. */

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
+import { Graph } from '../../src/graph/graph.ts';
+import { createModel } from '../../src/graph/model.ts';
 import { printModel } from '../../src/graph/print.ts';
+import { inlineTensor } from '../../src/tensor/tensor.ts';
 import { sampleModel } from './sample-model.ts';
 
 test('a model as text', () => {
@@ -32,4 +35,22 @@ test('a model as text', () => {
     }
     "
   `);
+});
+
+test('a few floats by value, with the digits that they need', () => {
+  const graph = new Graph('g');
+  const add = (values: readonly number[]): string => {
+    const bytes = new Uint8Array(Float32Array.from(values).buffer);
+    const { name } = graph.addInitializer(
+      graph.freshName('w'),
+      inlineTensor('float32', [values.length], bytes),
+    );
+    return (
+      new RegExp(`weight ${name}: float32\\[\\d\\] = (.*)`).exec(printModel(createModel(graph, 20)))?.[1] ??
+      ''
+    );
+  };
+  expect(add([1e-5, 0.1, -0, 1 / 3])).toBe('[0.00001f, 0.1f, -0f, 0.33333334f]');
+  expect(add([Number.NaN, Number.NEGATIVE_INFINITY])).toBe('[NaNf, -Infinityf]');
+  expect(add([1, 2, 3, 4, 5])).toBe('inline');
 });
