@@ -166,8 +166,9 @@ export async function openManifest(output: string): Promise<Manifest> {
     throw fail('VC4011', { where: output, found: `a ${manifestName} that is not whole` });
   }
   if (manifest.architecture === 'onnx') {
-    const hint = 'vlm-convert compare <the model it was made from> <the quantized one>';
-    throw fail('VC4011', { where: output, found: 'what vlm-convert quantize made', hint });
+    const hint =
+      'vlm-convert compare <the model it was made from> <the new one>; converting it again proves it again';
+    throw fail('VC4011', { where: output, found: 'what was made of an ONNX model', hint });
   }
   return manifest;
 }

@@ -103,6 +103,19 @@ describe('converting a model', () => {
     expect(report().draws[0].inputs[0].shape).toEqual([1, 7]);
   });
 
+  it('goes on from what is written where the check failed to run', async () => {
+    // The position table has 40 rows.
+    const { code, err } = await convert(model, 'out', '--precision', 'int4', '--dim', 'seq=400');
+    expect([code, /VC\d+/.exec(err)?.[0]]).toEqual([6, 'VC6004']);
+    expect(err).toContain('--resume');
+    expect(existsSync(join(root, 'out'))).toBe(false);
+    expect(await convert(model, 'out', '--precision', 'int4', '--resume')).toMatchObject({
+      code: 0,
+      err: '',
+    });
+    expect(readdirSync(root)).toEqual(['out']);
+  });
+
   it('refuses what is about checkpoints', async () => {
     expect(await codeOf(model, 'out', '--tiling', 'fit')).toEqual([3, 'VC4002']);
     expect(await codeOf(model, 'out', '--parity', 'streamed')).toEqual([3, 'VC4002']);

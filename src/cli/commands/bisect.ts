@@ -1,5 +1,5 @@
 /** `vlm-convert bisect`: where a conversion goes wrong. */
-import { resolve } from 'node:path';
+import { extname, resolve } from 'node:path';
 import type { BisectOptions } from '../../index.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { bisectOptions } from '../bisect-options.ts';
@@ -14,6 +14,10 @@ type BisectRequest = Extract<Request, { command: 'bisect' }>;
 
 export async function runBisect({ source, raw }: BisectRequest, io: Io): Promise<number> {
   if (source === undefined) throw fail('VC4014');
+  if (extname(source).toLowerCase() === '.onnx') {
+    const hint = 'a conversion of the model names the pass at fault itself: vlm-convert <model.onnx>';
+    throw fail('VC4014', { where: source, found: 'an ONNX model', hint });
+  }
   const { run, work } = splitOptions(parseValues(bisectOptions, raw, (key) => flagName(key, bisectOptions)));
   const options = {
     ...withPaths(
