@@ -138,7 +138,7 @@ const conv: FlowRule = (view) => {
   const [outputs = one, inputs = one, ...kernel] = view.shape(1);
   const group = view.node.int('group') ?? 1;
   if (group === 1) view.extents.unify(channels, inputs);
-  if (view.has(2)) view.extents.unify(view.shape(2)[0] ?? one, outputs);
+  if (view.node.op === 'Conv' && view.has(2)) view.extents.unify(view.shape(2)[0] ?? one, outputs);
   const sizes = kernel.map((extent) => {
     const size = view.extents.old(extent) ?? 0;
     view.extents.unify(extent, number(size));
@@ -322,6 +322,7 @@ export const flowRules: ReadonlyMap<string, FlowRule> = new Map<string, FlowRule
   ['com.microsoft::MatMulNBits', packedMatMul],
   ['Gemm', gemm],
   ['Conv', conv],
+  ['ConvInteger', conv],
   ['ConvTranspose', deconv],
   ['AveragePool', pool],
   ['MaxPool', pool],
