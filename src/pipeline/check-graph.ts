@@ -40,6 +40,7 @@ export interface GraphProof {
   /** What the output is held to, and what made it of the file; empty: it is the file. */
   readonly original: Model;
   readonly reference: string;
+  readonly changes: readonly string[];
   /** All passes, as pipeline text, and those after it. */
   readonly passes: string;
   readonly steps: readonly PipelineStep[];
@@ -109,6 +110,7 @@ export async function proveGraph(proof: GraphProof, options: GraphCheckOptions):
     model: name,
     precision,
     reference: proof.reference,
+    changes: proof.changes,
     passes: proof.passes,
     runtime: { ...(await runtimeVersion()), device: device.device },
     ...found,

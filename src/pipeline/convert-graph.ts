@@ -228,6 +228,14 @@ async function planJob(
       ...adapters.map((adapter) => `adapter ${adapter.name}`),
       ...(first.records.some(({ changed }) => changed) ? [printPipeline(changing)] : []),
     ].join(', '),
+    changes: [
+      ...adapters.flatMap((adapter) =>
+        adapter.changes.map(({ tensor, module, kind }) => {
+          return `${adapter.name}: ${kind} of ${module} in ${tensor}`;
+        }),
+      ),
+      ...first.records.flatMap(({ notes }) => notes),
+    ],
     passes,
     steps: [...optimising, ...rounding],
     ...(rounding.length === 0 ? {} : { rounded: { plain, fair: substituted(plain, third.substitutes) } }),

@@ -27,6 +27,8 @@ export interface GraphReport {
   readonly precision: Precision;
   /** Pipeline text: the passes after which the reference stands, empty where it is the model itself, and the others. */
   readonly reference: string;
+  /** What was done to make the reference of the model. */
+  readonly changes: readonly string[];
   readonly passes: string;
   readonly runtime: { readonly name: string; readonly version: string; readonly device: Device };
   readonly passed: boolean;
@@ -94,7 +96,8 @@ export function renderGraphMarkdown(report: GraphReport): string {
     `${runtime.name} ${runtime.version} on ${runtime.device}, vlm-convert ${report.version}`,
     '',
     ...graphSummary(report).map((line) => `- ${line}`),
-    ...(reference === '' ? [] : ['', `The original is the model after \`${reference}\`.`]),
+    ...(reference === '' ? [] : ['', `The original is the model after \`${reference}\`:`, '']),
+    ...report.changes.map((change) => `- ${change}`),
     ...draws.flatMap(drawLines),
     ...(fell.length === 0 ? [] : ['', '## Nodes that ran on the CPU instead', '', ...fell]),
     '',
