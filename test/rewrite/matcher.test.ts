@@ -232,6 +232,12 @@ describe('matches with something between the nodes', () => {
       'Neg_out is also read by Abs',
       'Cast_out is also read by Abs',
     ]);
+    const counted = matchPattern(
+      op('Neg', [any('x')]),
+      rootOf((b, x) => b.op('Neg', [back(b, b.op('Shape', [x]))])),
+      'casts',
+    );
+    expect(isFailure(counted) ? counted.reason : counted.value('x').name).toBe('Cast_out');
     const integer = rootOf((b, x) =>
       b.op('Exp', [
         b.op('Mul', [back(b, b.op('Cast', [b.op('Neg', [x])], { attributes: { to: 7 } })), b.scalar(2)]),
