@@ -13,6 +13,7 @@ import { eliminateCommon } from './eliminate-common.ts';
 import { constantBranches } from './fold/branches.ts';
 import { broadcastFolds } from './fold/broadcasts.ts';
 import { constantNodes } from './fold/constant-nodes.ts';
+import { einsumFolds } from './fold/einsum.ts';
 import { evaluateClosed } from './fold/evaluate-closed.ts';
 import { identities } from './fold/identities.ts';
 import { knownPlaces } from './fold/known-places.ts';
@@ -54,6 +55,7 @@ export const fold: Pass<Options> = {
         ...weightFolds,
         ...knownShapes(integers),
         ...knownPlaces(integers),
+        ...einsumFolds,
         ...linearFolds,
         ...broadcastFolds,
         ...sequenceFolds,
