@@ -233,6 +233,23 @@ describe('inline-functions', () => {
     expect(model.functions).toEqual([]);
   });
 
+  it('follows calls in the bodies of functions', async () => {
+    const maybe = local('Maybe', ['c', 'a'], (g, [c, a]) => {
+      const branch = (name: string, alpha: number): Attribute => {
+        const body = new Graph(name, g);
+        const attributes = { alpha: float(alpha) };
+        body.setOutputs([op(body, 'Leaky', [a ?? null], { domain: 'f', attributes, outputs: [{ name }] })]);
+        return { kind: 'graph', value: body };
+      };
+      const attributes = { then_branch: branch('yes', 2), else_branch: branch('no', 3) };
+      return [op(g, 'If', [c ?? null], { attributes })];
+    });
+    const model = build([maybe, leaky], (b, x) => [call(b, 'Maybe', [truth(b, false), x])]);
+    await inlined(model);
+    expect(model.functions).toEqual([]);
+    expect(printModel(model)).not.toContain('f::');
+  });
+
   it('hands over graphs that read what is around the call', async () => {
     const run = local(
       'Run',
