@@ -88,6 +88,29 @@ describe('fold', () => {
     expect(await difference(model, build(make), feeds)).toBe(0);
   });
 
+  it('gives what exporters write one form', async () => {
+    const model = build((b, x) => {
+      const linear = (name: string, value: Value): Value => {
+        const w = b.weight(`${name}.weight`, randomWeight(`${name}.weight`, [6, 6], 3));
+        const bias = b.weight(`${name}.bias`, randomWeight(`${name}.bias`, [6], 4));
+        const rows = b.op('Reshape', [value, b.int64([-1, 6])]);
+        const made = b.op('Gemm', [rows, w, bias], { attributes: { transB: 1 } });
+        return b.op('Reshape', [made, b.op('Shape', [value])]);
+      };
+      const heads = (value: Value): Value => {
+        const size = b.op('Gather', [b.op('Shape', [value]), b.int64([0], [])], { attributes: { axis: 0 } });
+        const parts = [b.op('Unsqueeze', [size, b.int64([0])]), b.int64([4]), b.int64([2]), b.int64([3])];
+        const shape = b.op('Concat', parts, { attributes: { axis: 0 } });
+        return transpose(b, b.op('Reshape', [value, shape]), [0, 2, 1, 3]);
+      };
+      const [q, k] = [heads(linear('q', b.op('Dropout', [x]))), heads(linear('k', x))];
+      const scale = b.op('Div', [b.scalar(1), b.op('Sqrt', [b.scalar(3)])]);
+      return b.op('MatMul', [b.op('Mul', [q, scale]), transpose(b, k, [0, 1, 3, 2])]);
+    });
+    await runPasses(model, 'fold');
+    await expect(printModel(model)).toMatchFileSnapshot('golden/fold-exported.txt');
+  });
+
   it('prints as expected', async () => {
     const model = build((b, x) =>
       b.scope('layer', () => b.op('MatMul', [b.op('Identity', [x]), transpose(b, weight(b), [1, 0])])),
