@@ -172,6 +172,16 @@ describe('what is refused, by name', () => {
         }),
     ],
     [
+      'a split of which either part could be constant',
+      'VC3204',
+      /Reshape.*a part of the grid or a constant, both would fit/s,
+      () =>
+        tower((b, tokens) => {
+          const halves = b.op('Reshape', [tokens, b.int64([3, 2, 6, 8])]);
+          return b.op('ReduceMax', [halves, b.int64([0])]);
+        }),
+    ],
+    [
       'an operator that nobody knows',
       'VC3205',
       /the operator has no rule.*height\/4·width\/4/s,

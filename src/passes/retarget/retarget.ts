@@ -74,7 +74,7 @@ export async function retarget(model: Model, picture: PictureInput, to: Sizes): 
     return { counts: 0, tables: [], uniform: 0 };
   const counting = await countingConstants([...graph.initializers()].map(({ initializer }) => initializer));
   const made = plan(graph, sizes, counting);
-  refuseOtherReadings(graph, sizes, counting, made);
+  refuseOtherReadings(graph, sizes, counting, made.extents.splits);
   const changing = new Set(made.changes.map(({ leaf }) => leaf));
   // Weights of layers are no tables.
   const others = made.flow.leaves.filter((leaf) => !changing.has(leaf) && !layers.has(leaf.node.op));
@@ -94,13 +94,8 @@ export async function retarget(model: Model, picture: PictureInput, to: Sizes): 
   };
 }
 
-function plan(
-  graph: Graph,
-  { picture, from, to }: Resized,
-  counting: ReadonlySet<Tensor>,
-  flipped?: number,
-): Plan {
-  const extents = new Extents(from, to, flipped);
+function plan(graph: Graph, { picture, from, to }: Resized, counting: ReadonlySet<Tensor>): Plan {
+  const extents = new Extents(from, to);
   const flow = followPicture(graph, picture, extents, counting);
   const changes = plannedChanges(flow, extents);
   refuseCoincidences(flow, extents);
@@ -108,21 +103,35 @@ function plan(
   return { flow, extents, changes, scales };
 }
 
-/** A side that a Reshape splits can be read in two ways. Both must not lead to a graph. */
-function refuseOtherReadings(graph: Graph, sizes: Resized, counting: ReadonlySet<Tensor>, made: Plan): void {
-  const { splits } = made.extents;
+/**
+ * A side that a Reshape splits can be read in two ways. Both must not lead to a graph, for sizes that divide as the old
+ * one does: that the new one does not says nothing about what is meant.
+ */
+function refuseOtherReadings(
+  graph: Graph,
+  sizes: Resized,
+  counting: ReadonlySet<Tensor>,
+  splits: number,
+): void {
   if (splits > mostReadings) {
     throw fail('VC3204', { where: graph.name, found: `${splits} dimensions of the grid are split` });
   }
+  const { from, picture } = sizes;
+  const to = { height: 2 * from.height, width: 3 * from.width };
+  const read = (flipped?: number): readonly Change[] => {
+    const extents = new Extents(from, to, flipped);
+    return plannedChanges(followPicture(graph, picture, extents, counting), extents);
+  };
+  const usual = splits === 0 ? [] : read();
   for (let split = 0; split < splits; split += 1) {
-    let other: Plan;
+    let other: readonly Change[];
     try {
-      other = plan(graph, sizes, counting, split);
+      other = read(split);
     } catch (cause) {
       if (cause instanceof VlmError) continue;
       throw cause;
     }
-    const difference = firstDifference(made.changes, other.changes);
+    const difference = firstDifference(usual, other);
     if (difference === undefined) continue;
     throw fail('VC3204', {
       where: placeOf(difference.leaf),
