@@ -243,9 +243,10 @@ function judge(
   const chosen = outputs.flatMap((one): ComparisonGate[] => {
     const usual = limitsOf(level, precision, coarse, one);
     const floor = noise?.find(({ name }) => name === one.name);
-    const own = Object.entries(usual).map(([metric, limit]): ComparisonGate => {
+    const own = Object.entries(usual).flatMap(([metric, limit]): ComparisonGate[] => {
       const known = metric as ComparisonGate['metric'];
-      return { output: one.name, metric: known, limit: atLeastNoise(known, limit, floor) };
+      if (known === 'top1' && tooFew(one, limit)) return [];
+      return [{ output: one.name, metric: known, limit: atLeastNoise(known, limit, floor) }];
     });
     const user = asked.filter(({ output }) => output === undefined || output === one.name);
     const limits = new Map([...own, ...user].map((gate) => [gate.metric, gate.limit] as const));
@@ -273,6 +274,11 @@ function limitsOf(
   // What a model gives in the end has added up the errors of all its layers, as logits do.
   const end = steps || level === 'fidelity' ? chain.logits?.relative : undefined;
   return chain[kind] ?? (end === undefined ? undefined : { relative: end }) ?? local[kind] ?? {};
+}
+
+/** Whether one flip among the picks, which a tie of two logits gives, is more than a share allows. */
+function tooFew({ metrics }: ValueComparison, share: number): boolean {
+  return (metrics?.logits?.n ?? 0) * (1 - share) < 1;
 }
 
 function kindOf({ name, metrics }: ValueComparison): OutputKind {

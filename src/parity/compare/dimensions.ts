@@ -29,6 +29,8 @@ export const sizesToTry: readonly Sizes[] = [
   usualSizes,
   { ...usualSizes, past: 0 },
   ...sides.map((side) => ({ ...usualSizes, past: 0, side })),
+  { ...usualSizes, batch: 2 },
+  { ...usualSizes, past: 0, batch: 2 },
 ];
 
 /** Dimensions that are one: all of them get the same size. */

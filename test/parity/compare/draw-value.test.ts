@@ -30,6 +30,19 @@ describe('drawValue', () => {
     expect(new Set(numbers('input_ids', 'int64', [1, 100]))).toEqual(new Set([0, 1]));
   });
 
+  it('closes the end of the first sequence where padding is asked for', () => {
+    const padded = (name: string, dtype: DType, shape: readonly number[]) =>
+      [
+        ...drawValue({ name, dtype, shape }, shape, { seed: 1, sizes, bound: undefined, padded: true }).data,
+      ].map(Number);
+    expect(padded('attention_mask', 'int64', [2, 5])).toEqual([1, 1, 1, 1, 0, 1, 1, 1, 1, 1]);
+    expect(padded('mask', 'bool', [1, 1, 2, 4])).toEqual([1, 1, 1, 0, 1, 1, 1, 0]);
+    expect(padded('mask', 'float32', [2, 4, 1])).toEqual([1, 1, 1, 0, 1, 1, 1, 1]);
+    // Nothing is left to see where a sequence is closed whole.
+    expect(padded('attention_mask', 'int64', [1, 3])).toEqual([1, 1, 1]);
+    expect(padded('position_ids', 'int64', [1, 2])).toEqual([4, 5]);
+  });
+
   it('draws activations of mean 0 and deviation 1, and pictures as a tower sees them', () => {
     const hidden = numbers('inputs_embeds', 'float16', [1, 100, 64]);
     const mean = hidden.reduce((sum, value) => sum + value, 0) / hidden.length;
