@@ -70,6 +70,11 @@ const cases: Readonly<Record<string, Example>> = {
     make: (b, x) => flat(b, x, b.int64([0, 2, 4, 1, 3, 5], [3, 2])),
     left: ['Reshape', 'Gather'],
   },
+  'with two exchanged it stays': {
+    shape: [2, 3],
+    make: (b, x) => flat(b, x, b.int64([0, 1, 2, 3, 5, 4])),
+    left: ['Reshape', 'Gather'],
+  },
   'the same row again and again stays': {
     shape: [2, 3],
     make: (b, x) => flat(b, x, b.int64([0, 1, 2, 0, 1, 2], [2, 3])),

@@ -76,6 +76,15 @@ const cases: Readonly<Record<string, Example & { readonly numbers?: readonly num
     },
     left: ['Reshape', 'Transpose', 'Reshape'],
   },
+  'a transpose of other matrices than it seems stays': {
+    shape: [2, 3, 4, 6],
+    make: (b, x) => {
+      const joined = b.op('Reshape', [x, b.int64([4, 6, 6])]);
+      const turned = b.op('Transpose', [joined], { attributes: { perm: [0, 2, 1] } });
+      return b.op('Reshape', [turned, b.int64([2, 3, 6, 4])]);
+    },
+    left: ['Reshape', 'Transpose', 'Reshape'],
+  },
   'the -1 of torch.expand': {
     make: (b, x) => {
       const wanted = shapeOf(b, [sizeOf(b, x, 0), -1, 6]);
