@@ -41,7 +41,8 @@ export interface RotaryPlan {
 }
 
 /** How the operators would take it; a string says why they cannot. */
-export function planRotary({ x, interleaved, turning, cos, sin, paired }: Rotary): RotaryPlan | string {
+export function planRotary({ x, form, turning, cos, sin, paired }: Rotary): RotaryPlan | string {
+  if (form === 'moved') return 'its channels lie in an order that no operator takes';
   if (!paired) return 'its tables are not proven to repeat their columns';
   const tables = [columnsOf(cos), columnsOf(sin)];
   const [first, second] = tables;
@@ -58,7 +59,17 @@ export function planRotary({ x, interleaved, turning, cos, sin, paired }: Rotary
     return `tables ${formatType(first.value.type)} fit no known layout of ${formatType(x.type)}`;
   }
   const shared = layout.batch === undefined || rows[layout.batch] === 1;
-  return { x, interleaved, turning, layout, heads, width, cos: first, sin: second, shared };
+  return {
+    x,
+    interleaved: form === 'interleaved',
+    turning,
+    layout,
+    heads,
+    width,
+    cos: first,
+    sin: second,
+    shared,
+  };
 }
 
 /** The dimensions of the rows of a table, one for each axis of x but the last. */

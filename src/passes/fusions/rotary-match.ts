@@ -4,6 +4,8 @@
  *
  *   out[a] = x[a] · cos θ − x[b] · sin θ,   out[b] = x[b] · cos θ + x[a] · sin θ,   out[c] = x[c] for c ≥ r
  *
+ * or the same with channels in other places (DeepSeek takes pairs 2i, 2i + 1 and gives halves).
+ *
  * Each column of a candidate is followed back to a sum of columns of one x, each times a factor; the tables of a pair have
  * to hold the same numbers, which ColumnIdentity tells. x · cos + rotate_half(x) · sin, split halves that are turned and
  * joined, stacked pairs: all are the same sums.
@@ -16,8 +18,9 @@ import { dimsOf, type Element, lastAxis, originOf, sameDims } from '../../rewrit
 export interface Rotary {
   /** [..., d], of the shape of the output. */
   readonly x: Value;
-  readonly interleaved: boolean;
-  /** r: the channels that turn, the first of d. */
+  /** Where the two channels of a pair lie; `moved`: neither, or not where x has them. */
+  readonly form: 'halves' | 'interleaved' | 'moved';
+  /** r: the channels that turn, the first of d unless they are moved. */
   readonly turning: number;
   /** The factors of the first of each pair, r/2 columns. */
   readonly cos: readonly Element[];
@@ -84,60 +87,121 @@ function candidates(root: Node): readonly Value[] {
 
 function turnedFrom(output: Value, width: number, x: Value, identity: ColumnIdentity): Rotary | undefined {
   const sums = new Sums(x);
-  const columns: Column[] = [];
+  const pairs = new Pairs();
   for (let column = 0; column < width; column += 1) {
     const element = lastAxis(output, column);
     const terms = element === undefined ? undefined : sums.of(element);
-    const read = terms === undefined ? undefined : readColumn(terms, column);
-    if (read === undefined) return undefined;
-    columns.push(read);
+    if (terms === undefined || !pairs.add(column, terms)) return undefined;
   }
-  const passing = columns.indexOf('passes');
-  const turning = passing < 0 ? width : passing;
-  const turned = columns.flatMap((column) => (column === 'passes' ? [] : [column]));
-  if (turned.length !== turning || turning === 0 || turning % 2 !== 0) return undefined;
-  const half = turning / 2;
-  const pairings = [
-    { interleaved: false, first: (pair: number) => pair, second: (pair: number) => pair + half },
-    { interleaved: true, first: (pair: number) => 2 * pair, second: (pair: number) => 2 * pair + 1 },
-  ];
-  for (const { interleaved, first, second } of pairings) {
-    const pairs = Array.from(
-      { length: half },
-      (_, pair) => [turned[first(pair)], turned[second(pair)]] as const,
-    );
-    const fits = pairs.every(
-      ([a, b], pair) =>
-        a?.partner === second(pair) && a.sign === -1 && b?.partner === first(pair) && b.sign === 1,
-    );
-    if (!fits) continue;
-    const same = (a: Element | undefined, b: Element | undefined): boolean =>
-      a !== undefined && b !== undefined && identity.keyOf(a) === identity.keyOf(b);
-    return {
-      x,
-      interleaved,
-      turning,
-      cos: pairs.flatMap(([a]) => (a === undefined ? [] : [a.cos])),
-      sin: pairs.flatMap(([a]) => (a === undefined ? [] : [a.sin])),
-      paired: pairs.every(([a, b]) => same(a?.cos, b?.cos) && same(a?.sin, b?.sin)),
-      nodes: [...sums.nodes],
-    };
-  }
-  return undefined;
+  const found = pairs.all();
+  if (found === undefined || found.length === 0) return undefined;
+  const same = (a: Element, b: Element): boolean => identity.keyOf(a) === identity.keyOf(b);
+  return {
+    x,
+    form: pairs.inPlace ? formOf(found) : 'moved',
+    turning: 2 * found.length,
+    cos: found.map(({ first }) => first.cos),
+    sin: found.map(({ first }) => first.sin),
+    paired: found.every(({ first, second }) => same(first.cos, second.cos) && same(first.sin, second.sin)),
+    nodes: [...sums.nodes],
+  };
 }
 
-/** x[own] · cos + sign · x[partner] · sin, or x[own] alone. */
-type Column =
-  | 'passes'
-  | { readonly cos: Element; readonly sin: Element; readonly partner: number; readonly sign: number };
+/** out[column] = x[own] · cos ± x[other] · sin */
+interface Turned {
+  readonly column: number;
+  readonly own: number;
+  readonly other: number;
+  readonly cos: Element;
+  readonly sin: Element;
+}
 
-function readColumn(terms: readonly Term[], column: number): Column | undefined {
-  const own = terms.find((term) => term.column === column);
-  const other = terms.find((term) => term.column !== column);
-  if (own?.sign !== 1) return undefined;
-  if (terms.length === 1) return own.factor === undefined ? 'passes' : undefined;
-  if (terms.length !== 2 || own.factor === undefined || other?.factor === undefined) return undefined;
-  return { cos: own.factor, sin: other.factor, partner: other.column, sign: other.sign };
+interface Pair {
+  /** − */
+  readonly first: Turned;
+  /** + */
+  readonly second: Turned;
+}
+
+/** Puts the columns of an output together that turn the same two columns of x. */
+class Pairs {
+  /** Every column that passes is where x has it. */
+  inPlace = true;
+  readonly #firsts: Turned[] = [];
+  /** By the two columns of x; which of their factors is the cosine, the first of the pair tells. */
+  readonly #seconds = new Map<string, { readonly column: number; readonly terms: readonly FactorTerm[] }>();
+
+  /** False where the column neither passes nor turns. */
+  add(column: number, terms: readonly Term[]): boolean {
+    const [single] = terms;
+    if (terms.length === 1 && single !== undefined && single.factor === undefined) {
+      this.inPlace &&= single.column === column;
+      return single.sign === 1;
+    }
+    const factors = terms.flatMap(({ factor, ...term }) =>
+      factor === undefined ? [] : [{ ...term, factor }],
+    );
+    const minus = factors.find(({ sign }) => sign === -1);
+    const plus = factors.find(({ sign }) => sign === 1);
+    if (factors.length !== 2 || plus === undefined) return false;
+    if (minus === undefined) {
+      this.#seconds.set(keyOf(factors), { column, terms: factors });
+      return true;
+    }
+    this.#firsts.push({ column, own: plus.column, other: minus.column, cos: plus.factor, sin: minus.factor });
+    return true;
+  }
+
+  /** In the order of the output; undefined where a column has no partner. */
+  all(): readonly Pair[] | undefined {
+    if (this.#firsts.length !== this.#seconds.size) return undefined;
+    const pairs = this.#firsts.flatMap((first): readonly Pair[] => {
+      const second = this.#seconds.get([first.own, first.other].sort(ascending).join());
+      const cos = second?.terms.find(({ column }) => column === first.other);
+      const sin = second?.terms.find(({ column }) => column === first.own);
+      if (second === undefined || cos === undefined || sin === undefined) return [];
+      const { column } = second;
+      return [
+        { first, second: { column, own: cos.column, other: sin.column, cos: cos.factor, sin: sin.factor } },
+      ];
+    });
+    return pairs.length === this.#firsts.length ? pairs : undefined;
+  }
+}
+
+function formOf(pairs: readonly Pair[]): Rotary['form'] {
+  const lie = (first: (pair: number) => number, second: (pair: number) => number): boolean =>
+    pairs.every(
+      (pair, index) =>
+        pair.first.column === first(index) &&
+        pair.first.own === first(index) &&
+        pair.second.column === second(index) &&
+        pair.second.own === second(index),
+    );
+  if (
+    lie(
+      (pair) => pair,
+      (pair) => pair + pairs.length,
+    )
+  )
+    return 'halves';
+  return lie(
+    (pair) => 2 * pair,
+    (pair) => 2 * pair + 1,
+  )
+    ? 'interleaved'
+    : 'moved';
+}
+
+const ascending = (a: number, b: number): number => a - b;
+
+type FactorTerm = Term & { readonly factor: Element };
+
+function keyOf(terms: readonly FactorTerm[]): string {
+  return terms
+    .map(({ column }) => column)
+    .sort(ascending)
+    .join();
 }
 
 /** sign · x[column] · factor */

@@ -138,9 +138,9 @@ class RotaryFusion {
   leave(cx: PassContext): number {
     const reasons = new Map<string, Node[]>();
     let marked = 0;
-    for (const { root, reason } of this.#left.values()) {
-      // What was left may have gone with a fusion around it.
-      if (root.graph.value(root.output.name)?.producer !== root) continue;
+    for (const { root, rotary, reason } of this.#left.values()) {
+      // What was left may have gone with a fusion around it, or inside.
+      if (![root, ...rotary.nodes].every(isAlive)) continue;
       reasons.set(reason, [...(reasons.get(reason) ?? []), root]);
       if (root.metadata.get(metadataKeys.means) !== 'rotary') marked += 1;
       root.metadata.set(metadataKeys.means, 'rotary');
@@ -150,6 +150,11 @@ class RotaryFusion {
     }
     return marked;
   }
+}
+
+function isAlive(node: Node): boolean {
+  const output = node.outputs.find((value) => value !== null);
+  return output != null && node.graph.value(output.name)?.producer === node;
 }
 
 /** RotaryEmbedding(x [B, …], cos [1, S, r/2], sin [1, S, r/2]) of ai.onnx 23: the tables once per batch row. */

@@ -381,6 +381,50 @@ describe('what stays spelled out says what it means, and why', () => {
     });
   });
 
+  it('channels in an order that no operator takes', async () => {
+    const reason = /its channels lie in an order that no operator takes/;
+    // Pairs become halves, the last channels turn (DeepSeek); passing channels come first.
+    const pairs = await left((b) => {
+      const x = splitHeads(b, joined(b));
+      const { cos, sin } = overHeads(
+        b,
+        tables(b, true, (angles) => cut(b, angles, 0, 2)),
+      );
+      const [even, odd] = [half, half + 1].map((start) => cut(b, x, start, 2 ** 40, 2)) as [Value, Value];
+      const first = b.op('Sub', [b.op('Mul', [even, cos]), b.op('Mul', [odd, sin])]);
+      const second = b.op('Add', [b.op('Mul', [odd, cos]), b.op('Mul', [even, sin])]);
+      return join(b, cut(b, x, 0, half), first, second);
+    });
+    expect(pairs[0]).toMatch(reason);
+    const back = await left((b) => {
+      const x = splitHeads(b, joined(b));
+      const { cos, sin } = overHeads(b, tables(b, true, doubled(b)));
+      return b.op('Sub', [b.op('Mul', [x, cos]), b.op('Mul', [rotateHalf(b, x), sin])]);
+    });
+    expect(back[0]).toMatch(reason);
+  });
+
+  it('not a join whose last channels an operator turns', async () => {
+    const make = (): Model =>
+      buildModel((b) => {
+        const x = splitHeads(b, joined(b));
+        const { cos, sin } = overHeads(
+          b,
+          tables(b, true, (angles) => join(b, cut(b, angles, 0, 2), cut(b, angles, 0, 2))),
+        );
+        const turning = cut(b, x, half, 2 ** 40);
+        b.output('y', join(b, cut(b, x, 0, half), sum(b, turning, cos, rotateHalf(b, turning, half), sin)));
+      });
+    const model = make();
+    expect((await runPasses(model, 'fuse-rotary')).record.stats).toEqual({
+      rotary: 1,
+      batches: 0,
+      spelledOut: 0,
+    });
+    expect(census(model).get('rotary')?.found).toBe(1);
+    expect(await difference(model, make(), feeds(true))).toBeLessThan(1e-5);
+  });
+
   it('a target without the operator', async () => {
     const model = buildModel((b) => b.output('y', spellings['one head, [N, S, d]']?.make(b) as Value));
     const bare = { id: 'bare', title: 'Bare', kernels: [], support: {} };
@@ -395,8 +439,6 @@ describe('what stays spelled out says what it means, and why', () => {
 
   it('not what only looks like it', async () => {
     const others: readonly ((b: GraphBuilder, x: Value, cos: Value, sin: Value) => Value)[] = [
-      // Turned the other way.
-      (b, x, cos, sin) => b.op('Sub', [b.op('Mul', [x, cos]), b.op('Mul', [rotateHalf(b, x), sin])]),
       // Another x.
       (b, x, cos, sin) => sum(b, b.op('Abs', [x]), cos, rotateHalf(b, x), sin),
       // No sign.
