@@ -43,7 +43,7 @@ export const fold: Pass<Options> = {
     const count = (name: string, by: number) => {
       if (by > 0) stats.set(name, (stats.get(name) ?? 0) + by);
     };
-    await readParameters(model);
+    if (weights) await readParameters(model);
     const refused = new Set<Value>();
     for (let round = 0; round < mostRounds; round += 1) {
       inferCorrectedModel(model);

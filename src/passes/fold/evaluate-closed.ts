@@ -24,6 +24,8 @@ const largestInput = 4 << 20;
 const largestTotal = 64 << 20;
 /** A result may be this much larger than what it is made of (masks, tables of positions): 1 MiB. */
 const largestGrowth = 1 << 20;
+/** Runs of one graph: what the runtime refuses is searched for by halves, which a graph of it should not prolong. */
+const mostRuns = 40;
 /** Multiplications of one product; a second of one core. */
 const mostWork = 2 ** 31;
 
@@ -62,7 +64,7 @@ export async function evaluateClosed(
   for (const graph of graphsOf(model.graph)) {
     const values = frontier(model, graph, skip, weights);
     if (values.length === 0) continue;
-    const found = await compute({ ...model, graph, functions: [] }, values, cx);
+    const found = await compute({ ...model, graph, functions: [] }, values, cx, { left: mostRuns });
     for (const value of values) {
       const tensor = found.get(value.name);
       if (tensor === undefined) {
@@ -180,7 +182,10 @@ async function compute(
   model: Model,
   values: readonly Value[],
   cx: PassContext,
+  runs: { left: number },
 ): Promise<ReadonlyMap<string, Tensor>> {
+  if (runs.left <= 0) return new Map();
+  runs.left -= 1;
   try {
     return await cx.evaluate(extractModel(model, { nodes: coneOf(values), inputs: [], outputs: values }));
   } catch (error) {
@@ -190,8 +195,8 @@ async function compute(
       return new Map();
     }
     const half = Math.ceil(values.length / 2);
-    const first = await compute(model, values.slice(0, half), cx);
-    return new Map([...first, ...(await compute(model, values.slice(half), cx))]);
+    const first = await compute(model, values.slice(0, half), cx, runs);
+    return new Map([...first, ...(await compute(model, values.slice(half), cx, runs))]);
   }
 }
 
