@@ -85,6 +85,13 @@ const cases: Readonly<Record<string, Example & { readonly numbers?: readonly num
     },
     left: ['Reshape', 'Transpose', 'Reshape'],
   },
+  'a zero that means zero stays one': {
+    make: (b, x) => {
+      const nothing = b.op('Slice', [x, b.int64([0]), b.int64([0]), b.int64([1])]);
+      return b.op('Reshape', [nothing, b.int64([0, 5])], { attributes: { allowzero: 1 } });
+    },
+    left: ['Slice', 'Reshape'],
+  },
   'the -1 of torch.expand': {
     make: (b, x) => {
       const wanted = shapeOf(b, [sizeOf(b, x, 0), -1, 6]);
