@@ -11,6 +11,8 @@ import { staticShape, tensorType } from '../../src/graph/types.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { verifyModel } from '../../src/graph/verify.ts';
 import { float32Value } from '../../src/runtime/values.ts';
+import { bicubicTable } from '../../src/tensor/derived/bicubic-table.ts';
+import { inlineTensor, readAll } from '../../src/tensor/tensor.ts';
 import { fixtures } from '../golden-folders.ts';
 import { withModel } from '../graph/onnx-cases.ts';
 import { deviation } from '../support/deviation.ts';
@@ -283,5 +285,54 @@ describe('what follows from the size alone', () => {
     await expect(runPasses(model, 'retarget-resolution{32x40}')).rejects.toThrow(
       /VC3205.*height,width\], of which 0 of 127 squares fit/s,
     );
+  });
+
+  it('or a refusal where several squares fit', async () => {
+    const model = buildModel((b) => {
+      const pixels = b.input('pixel_values', tensorType('float32', [1, 3, 'height', 'width']));
+      const kernel = b.weight('kernel', randomWeight('kernel', [5, 3, patch, patch], 1));
+      const maps = b.op('Conv', [pixels, kernel], { attributes: { strides: [patch, patch] } });
+      b.output('out', b.op('Reshape', [maps, b.int64([1, 5, -1, 9])]));
+    });
+    model.producerName = 'test';
+    await expect(runPasses(model, 'retarget-resolution{36x36}')).rejects.toThrow(
+      /VC3205.*42 of 127 squares fit/s,
+    );
+  });
+
+  it('but not where another grid has as many patches by chance', async () => {
+    const model = tower((b, tokens) => {
+      const all = b.op('Concat', [weight(b, 'class', [1, 1, 8]), tokens], { attributes: { axis: 1 } });
+      const rows = b.op('Transpose', [all], { attributes: { perm: [0, 2, 1] } });
+      const packed = b.weight('packed', inlineTensor('uint8', [4, 2, 16], new Uint8Array(128)));
+      const scales = b.float32(new Float32Array(8).fill(1), [8]);
+      const attributes = { K: 37, N: 4, bits: 4, block_size: 32 };
+      return b.op('MatMulNBits', [rows, packed, scales], { domain: 'com.microsoft', attributes });
+    });
+    await expect(runPasses(model, 'retarget-resolution{36x16}')).rejects.toThrow(/VC3204.*MatMulNBits/s);
+  });
+
+  it('also a table of sines and cosines with a row for a class token, as a trained one', async () => {
+    const table = new Float32Array(37 * 8);
+    for (let place = 0; place < 36; place += 1) {
+      for (const [half, position] of [place % 6, Math.floor(place / 6)].entries()) {
+        for (let j = 0; j < 2; j += 1) {
+          table[(place + 1) * 8 + half * 4 + j] = Math.sin(position / 100 ** j);
+          table[(place + 1) * 8 + half * 4 + 2 + j] = Math.cos(position / 100 ** j);
+        }
+      }
+    }
+    const model = tower((b, tokens) => {
+      const all = b.op('Concat', [weight(b, 'class', [1, 1, 8]), tokens], { attributes: { axis: 1 } });
+      return b.op('Add', [all, b.float32(table, [1, 37, 8])]);
+    });
+    await runPasses(model, 'retarget-resolution{32x40}');
+    const resized = [...model.graph.initializers()].find(({ initializer }) => initializer.shape[1] === 81);
+    if (resized === undefined) throw new Error('no table of the new size');
+    const found = new Float32Array((await readAll(resized.initializer)).slice().buffer);
+    const stored = inlineTensor('float32', [36, 8], new Uint8Array(table.slice(8).buffer));
+    const expected = new Float32Array((await readAll(bicubicTable(stored, [6, 6], [10, 8]))).slice().buffer);
+    expect(found.slice(0, 8)).toEqual(new Float32Array(8));
+    expect(found.slice(8)).toEqual(expected);
   });
 });
