@@ -180,6 +180,55 @@ describe('operands', () => {
     });
   });
 
+  it('a grid whose rows and columns have biases of their own', async () => {
+    const [rows, columns] = [2, 3];
+    const slots = rows * columns;
+    const make = (both: boolean) => (): Model =>
+      modelOf((b, input) => {
+        const part = (name: string): Value => input(name, [N * h, slots, d]);
+        const scores = b.op('MatMul', [part('q'), b.op('Transpose', [part('k')], perm([0, 2, 1]))]);
+        const apart = b.op('Reshape', [scores, b.int64([-1, rows, columns, rows, columns])]);
+        const byRow = b.op('Unsqueeze', [input('rows', [N * h, rows, columns, rows]), b.int64([4])]);
+        const some = b.op('Add', [apart, byRow]);
+        const byColumn = (): Value =>
+          b.op('Unsqueeze', [input('columns', [N * h, rows, columns, columns]), b.int64([3])]);
+        const sum = both ? b.op('Add', [byColumn(), some]) : some;
+        b.output(
+          'y',
+          b.op('MatMul', [weigh(b, b.op('Reshape', [sum, b.int64([-1, slots, slots])])), part('v')]),
+        );
+      });
+    const part = (seed: number): RunTensor => randomInput([N * h, slots, d], seed, 0.5);
+    const feeds = {
+      q: part(1),
+      k: part(2),
+      v: part(3),
+      rows: randomInput([N * h, rows, columns, rows], 4),
+      columns: randomInput([N * h, rows, columns, columns], 5),
+    };
+    await expectFused(make(true), feeds);
+    const { columns: _, ...fewer } = feeds;
+    await expectFused(make(false), fewer);
+  });
+
+  it('queries that are one for the whole batch', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const [q, k, v] = [
+          input('q', [1, h, 'S', d]),
+          input('k', ['N', h, 'T', d]),
+          input('v', ['N', h, 'T', e]),
+        ];
+        const scores = b.op('MatMul', [q, b.op('Transpose', [k], perm([0, 1, 3, 2]))]);
+        b.output('y', b.op('MatMul', [weigh(b, scores), v]));
+      });
+    await expectFused(make, {
+      q: randomInput([1, h, S, d], 1, 0.5),
+      k: randomInput([N, h, T, d], 2, 0.5),
+      v: randomInput([N, h, T, e], 3),
+    });
+  });
+
   it('five axes, the heads behind the windows', async () => {
     const shape = [N, 3, S, h * d];
     const make = (): Model =>
@@ -297,32 +346,40 @@ describe('projections that are computed as one', () => {
 
 describe('heads that share keys', () => {
   const [groups, keyHeads] = [2, h / 2];
-  const repeat = (b: GraphBuilder, x: Value): Value => {
-    const wide = b.op('Expand', [b.op('Unsqueeze', [x, b.int64([2])]), b.int64([1, 1, groups, 1, 1])]);
-    return b.op('Reshape', [wide, b.int64([0, h, -1, d])]);
+  const ways: Record<string, (b: GraphBuilder, x: Value) => Value> = {
+    Expand: (b, x) => b.op('Expand', [x, b.int64([1, 1, groups, 1, 1])]),
+    Tile: (b, x) => b.op('Tile', [x, b.int64([1, 1, groups, 1, 1])]),
+    Concat: (b, x) => b.op('Concat', [x, x], { attributes: { axis: 2 } }),
   };
-  const decoder = (past: boolean) => (): Model =>
-    modelOf((b, input) => {
-      const q = b.op(
-        'Transpose',
-        [b.op('Reshape', [input('q', ['N', 'S', h * d]), b.int64([0, 0, h, d])])],
-        perm([0, 2, 1, 3]),
-      );
-      const [k, v] = ['k', 'v'].map((name) => {
-        const now = input(name, ['N', keyHeads, 'S', d]);
-        if (!past) return now;
-        const whole = b.op('Concat', [input(`past.${name}`, ['N', keyHeads, 'P', d]), now], {
-          attributes: { axis: -2 },
+  const decoder =
+    (past: boolean, way = 'Expand') =>
+    (): Model =>
+      modelOf((b, input) => {
+        const q = b.op(
+          'Transpose',
+          [b.op('Reshape', [input('q', ['N', 'S', h * d]), b.int64([0, 0, h, d])])],
+          perm([0, 2, 1, 3]),
+        );
+        const [k, v] = ['k', 'v'].map((name) => {
+          const now = input(name, ['N', keyHeads, 'S', d]);
+          if (!past) return now;
+          const whole = b.op('Concat', [input(`past.${name}`, ['N', keyHeads, 'P', d]), now], {
+            attributes: { axis: -2 },
+          });
+          b.output(`present.${name}`, whole);
+          return whole;
         });
-        b.output(`present.${name}`, whole);
-        return whole;
+        if (k === undefined || v === undefined) throw new Error('two operands');
+        const repeat = (_: GraphBuilder, x: Value): Value => {
+          const wide = ways[way]?.(b, b.op('Unsqueeze', [x, b.int64([2])]));
+          if (wide === undefined) throw new Error(way);
+          return b.op('Reshape', [wide, b.int64([0, h, -1, d])]);
+        };
+        const scores = b.op('MatMul', [q, b.op('Transpose', [repeat(b, k)], perm([0, 1, 3, 2]))]);
+        const masked = b.op('Add', [scores, input('mask', ['N', 1, 'S', past ? 'P + S' : 'S'])]);
+        const y = b.op('MatMul', [weigh(b, masked), repeat(b, v)]);
+        b.output('y', b.op('Reshape', [b.op('Transpose', [y], perm([0, 2, 1, 3])), b.int64([0, 0, h * d])]));
       });
-      if (k === undefined || v === undefined) throw new Error('two operands');
-      const scores = b.op('MatMul', [q, b.op('Transpose', [repeat(b, k)], perm([0, 1, 3, 2]))]);
-      const masked = b.op('Add', [scores, input('mask', ['N', 1, 'S', past ? 'P + S' : 'S'])]);
-      const y = b.op('MatMul', [weigh(b, masked), repeat(b, v)]);
-      b.output('y', b.op('Reshape', [b.op('Transpose', [y], perm([0, 2, 1, 3])), b.int64([0, 0, h * d])]));
-    });
   const now: Feeds = {
     q: randomInput([N, S, h * d], 1, 0.5),
     k: randomInput([N, keyHeads, S, d], 2, 0.5),
@@ -345,6 +402,16 @@ describe('heads that share keys', () => {
     );
     expect(countOps(model, 'Concat')).toBe(0);
     expect([...model.graph.nodes()].find(({ op }) => op === mha)?.int('num_heads')).toBe(keyHeads);
+  });
+
+  it.each(Object.keys(ways))('repeated by %s', async (way) => {
+    const feeds = {
+      ...now,
+      'past.k': randomPast(6, 4),
+      'past.v': randomPast(6, 5),
+      mask: randomInput([N, 1, S, 6 + S], 6),
+    };
+    await expectFused(decoder(true, way), feeds, { caches: 1 });
   });
 
   it('without a cache', async () => {

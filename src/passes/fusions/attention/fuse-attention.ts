@@ -122,7 +122,7 @@ function unfit(found: Attention, refuses: Refusal): string | undefined {
   const dtypes = new Set([found.q, found.k, found.v].map(({ value }) => dtypeOf(value)));
   const [dtype] = dtypes;
   if (dtype === undefined || dtypes.size > 1) return `its operands are ${[...dtypes].join(' and ')}`;
-  const masked = found.steps.some(({ kind }) => kind === 'add' || kind === 'select');
+  const masked = found.steps.some(({ kind }) => ['add', 'select', 'apart'].includes(kind));
   return maskObjection(found.steps, found.heads, dtype) ?? refuses(dtype, masked);
 }
 

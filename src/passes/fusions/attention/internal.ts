@@ -13,7 +13,16 @@ import { tensorType } from '../../../graph/types.ts';
 import type { Value } from '../../../graph/value.ts';
 import type { Rewriter } from '../../../rewrite/rewriter.ts';
 import type { DType } from '../../../tensor/dtype.ts';
-import { dimsOf, type Extent, matrixSwap, permOf, reshaped, swapHeads, transposed } from './layout.ts';
+import {
+  dimsOf,
+  type Extent,
+  expanded,
+  matrixSwap,
+  permOf,
+  reshaped,
+  swapHeads,
+  transposed,
+} from './layout.ts';
 import { arrangement, buildBias, scaleOf } from './mask.ts';
 import type { Attention } from './match.ts';
 import type { Operand } from './operands.ts';
@@ -31,8 +40,9 @@ export function raiseAttention(found: Attention, rewriter: Rewriter, shared: Sha
   const { root, heads, steps, guarded } = found;
   const dtype = dtypeOf(found.q.value);
   if (dtype === undefined) throw new RangeError(`${found.q.value.name} has no type`);
-  const [q, k, v] = [found.q, found.k, found.v].map((operand) => fourAxes(rewriter, operand, heads));
-  if (q === undefined || k === undefined || v === undefined) throw new RangeError('three operands');
+  const [own, k, v] = [found.q, found.k, found.v].map((operand) => fourAxes(rewriter, operand, heads));
+  if (own === undefined || k === undefined || v === undefined) throw new RangeError('three operands');
+  const q = found.spread ? expanded(rewriter, own, [{ of: k, axis: 0 }, 1, 1, 1]) : own;
   const { bias, live } = buildBias(rewriter, shared, steps, guarded, { dtype, q, k, heads });
   const attended = sdpa(rewriter, [weighted(rewriter, q, found), k, v, bias, live], scaleOf(steps));
   rewriter.replace(root.output, asProduct(rewriter, attended, found));

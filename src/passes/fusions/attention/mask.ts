@@ -39,6 +39,31 @@ export interface Bias {
   readonly live: Value | null;
 }
 
+/** Whether values that are broadcast against each other have all dimensions in full. */
+function coverAll(values: readonly Value[], whole: readonly Dim[]): boolean {
+  return whole.every((dim, axis) =>
+    values.some((value) => sameDim(dimsOf(value)?.at(axis - whole.length) ?? null, dim) === true),
+  );
+}
+
+/** The biases of a detour as one of its outcome's shape. */
+function addedApart(rewriter: Rewriter, step: ScoreStep & { readonly kind: 'apart' }): Value {
+  const [first, ...others] = step.values;
+  const shape = step.reshape.input(1);
+  if (first === undefined || shape === undefined) throw new RangeError('a detour without biases');
+  const sum = others.reduce((total, value) => rewriter.op('Add', [total, value]), first);
+  const full = dimsOf(sum)?.every((dim, axis) => sameDim(dim, step.whole[axis] ?? null) === true);
+  const wide =
+    full === true
+      ? sum
+      : expanded(
+          rewriter,
+          sum,
+          step.whole.map((dim) => Number(dim)),
+        );
+  return rewriter.op('Reshape', [wide, shape]);
+}
+
 /** Why the steps cannot be one bias. */
 export function maskObjection(
   steps: readonly ScoreStep[],
@@ -48,6 +73,12 @@ export function maskObjection(
   if (lowest[dtype] === undefined) return `its operands are ${dtype}`;
   for (const step of steps) {
     if (step.kind === 'scale' || step.kind === 'floor') continue;
+    if (step.kind === 'apart') {
+      const fits = arrangement(dimsOf(step.reshape.output) ?? [], step.lead, heads) !== undefined;
+      if (fits && (coverAll(step.values, step.whole) || step.whole.every((dim) => typeof dim === 'number')))
+        continue;
+      return `what ${step.reshape.name} gathers does not fit scores in ${heads ?? 1} heads`;
+    }
     const value = step.kind === 'select' ? step.condition : step.value;
     const shape = dimsOf(value);
     if (shape === undefined) return `the rank of the mask ${value.name} is not known`;
@@ -98,6 +129,11 @@ export function buildBias(
         const fill = number(lostFill(step.fill, dtype));
         const kept = bias ?? number(0);
         bias = op('Where', step.keep ? [condition, kept, fill] : [condition, fill, kept]);
+        break;
+      }
+      case 'apart': {
+        const own = arranged(addedApart(rewriter, step), step.lead);
+        bias = bias === undefined ? own : op('Add', [bias, own]);
         break;
       }
       case 'floor':
@@ -228,13 +264,18 @@ function neverInfinite(steps: readonly ScoreStep[]): boolean {
 const moves = new Set(['Expand', 'Reshape', 'Unsqueeze', 'Squeeze', 'Slice', 'Identity', 'Transpose']);
 
 /** Where(.., 0, lowest), as exporters write it, is finite; of others nothing is known. */
-function isFiniteMask(value: Value): boolean {
+function isFiniteMask(value: Value, depth = 8): boolean {
   const numbers = constantNumbers(value);
   if (numbers !== undefined) return numbers.every(Number.isFinite);
   const node = value.producer;
   const read =
     node?.op === 'Where' ? node.inputs.slice(1) : moves.has(node?.op ?? '') ? node?.inputs.slice(0, 1) : [];
-  return read !== undefined && read.length > 0 && read.every((side) => side !== null && isFiniteMask(side));
+  return (
+    depth > 0 &&
+    read !== undefined &&
+    read.length > 0 &&
+    read.every((side) => side !== null && isFiniteMask(side, depth - 1))
+  );
 }
 
 export function floatConstant(rewriter: Rewriter, dtype: DType, value: number): Value {

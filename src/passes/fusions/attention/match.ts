@@ -28,6 +28,8 @@ export interface Attention {
   readonly heads: number | undefined;
   /** Keys and values have this many times fewer heads than queries. */
   readonly groups: number;
+  /** Queries are one for the whole batch. */
+  readonly spread: boolean;
   readonly steps: readonly ScoreStep[];
   /** A row of NaN weights counts as zeros. */
   readonly guarded: boolean;
@@ -154,7 +156,7 @@ function readElsewhere(root: Node, nodes: readonly Node[]): string | undefined {
   return undefined;
 }
 
-type Operands = Pick<Attention, 'q' | 'k' | 'v' | 'heads' | 'groups'> & {
+type Operands = Pick<Attention, 'q' | 'k' | 'v' | 'heads' | 'groups' | 'spread'> & {
   readonly scales: readonly ScoreStep[];
 };
 
@@ -176,7 +178,7 @@ function findOperands({ product }: Scores, values: Value, turned: boolean): Oper
   return { ...chosen, scales: scale === 1 ? [] : [{ kind: 'scale', factor: scale }] };
 }
 
-type Arrangement = Pick<Attention, 'q' | 'k' | 'v' | 'heads' | 'groups'>;
+type Arrangement = Pick<Attention, 'q' | 'k' | 'v' | 'heads' | 'groups' | 'spread'>;
 
 function inHeads(
   q: Operand | undefined,
@@ -194,10 +196,12 @@ function inHeads(
   if (!single && (keys.at(-3) !== heads || contents.at(-3) !== heads)) {
     return `its heads differ: ${[q, k, v].map(({ value }) => formatType(value.type)).join(', ')}`;
   }
-  const objection = sizesDiffer(queries, keys, contents, 3);
+  // Learned queries, broadcast over the batch by the product.
+  const spread = queries.length === 4 && queries[0] === 1 && keys[0] !== 1;
+  const objection = sizesDiffer(spread ? [keys[0] ?? null, ...queries.slice(1)] : queries, keys, contents, 3);
   if (objection !== undefined) return objection;
-  if (single) return { q, k, v, heads, groups: heads };
-  if (k.swapped || v.swapped) return { q, k, v, heads, groups: 1 };
+  if (single) return { q, k, v, heads, groups: heads, spread };
+  if (k.swapped || v.swapped) return { q, k, v, heads, groups: 1, spread };
   const fewer = withoutRepeats(k.value, v.value);
   return {
     q,
@@ -205,6 +209,7 @@ function inHeads(
     v: { ...v, value: fewer.v },
     heads,
     groups: fewer.groups,
+    spread,
   };
 }
 
@@ -220,7 +225,7 @@ function asOneHead(
   // Merging more than one leading axis would take sizes that only the run knows.
   if (left.length > 3 && left.slice(0, -1).some((dim) => typeof dim !== 'number')) return undefined;
   return sizesDiffer(left, right, value, 2) === undefined
-    ? { q, k, v, heads: undefined, groups: 1 }
+    ? { q, k, v, heads: undefined, groups: 1, spread: false }
     : undefined;
 }
 

@@ -102,14 +102,14 @@ export function withoutRepeats(
 }
 
 /**
- * Heads that are one head several times, [N, n, T, d] → [N, n · groups, T, d] by Unsqueeze (or Reshape), Expand and
- * Reshape: the value before. Undefined for anything else.
+ * Heads that are one head several times, [N, n, T, d] → [N, n · groups, T, d] by Unsqueeze (or Reshape), Expand,
+ * Tile or Concat, and Reshape: the value before. Undefined for anything else.
  */
 function repeatedHeads(value: Value): { readonly value: Value; readonly groups: number } | undefined {
   const joined = value.producer;
   const wide = joined?.op === 'Reshape' ? joined.input(0) : undefined;
-  const expand = wide?.producer;
-  const narrow = expand?.op === 'Expand' ? expand.input(0) : undefined;
+  const repeat = wide?.producer;
+  const narrow = repeat !== undefined && isRepeat(repeat) ? repeat.input(0) : undefined;
   const split = narrow?.producer;
   const source = split?.op === 'Unsqueeze' || split?.op === 'Reshape' ? split.input(0) : undefined;
   if (wide === undefined || narrow === undefined || source === undefined) return undefined;
@@ -125,4 +125,10 @@ function repeatedHeads(value: Value): { readonly value: Value; readonly groups: 
     sameDim(out[3] ?? null, from[3] ?? null)
     ? { value: source, groups }
     : undefined;
+}
+
+/** Whether a node's output is its first input, once or several times along some axes. */
+function isRepeat(node: Node): boolean {
+  if (node.op === 'Concat') return node.inputs.every((input) => input === node.inputs[0]);
+  return node.op === 'Expand' || node.op === 'Tile';
 }

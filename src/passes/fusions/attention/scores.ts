@@ -28,6 +28,14 @@ export type ScoreStep =
       readonly fill: number;
       readonly lead: readonly Dim[];
     }
+  /** Biases are added to scores of the shape `whole`; `reshape` makes one axis of queries and one of keys again. */
+  | {
+      readonly kind: 'apart';
+      readonly values: readonly Value[];
+      readonly whole: readonly Dim[];
+      readonly reshape: Node;
+      readonly lead: readonly Dim[];
+    }
   /** Scores are at least this. */
   | { readonly kind: 'floor'; readonly least: number };
 
@@ -43,39 +51,57 @@ export interface Scores {
 
 /** Undefined where the value is no product with anything known on it. */
 export function findScores(value: Value): Scores | undefined {
-  const node = value.producer;
-  if (node === undefined || value.outputIndex !== 0) return undefined;
-  return walks[node.op]?.(node);
+  return walk(value, new Map());
 }
 
-type Walk = (node: Node) => Scores | undefined;
+/** What was found at values on the way: sums branch, and must not be walked once for every path. */
+type Known = Map<Value, Scores | undefined>;
+
+/** More nodes than any exporter puts between a product and its Softmax. */
+const mostNodes = 64;
+
+/** Biases that a detour adds: rows and columns, and some. */
+const mostBiases = 8;
+
+function walk(value: Value, known: Known): Scores | undefined {
+  const node = value.producer;
+  if (node === undefined || value.outputIndex !== 0) return undefined;
+  if (!known.has(value) && known.size < mostNodes) {
+    known.set(value, undefined);
+    known.set(value, walks[node.op]?.(node, known));
+  }
+  return known.get(value);
+}
+
+type Walk = (node: Node, known: Known) => Scores | undefined;
 
 const walks: Readonly<Record<string, Walk>> = {
   MatMul: product,
   'com.microsoft::FusedMatMul': product,
-  Cast: (node) => (isFloatValue(node.output) ? through(node) : undefined),
-  Identity: (node) => through(node),
-  Dropout: (node) => through(node),
+  Cast: (node, known) => (isFloatValue(node.output) ? through(node, known) : undefined),
+  Identity: (node, known) => through(node, known),
+  Dropout: (node, known) => through(node, known),
   Reshape: regrouped,
   Squeeze: regrouped,
   Unsqueeze: regrouped,
-  Mul: (node) => eitherSide(node, scaled),
-  Div: (node) => {
+  Mul: (node, known) => eitherSide(node, known, scaled),
+  Div: (node, known) => {
     const factor = constantScalar(node.input(1));
-    return factor === undefined ? undefined : through(node, { kind: 'scale', factor: 1 / factor });
+    return factor === undefined ? undefined : through(node, known, { kind: 'scale', factor: 1 / factor });
   },
-  Add: (node) => eitherSide(node, (value, lead) => ({ kind: 'add', value, negated: false, lead })),
-  Sub: (node) => largestTaken(node) ?? subtracted(node),
+  Add: (node, known) =>
+    eitherSide(node, known, (value, lead) => ({ kind: 'add', value, negated: false, lead })),
+  Sub: (node, known) => largestTaken(node, known) ?? subtracted(node, known),
   Where: selected,
-  Max: (node) => {
-    return eitherSide(node, (value) => {
+  Max: (node, known) => {
+    return eitherSide(node, known, (value) => {
       const least = constantScalar(value);
       return least === undefined || least > maskedBelow ? undefined : { kind: 'floor', least };
     });
   },
-  Tanh: (node) => blocked(node, 'its scores are capped by tanh'),
-  QuantizeLinear: (node) => blocked(node, 'its scores are quantized'),
-  DequantizeLinear: (node) => blocked(node, 'its scores are quantized'),
+  Tanh: (node, known) => blocked(node, known, 'its scores are capped by tanh'),
+  QuantizeLinear: (node, known) => blocked(node, known, 'its scores are quantized'),
+  DequantizeLinear: (node, known) => blocked(node, known, 'its scores are quantized'),
 };
 
 function product(node: Node): Scores | undefined {
@@ -86,22 +112,23 @@ function product(node: Node): Scores | undefined {
 }
 
 /** The scores of one of the node's inputs, with the step that the node is. */
-function through(node: Node, step?: ScoreStep, input = 0): Scores | undefined {
+function through(node: Node, known: Known, step?: ScoreStep, input = 0): Scores | undefined {
   const value = node.input(input);
-  const scores = value === undefined ? undefined : findScores(value);
+  const scores = value === undefined ? undefined : walk(value, known);
   if (scores === undefined) return undefined;
   const steps = step === undefined ? scores.steps : [...scores.steps, step];
   return { ...scores, steps, nodes: [node, ...scores.nodes] };
 }
 
-const blocked = (node: Node, plain: string): Scores | undefined => {
-  const scores = through(node);
+const blocked = (node: Node, known: Known, plain: string): Scores | undefined => {
+  const scores = through(node, known);
   return scores === undefined ? undefined : { ...scores, plain };
 };
 
 /** Which of the two inputs the scores are is found out by looking. */
 function eitherSide(
   node: Node,
+  known: Known,
   step: (other: Value, lead: readonly Dim[]) => ScoreStep | undefined,
 ): Scores | undefined {
   const lead = leadOf(node.output);
@@ -109,7 +136,7 @@ function eitherSide(
   for (const side of [0, 1]) {
     const other = node.input(1 - side);
     const found = other === undefined ? undefined : step(other, lead);
-    const scores = found === undefined ? undefined : through(node, found, side);
+    const scores = found === undefined ? undefined : through(node, known, found, side);
     if (scores !== undefined) return notWider(scores, node, side);
   }
   return undefined;
@@ -137,28 +164,28 @@ function scaled(other: Value, lead: readonly Dim[]): ScoreStep | undefined {
 }
 
 /** x - max(x): one number per row, which changes no weight. */
-function largestTaken(node: Node): Scores | undefined {
+function largestTaken(node: Node, known: Known): Scores | undefined {
   const [value, largest] = [node.input(0), node.input(1)?.producer];
   if (largest?.op !== 'ReduceMax' || largest.input(0) !== value) return undefined;
-  const scores = through(node);
+  const scores = through(node, known);
   return scores === undefined ? undefined : { ...scores, nodes: [...scores.nodes, largest] };
 }
 
-function subtracted(node: Node): Scores | undefined {
+function subtracted(node: Node, known: Known): Scores | undefined {
   const [value, lead] = [node.input(1), leadOf(node.output)];
   if (value === undefined || lead === undefined) return undefined;
-  const scores = through(node, { kind: 'add', value, negated: true, lead });
+  const scores = through(node, known, { kind: 'add', value, negated: true, lead });
   return scores === undefined ? undefined : notWider(scores, node, 0);
 }
 
 /** Where(condition, scores, fill), or with the two the other way round. */
-function selected(node: Node): Scores | undefined {
+function selected(node: Node, known: Known): Scores | undefined {
   const [condition, lead] = [node.input(0), leadOf(node.output)];
   if (condition === undefined || lead === undefined) return undefined;
   for (const side of [1, 2]) {
     const fill = uniform(node.input(3 - side));
     if (fill === undefined) continue;
-    const scores = through(node, { kind: 'select', condition, keep: side === 1, fill, lead }, side);
+    const scores = through(node, known, { kind: 'select', condition, keep: side === 1, fill, lead }, side);
     if (scores === undefined) continue;
     return fill > maskedBelow
       ? { ...scores, plain: `its scores are masked by ${fill}, which others may reach` }
@@ -174,10 +201,51 @@ function uniform(value: Value | undefined): number | undefined {
   return numbers?.every((number) => number === numbers[0]) === true ? numbers[0] : undefined;
 }
 
-/** A reshape that leaves the matrices [S, T] as they are. */
-function regrouped(node: Node): Scores | undefined {
+/** A reshape that leaves the matrices [S, T] as they are, or that ends a detour over their axes apart. */
+function regrouped(node: Node, known: Known): Scores | undefined {
   const input = node.input(0);
-  return input !== undefined && sameMatrices(input, node.output) ? through(node) : undefined;
+  if (input === undefined) return undefined;
+  const scores = through(node, known);
+  // What is added may hide sizes that the product still has.
+  const kept = [input, scores?.product.output].some(
+    (value) => value !== undefined && sameMatrices(value, node.output),
+  );
+  return kept ? scores : addedApart(node, known);
+}
+
+/** [.., S, T] → [.., a, b, c, d] + biases → [.., S, T]: positions in a grid that are told apart by row and column. */
+function addedApart(node: Node, known: Known): Scores | undefined {
+  const lead = leadOf(node.output);
+  const values: Value[] = [];
+  const nodes: Node[] = [node];
+  let at = node.input(0);
+  for (let add = at?.producer; add?.op === 'Add'; add = at?.producer) {
+    const side = scoresSide(add, known);
+    const other = side === undefined ? undefined : add.input(1 - side);
+    if (side === undefined || other === undefined || values.length === mostBiases) return undefined;
+    values.push(other);
+    nodes.push(add);
+    at = add.input(side);
+  }
+  const apart = at?.producer?.op === 'Reshape' ? at.producer : undefined;
+  const before = apart?.input(0);
+  if (lead === undefined || at === undefined || apart === undefined || before === undefined) return undefined;
+  const [from, to, whole] = [dimsOf(before), dimsOf(node.output), dimsOf(at)];
+  const back = from?.length === to?.length && from?.every((dim, axis) => sameDim(dim, to?.[axis] ?? null));
+  const scores = values.length > 0 && back === true ? walk(before, known) : undefined;
+  if (scores === undefined || whole === undefined) return undefined;
+  const step: ScoreStep = { kind: 'apart', values, whole, reshape: node, lead };
+  return { ...scores, steps: [...scores.steps, step], nodes: [...nodes, apart, ...scores.nodes] };
+}
+
+/** The side that the scores are on: a reshape of some, or a sum that goes on. */
+function scoresSide(add: Node, known: Known): number | undefined {
+  const isReshaped = (index: number): boolean => {
+    const reshape = add.input(index)?.producer;
+    const before = reshape?.op === 'Reshape' ? reshape.input(0) : undefined;
+    return before !== undefined && walk(before, known) !== undefined;
+  };
+  return [0, 1].find(isReshaped) ?? [0, 1].find((index) => add.input(index)?.producer?.op === 'Add');
 }
 
 /** Whether two values have the same last two axes. */
