@@ -319,6 +319,7 @@ const fused: readonly Form[] = [
     ],
   }),
   ...[4, 8, 2].map((bits) => quantizedProduct(bits)),
+  quantizedRows(),
 ];
 
 /** MatMulNBits over [3, 32] with codes that are a ramp, blocks of 16, zero points. */
@@ -364,6 +365,41 @@ function quantizedProduct(bits: number): Form {
       ),
     ],
     plain: (b, v) => [b.op('MatMul', [value(v, 'a'), b.float32(dense, [depth, rows])])],
+  };
+}
+
+/** GatherBlockQuantized over a table [8, 32] of 4-bit codes that are a ramp, blocks of 16, zero points. */
+function quantizedRows(): Form {
+  const [rows, depth, block] = [8, 32, 16];
+  const code = (v: number, d: number): number => (v * 7 + d * 3) % 16;
+  const zero = (v: number, at: number): number => (v + at) % 16;
+  const pairs = (count: number, at: (index: number) => number): Uint8Array =>
+    Uint8Array.from({ length: count / 2 }, (_, i) => at(2 * i) | (at(2 * i + 1) << 4));
+  const codes = pairs(rows * depth, (i) => code(Math.floor(i / depth), i % depth));
+  const zeros = pairs(rows * 2, (i) => zero(Math.floor(i / 2), i % 2));
+  const dense = Float32Array.from({ length: rows * depth }, (_, i) => {
+    const [v, d] = [Math.floor(i / depth), i % depth];
+    return (code(v, d) - zero(v, Math.floor(d / block))) * 0.1;
+  });
+  return {
+    operator: `${microsoft}::GatherBlockQuantized`,
+    inputs: { at: int64Value([3], [5, 0, 7]) },
+    build: (b, v) => [
+      b.op(
+        'GatherBlockQuantized',
+        [
+          b.weight('codes', inlineTensor('uint8', [rows, depth / 2], codes)),
+          value(v, 'at'),
+          b.float32(new Float32Array(rows * 2).fill(0.1), [rows, 2]),
+          b.weight('zeros', inlineTensor('uint8', [rows, 1], zeros)),
+        ],
+        {
+          domain: microsoft,
+          attributes: { bits: 4, block_size: block, gather_axis: 0, quantize_axis: 1 },
+        },
+      ),
+    ],
+    plain: (b, v) => [b.op('Gather', [b.float32(dense, [rows, depth]), value(v, 'at')])],
   };
 }
 

@@ -1,7 +1,8 @@
 /**
- * Runs every form of an operator on the CPU and on WebGPU, and
- * writes what it saw: docs/targets.json and src/targets/probed-data.ts. The page is made of both (test/docs/targets.test.ts -u). A form `runs` on a provider when its node ran there, as the
- * runtime's own record says, and gave the numbers of the plain form; SwiftShader serves as a GPU.
+ * Runs every form of an operator on the CPU, on WebGPU and in WebAssembly, and writes what it saw: docs/targets.json and
+ * src/targets/probed-data.ts, from which the page is made (test/docs/targets.test.ts -u). A form `runs` on a provider
+ * when its node ran there, as the runtime's own record says, and gave the numbers of the plain form; SwiftShader serves
+ * as a GPU. Of WebAssembly there is no such record, nor another provider.
  */
 import { writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
@@ -15,7 +16,7 @@ import { tensorType } from '../../src/graph/types.ts';
 import { type Device, providerNames } from '../../src/runtime/devices.ts';
 import { runProbe } from '../../src/runtime/probes.ts';
 import { openSession, runtimeVersion } from '../../src/runtime/session.ts';
-import type { RunTensor } from '../../src/runtime/values.ts';
+import type { RunData, RunTensor } from '../../src/runtime/values.ts';
 import { definition } from '../../src/targets/target.ts';
 import {
   type FormRecord,
@@ -31,11 +32,13 @@ import { type Build, elementForms, type Form } from './forms.ts';
 /** WGSL promises sines to 2^-11 only; what is wrong is wrong by far more. */
 const tolerance = 5e-3;
 
-async function run(
-  { inputs, opset = 20 }: Form,
-  build: Build,
-  device: Device,
-): Promise<{ readonly outputs: readonly RunTensor[]; readonly ranOn: ReadonlyMap<string, string> }> {
+interface Run {
+  readonly outputs: readonly RunTensor[];
+  /** Operators by the provider that ran them; undefined where there is no record. */
+  readonly ranOn: ReadonlyMap<string, string> | undefined;
+}
+
+async function bytesOf({ inputs, opset = 20 }: Form, build: Build) {
   const b = new GraphBuilder('probe', inferNode);
   const values = Object.fromEntries(
     Object.entries(inputs).map(([name, { dtype, shape }]) => [name, b.input(name, tensorType(dtype, shape))]),
@@ -45,20 +48,53 @@ async function run(
   const model = createModel(b.graph, opset);
   model.opsetImports.set('com.microsoft', 1);
   const layout = layoutModel(model, { fileName: 'probe', inlineLimit: Number.MAX_SAFE_INTEGER });
-  const session = await openSession(
-    { bytes: await encodeModel(model, layout) },
-    { device, recordPlacement: true, optimize: 'disabled' },
-  );
+  return { bytes: await encodeModel(model, layout), names: made.map((_, index) => `y${index}`) };
+}
+
+async function run(form: Form, build: Build, device: Device): Promise<Run> {
+  const { bytes, names } = await bytesOf(form, build);
+  const session = await openSession({ bytes }, { device, recordPlacement: true, optimize: 'disabled' });
   try {
-    const results = await session.run(new Map(Object.entries(inputs)));
+    const results = await session.run(new Map(Object.entries(form.inputs)));
     return {
-      outputs: made.map((_, index) => results.get(`y${index}`) as RunTensor),
+      outputs: names.map((name) => results.get(name) as RunTensor),
       ranOn: new Map((session.placement ?? []).map(({ operator, provider }) => [operator, provider])),
     };
   } finally {
     await session.release();
   }
 }
+
+/** In the build of onnxruntime-web that transformers.js loads, which has no other provider than WebAssembly here. */
+async function runInWasm({ inputs, ...form }: Form, build: Build): Promise<Run> {
+  const { InferenceSession, Tensor } = await web;
+  const { bytes, names } = await bytesOf({ inputs, ...form }, build);
+  const session = await InferenceSession.create(bytes, {
+    executionProviders: ['wasm'],
+    graphOptimizationLevel: 'disabled',
+    logSeverityLevel: 4,
+  });
+  try {
+    const feeds = Object.entries(inputs).map(([name, { dtype, data, shape }]) => {
+      // The constructor's overloads are per type.
+      const make = Tensor as unknown as new (type: string, data: RunData, dims: readonly number[]) => never;
+      return [name, new make(dtype, data, shape)];
+    });
+    const results = await session.run(Object.fromEntries(feeds));
+    const outputs = names.map((name): RunTensor => {
+      const { type, data, dims } = results[name] as { type: string; data: RunData; dims: readonly number[] };
+      return { dtype: type as RunTensor['dtype'], shape: dims, data };
+    });
+    return { outputs, ranOn: undefined };
+  } finally {
+    await session.release();
+  }
+}
+
+const web = import('onnxruntime-web/webgpu').then((runtime) => {
+  runtime.env.wasm.numThreads = 1;
+  return runtime;
+});
 
 function differ(found: readonly RunTensor[], wanted: readonly RunTensor[]): boolean {
   return wanted.some((value, index) => {
@@ -75,19 +111,20 @@ function differ(found: readonly RunTensor[], wanted: readonly RunTensor[]): bool
   });
 }
 
-async function outcome(form: Version, device: Device): Promise<Outcome> {
+async function outcome(form: Version, device: Device | 'wasm'): Promise<Outcome> {
   // Numbers do not depend on the version; not every one has a kernel on the CPU.
   const first = form.plain === undefined ? { ...form, opset: form.since } : form;
   const wanted = await run(first, form.plain ?? form.build, 'cpu');
-  let found: Awaited<ReturnType<typeof run>>;
+  let found: Run;
   try {
-    found = await run(form, form.build, device);
+    found = device === 'wasm' ? await runInWasm(form, form.build) : await run(form, form.build, device);
   } catch {
     return 'refused';
   }
   const [domain, name = domain] = form.operator.split('::');
-  const provider = found.ranOn.get(name ?? '');
   if (differ(found.outputs, wanted.outputs)) return 'wrong';
+  if (device === 'wasm' || found.ranOn === undefined) return 'runs';
+  const provider = found.ranOn.get(name ?? '');
   if (provider === undefined) return 'taken apart';
   return provider === providerNames[device] ? 'runs' : 'on the CPU';
 }
@@ -119,16 +156,21 @@ it('runs every form', { timeout: 3_600_000 }, async () => {
   const forms: FormRecord[] = [];
   for (const form of [...elementForms, ...attentionForms].flatMap(everyVersion)) {
     const { operator, form: special, opset = 20 } = form;
+    const cpu = await outcome(form, 'cpu');
+    const wasm = await outcome(form, 'wasm');
     forms.push({
       operator,
       ...(special === undefined ? {} : { form: special }),
       opset,
-      cpu: await outcome(form, 'cpu'),
+      cpu,
       webgpu: await outcome(form, 'webgpu'),
+      // Its kernels are those of the CPU.
+      wasm: wasm === 'runs' && cpu === 'taken apart' ? cpu : wasm,
     });
   }
   const { name, version } = await runtimeVersion();
-  const record = { runtime: `${name} ${version}`, forms };
+  const { versions } = (await web).env;
+  const record = { runtime: `${name} ${version}`, web: `onnxruntime-web ${versions.web}`, forms };
   writeFileSync(tableFile, tableText(record));
   writeFileSync(recordFile, recordText(record));
   expect(forms.length).toBeGreaterThan(100);

@@ -18,8 +18,15 @@ export const onnxruntimeWasm: Target = {
       attentionBias: true,
       keyPaddingMask: true,
     },
+    'com.microsoft::GroupQueryAttention': {
+      dtypes: ['float32'],
+      headSizeMultiple: 8,
+      rotaryHeadSizeMultiple: 16,
+      attentionBias: true,
+    },
+    Attention: { dtypes: ['float32'] },
     'com.microsoft::MatMulNBits': {
-      bits: [4, 8],
+      bits: [2, 4, 8],
       activations: ['float32'],
       smallestBlock: 16,
       largestBlock: 256,

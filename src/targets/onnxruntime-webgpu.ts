@@ -7,7 +7,8 @@ export const onnxruntimeWebgpu: Target = {
   id: 'webgpu',
   title: 'ONNX Runtime, WebGPU',
   kernels: [webgpuKernels, probedWebgpu],
-  elementTypes: ['float32', 'float16', 'int32', 'uint32', 'bool'],
+  // uint8: packed codes of quantized weights.
+  elementTypes: ['float32', 'float16', 'int32', 'uint32', 'uint8', 'bool'],
   support: {
     'com.microsoft::MultiHeadAttention': {
       dtypes: ['float32', 'float16'],

@@ -16,15 +16,20 @@ import {
 
 const record = readTargetRecord();
 
-function target(id: 'cpu' | 'webgpu'): Target {
+function target(id: 'cpu' | 'webgpu' | 'wasm'): Target {
   const found = findTarget(id);
   if (found === undefined) throw new Error(`no target ${id}`);
   return found;
 }
 
-const logical = /^(And|Or|Xor|Not)$/;
+/** Of operators whose first input is not of float32. */
+const firstTypes: readonly (readonly [RegExp, string])[] = [
+  [/^(And|Or|Xor|Not)$/, 'bool'],
+  [/GatherBlockQuantized$/, 'uint8'],
+  [/^OneHot$/, 'int64'],
+];
 
-function outcome(operator: string, form: string | undefined, id: 'cpu' | 'webgpu') {
+function outcome(operator: string, form: string | undefined, id: 'cpu' | 'webgpu' | 'wasm') {
   return record.forms.find((one) => one.operator === operator && one.form === form)?.[id];
 }
 
@@ -35,26 +40,29 @@ it('is the page, the record and the table that the record makes', async () => {
 });
 
 it('saw no form that ran and gave wrong numbers', () => {
-  expect(record.forms.filter(({ cpu, webgpu }) => [cpu, webgpu].includes('wrong'))).toEqual([]);
+  expect(record.forms.filter(({ cpu, webgpu, wasm }) => [cpu, webgpu, wasm].includes('wrong'))).toEqual([]);
 });
 
-it.each(['cpu', 'webgpu'] as const)('says of %s what it did with operators in their plain form', (id) => {
-  const runs = new Map<string, boolean>();
-  const key = ({ operator, opset }: FormRecord): string => `${operator} ${opset}`;
-  for (const form of record.forms.filter((one) => one.form === undefined))
-    runs.set(key(form), form[id] === 'runs');
-  expect(runs.size).toBeGreaterThan(100);
-  const wrong = record.forms.filter((form) => {
-    const expected = runs.get(key(form));
-    const { operator, opset } = form;
-    const dtype = logical.test(operator) ? 'bool' : 'float32';
-    const reason = noKernel([{ ...target(id), slow: {} }], operator, { opset, dtype });
-    return expected !== undefined && (reason === undefined) !== expected;
-  });
-  expect(wrong.map(key)).toEqual([]);
-});
+it.each(['cpu', 'webgpu', 'wasm'] as const)(
+  'says of %s what it did with operators in their plain form',
+  (id) => {
+    const runs = new Map<string, boolean>();
+    const key = ({ operator, opset }: FormRecord): string => `${operator} ${opset}`;
+    for (const form of record.forms.filter((one) => one.form === undefined))
+      runs.set(key(form), form[id] === 'runs');
+    expect(runs.size).toBeGreaterThan(100);
+    const wrong = record.forms.filter((form) => {
+      const expected = runs.get(key(form));
+      const { operator, opset } = form;
+      const dtype = firstTypes.find(([names]) => names.test(operator))?.[1] ?? 'float32';
+      const reason = noKernel([{ ...target(id), slow: {} }], operator, { opset, dtype });
+      return expected !== undefined && (reason === undefined) !== expected;
+    });
+    expect(wrong.map(key)).toEqual([]);
+  },
+);
 
-it.each(['cpu', 'webgpu'] as const)('says of %s what it did with forms of attention', (id) => {
+it.each(['cpu', 'webgpu', 'wasm'] as const)('says of %s what it did with forms of attention', (id) => {
   const { support } = target(id);
   const multiHead = 'com.microsoft::MultiHeadAttention';
   const grouped = 'com.microsoft::GroupQueryAttention';

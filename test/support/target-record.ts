@@ -28,10 +28,12 @@ export interface FormRecord {
   readonly opset: number;
   readonly cpu: Outcome;
   readonly webgpu: Outcome;
+  readonly wasm: Outcome;
 }
 
 export interface TargetRecord {
   readonly runtime: string;
+  readonly web: string;
   readonly forms: readonly FormRecord[];
 }
 
@@ -40,9 +42,9 @@ export function readTargetRecord(): TargetRecord {
 }
 
 /** The record as text, a form in a line. */
-export function recordText({ runtime, forms }: TargetRecord): string {
+export function recordText({ runtime, web, forms }: TargetRecord): string {
   const lines = forms.map((form) => `    ${JSON.stringify(form)}`).join(',\n');
-  return `{\n  "runtime": ${JSON.stringify(runtime)},\n  "forms": [\n${lines}\n  ]\n}\n`;
+  return `{\n  "runtime": ${JSON.stringify(runtime)},\n  "web": ${JSON.stringify(web)},\n  "forms": [\n${lines}\n  ]\n}\n`;
 }
 
 /** Operators of com.microsoft that passes write. */
@@ -88,19 +90,22 @@ ${of(true)}
 `;
 }
 
-export function pageText({ runtime, forms }: TargetRecord): string {
-  const tabled = allTargets.filter(({ id }) => id !== 'cpu' && id !== 'webgpu');
-  const rows = forms.map(({ operator, form, opset, cpu, webgpu }) => [
+const measured: ReadonlySet<string> = new Set(['cpu', 'webgpu', 'wasm']);
+
+export function pageText({ runtime, web, forms }: TargetRecord): string {
+  const tabled = allTargets.filter(({ id }) => !measured.has(id));
+  const rows = forms.map(({ operator, form, opset, cpu, webgpu, wasm }) => [
     `\`${operator}\``,
     form ?? '',
     `${opset}`,
     marks[cpu],
     marks[webgpu],
+    marks[wasm],
     ...tabled.map((target) =>
       noKernel([target], operator, { opset, dtype: 'float32' }) === undefined ? 'yes' : '–',
     ),
   ]);
-  const head = ['Operator', 'Form', 'Opset', 'cpu', 'webgpu', ...tabled.map(({ id }) => id)];
+  const head = ['Operator', 'Form', 'Opset', 'cpu', 'webgpu', 'wasm', ...tabled.map(({ id }) => id)];
   const known = written.filter(
     (name) => noKernel(targets, `com.microsoft::${name}`, { opset: 20, dtype: 'float32' }) === undefined,
   );
@@ -112,8 +117,8 @@ export function pageText({ runtime, forms }: TargetRecord): string {
     'provider registers, by operator, version and element type, and what is known of some operators beyond that.',
     '',
     '- `cpu`, `webgpu`: registered kernels of ONNX Runtime, and the forms below, executed.',
-    '- `wasm`: the kernels of `cpu`, without those that its build leaves out; what passes write was executed by the',
-    '  clients of [models.md](models.md).',
+    '- `wasm`: the WebAssembly provider of ONNX Runtime Web in the build that has WebGPU, too, which is the one that',
+    '  transformers.js loads: the kernels of `cpu` without those that it leaves out, and the forms below, executed.',
     '- `cuda`: registered kernels, from the source; not executed.',
     "- `tensorrt`: the operators that TensorRT's ONNX parser takes, from its list; not executed.",
     '- `generic`: operators of ai.onnx that the operator set of the model has, and nothing else.',
@@ -130,8 +135,9 @@ export function pageText({ runtime, forms }: TargetRecord): string {
     '',
     '## Forms',
     '',
-    `Written by \`npm run probe:targets\` with ${runtime}, float32; WebGPU on SwiftShader. In \`cpu\` and \`webgpu\` a form`,
-    'was run: its node ran on that provider, as the profile of the runtime says, and gave the numbers of the plain form.',
+    `Written by \`npm run probe:targets\` with ${runtime} and ${web}, float32; WebGPU on`,
+    'SwiftShader. In `cpu`, `webgpu` and `wasm` a form was run: its node ran on that provider, as the profile of the runtime',
+    'says (there is none of `wasm`), and gave the numbers of the plain form.',
     '*Taken apart*: ONNX defines the operator by others, which ran instead. The other columns are what the tables say.',
     '',
     table(head, rows),
