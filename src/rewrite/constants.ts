@@ -41,19 +41,31 @@ export function constantNumbers(value: Value | undefined): readonly number[] | u
   return Array.from({ length: elementCount(tensor.shape) }, (_, index) => read(view, index));
 }
 
+/** Casts and roundings in a row that are looked through: no exporter writes more, and a hostile graph could. */
+export const mostInRow = 8;
+
 /** What a value was before it was rounded: quantized and de-quantized, or cast from one float type to another. */
 export function beforeRounding(value: Value): Value {
-  const cast = beforeCasts(value);
-  const node = cast.producer;
-  const inner = node?.op === 'DequantizeLinear' ? node.input(0)?.producer : undefined;
-  const source = inner?.op === 'QuantizeLinear' ? inner.input(0) : undefined;
-  return source === undefined ? cast : beforeRounding(source);
+  let source = value;
+  for (let steps = 0; steps < mostInRow; steps += 1) {
+    const cast = beforeCasts(source);
+    const inner = cast.producer?.op === 'DequantizeLinear' ? cast.producer.input(0)?.producer : undefined;
+    const before = inner?.op === 'QuantizeLinear' ? inner.input(0) : undefined;
+    if (before === undefined) return cast;
+    source = before;
+  }
+  return source;
 }
 
 /** What a value was before it was cast from one float type to another. */
 export function beforeCasts(value: Value): Value {
-  const inner = isFloatCast(value.producer) ? value.producer.input(0) : undefined;
-  return inner === undefined ? value : beforeCasts(inner);
+  let source = value;
+  for (let steps = 0; steps < mostInRow; steps += 1) {
+    const inner = isFloatCast(source.producer) ? source.producer.input(0) : undefined;
+    if (inner === undefined) return source;
+    source = inner;
+  }
+  return source;
 }
 
 export function isFloatCast(node: Node | undefined): node is Node {

@@ -5,7 +5,14 @@
  */
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
-import { beforeCasts, beforeRounding, constantScalar, isFloatCast, rounding } from './constants.ts';
+import {
+  beforeCasts,
+  beforeRounding,
+  constantScalar,
+  isFloatCast,
+  mostInRow,
+  rounding,
+} from './constants.ts';
 import {
   commutativeOps,
   type Factor,
@@ -85,8 +92,13 @@ interface ProductGoal {
   readonly scale: number;
   /** How far off they may be together, relative. */
   readonly slack: number;
+  /** Nodes taken apart so far. */
+  readonly depth: number;
   readonly next: Goal | undefined;
 }
+
+/** Nodes that one product may be spelled in. */
+const longestProduct = 16;
 
 interface Term {
   readonly value: Value;
@@ -157,7 +169,10 @@ class Search {
       case 'product': {
         const terms = [{ value, inverted: false }];
         const { factors } = pattern;
-        return this.#solveProduct({ product: pattern, terms, factors, scale: 1, slack: 0, next }, state);
+        return this.#solveProduct(
+          { product: pattern, terms, factors, scale: 1, slack: 0, depth: 0, next },
+          state,
+        );
       }
     }
   }
@@ -196,9 +211,16 @@ class Search {
     }
     const inner = factorsOf(node, inverted);
     const open = [...inner, ...terms].filter((each) => constantScalar(this.#seen(each.value)) === undefined);
-    if (open.length > factors.length) return this.#fail(state, `${node.name} has more factors`);
+    if (open.length > factors.length || goal.depth === longestProduct) {
+      return this.#fail(state, `${node.name} has more factors`);
+    }
     return this.#solveProduct(
-      { ...goal, terms: [...inner, ...terms], scale: node.op === 'Neg' ? -scale : scale },
+      {
+        ...goal,
+        terms: [...inner, ...terms],
+        scale: node.op === 'Neg' ? -scale : scale,
+        depth: goal.depth + 1,
+      },
       { ...state, nodes: [...state.nodes, { node, shared: false }] },
     );
   }
@@ -262,13 +284,13 @@ class Search {
   }
 
   /** Who reads a value beside the nodes that are covered, and the casts between them. */
-  #readOutside(value: Value, covered: ReadonlySet<Node>): string | undefined {
+  #readOutside(value: Value, covered: ReadonlySet<Node>, casts = 0): string | undefined {
     if (value.isOutput) return `${value.name} is also an output of the graph`;
     for (const { node } of value.uses) {
       if (covered.has(node)) continue;
-      const cast = this.#between === 'casts' && isFloatCast(node);
+      const cast = this.#between === 'casts' && casts < mostInRow && isFloatCast(node);
       const reason = cast
-        ? this.#readOutside(node.output, covered)
+        ? this.#readOutside(node.output, covered, casts + 1)
         : `${value.name} is also read by ${node.name}`;
       if (reason !== undefined) return reason;
     }

@@ -162,6 +162,31 @@ describe('products', () => {
     expect(reasonOf(cube, (b, x) => mul(b, x, mul(b, b.op('Exp', [x]), x)))).not.toBe('it matches');
   });
 
+  it('come to an end in chains of any length', () => {
+    const chain =
+      (length: number): Make =>
+      (b, x) => {
+        let value = x;
+        for (let index = 0; index < length; index += 1)
+          value = mul(b, value, b.scalar(index % 2 === 0 ? 2 : 0.5));
+        return mul(b, value, b.op('Exp', [x]));
+      };
+    const pair = product([any('x'), op('Exp', [any('x')])]);
+    expect(reasonOf(pair, chain(8))).toBe('it matches');
+    expect(reasonOf(pair, chain(20_000))).not.toBe('it matches');
+    const casts: Make = (b, x) => {
+      let value = x;
+      for (let index = 0; index < 20_000; index += 1) {
+        value = b.op('Cast', [value], { attributes: { to: index % 2 === 0 ? 11 : 1 } });
+      }
+      return b.op('Exp', [value]);
+    };
+    for (const between of ['casts', 'rounding'] as const) {
+      const match = matchPattern(op('Exp', [any('x')]), rootOf(casts), between);
+      expect(isFailure(match) ? match.reason : match.node('x').op).toBe('Cast');
+    }
+  });
+
   it('leave alone what others read of them', () => {
     const read: Make = (b, x) => {
       const half = mul(b, x, b.scalar(0.5));
