@@ -240,6 +240,16 @@ describe('what is not fused, and why', () => {
     expect((await runPasses(model, 'fuse-attention')).record.stats.attention).toBe(0);
   });
 
+  it('weights whose matrices are reshaped', async () => {
+    const model = spelled(
+      (_, { scores }) => scores,
+      (b, weights) => b.op('Reshape', [weights, b.int64([1, heads, 10, 5])]),
+    );
+    model.graph.setType(model.graph.outputs[0] as Value, undefined);
+    const { record } = await runPasses(model, 'fuse-attention');
+    expect(record.stats.attention).toBe(0);
+  });
+
   it('a router: its scores are those of a projection', async () => {
     const model = spelled((b, { q }) =>
       b.op('MatMul', [

@@ -52,6 +52,8 @@ interface Weights {
   readonly nodes: readonly Node[];
   readonly guarded: boolean;
   readonly turned: boolean;
+  /** Outcomes of reshapes that leave the matrices as they are only if these are those of the scores. */
+  readonly unsure: readonly Value[];
   readonly plain?: string;
 }
 
@@ -69,6 +71,9 @@ export function findAttention(root: Node): Attention | PlainAttention | MatchFai
   if (axis !== -1 && axis !== rank - 1) return miss(`${weights.softmax.name} is not over the last axis`);
   const scores = findScores(input);
   if (scores === undefined) return miss(`${input.name} comes from no product of queries and keys`);
+  if (!weights.unsure.every((value) => sameMatrices(value, scores.product.output))) {
+    return miss(`the weights of ${weights.softmax.name} are reshaped`);
+  }
   const nodes = [root, ...weights.nodes, weights.softmax, ...scores.nodes];
   const plain = (reason: string): PlainAttention => ({ root, plain: reason });
   const reason = weights.plain ?? scores.plain ?? readElsewhere(root, nodes);
@@ -107,15 +112,18 @@ function walkWeights(value: Value): Weights | undefined {
   };
   switch (node.op) {
     case 'Softmax':
-      return { softmax: node, nodes: [], guarded: false, turned: false };
+      return { softmax: node, nodes: [], guarded: false, turned: false, unsure: [] };
     case 'Cast':
     case 'Identity':
     case 'Dropout':
       return before(input);
     case 'Reshape':
     case 'Squeeze':
-    case 'Unsqueeze':
-      return sameMatrices(input, value) ? before(input) : undefined;
+    case 'Unsqueeze': {
+      const weights = before(input);
+      if (weights === undefined || sameMatrices(input, value)) return weights;
+      return weights.turned ? undefined : { ...weights, unsure: [...weights.unsure, value] };
+    }
     case 'Where': {
       const [test, weights] = [input.producer, node.input(2)];
       if (test?.op !== 'IsNaN' || test.input(0) !== weights || constantScalar(node.input(1)) !== 0)
