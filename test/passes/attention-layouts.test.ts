@@ -414,6 +414,22 @@ describe('heads that share keys', () => {
     await expectFused(decoder(true, way), feeds, { caches: 1 });
   });
 
+  it('not repeated, but two in turn', async () => {
+    const make = (): Model =>
+      modelOf((b, input) => {
+        const [q, k] = [input('q', ['N', h, 'S', d]), input('k', ['N', keyHeads, 'T', d])];
+        const one = b.op('Unsqueeze', [k, b.int64([2])]);
+        const both = b.op('Concat', [one, b.op('Neg', [one])], { attributes: { axis: 2 } });
+        const keys = b.op('Reshape', [both, b.int64([0, h, -1, d])]);
+        const scores = b.op('MatMul', [q, b.op('Transpose', [keys], perm([0, 1, 3, 2]))]);
+        b.output('y', b.op('MatMul', [weigh(b, scores), keys]));
+      });
+    await expectFused(make, {
+      q: randomInput([N, h, S, d], 1, 0.5),
+      k: randomInput([N, keyHeads, T, d], 2, 0.5),
+    });
+  });
+
   it('without a cache', async () => {
     await expectFused(decoder(false), { ...now, mask: randomInput([N, 1, S, S], 6) });
   });
