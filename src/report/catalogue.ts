@@ -235,8 +235,8 @@ export const catalogue = {
   VC2301: error('input', 'a name is defined twice in a graph'),
   VC2302: error(
     'input',
-    'a graph reads a value that nothing before makes',
-    'nodes must stand in topological order',
+    'a graph reads a value that nothing makes before',
+    'the name stands nowhere else, in a body that cannot be seen from here, or nodes need each other in a circle',
   ),
   VC2303: error('input', 'an attribute is broken: its type and its value disagree'),
   VC2304: error('input', 'the type of a value is broken'),

@@ -51,7 +51,8 @@ const codes: Readonly<Record<string, string>> = {
 
 describe('malformed graphs', () => {
   const cases = malformedCases('onnx/').filter(
-    ({ name, path }) => /\/(graph|function)-/.test(name) && existsSync(path),
+    // What may be sorted is: see test/formats/onnx/decode.test.ts.
+    ({ name, path, must }) => /\/(graph|function)-/.test(name) && must === 'reject' && existsSync(path),
   );
   for (const { name, path, wrong } of cases) {
     test(`${name} is refused: ${wrong}`, async () => {

@@ -24,6 +24,7 @@ import type {
   TensorProto,
   ValueInfoProto,
 } from './proto.ts';
+import { sortedNodes } from './sort-nodes.ts';
 
 /** What a graph and a function body have in common. */
 interface Body {
@@ -151,7 +152,7 @@ export class GraphDecoder {
   #body(graph: Graph, body: Body): void {
     const named = new Set(body.nodes.map((node) => node.name ?? ''));
     const unnamed = new Map<string, number>();
-    for (const node of body.nodes) {
+    for (const node of sortedNodes(body.nodes)) {
       const name = node.name || freeNodeName(node.opType ?? '', named, unnamed);
       this.#node(graph, node, name, body.infos);
     }

@@ -367,6 +367,44 @@ describe('names', () => {
   });
 });
 
+describe('order', () => {
+  const node = (
+    opType: string,
+    input: string[],
+    output: string[],
+    g?: onnx.IGraphProto,
+  ): onnx.INodeProto => ({
+    name: output[0] ?? '',
+    opType,
+    input,
+    output,
+    ...(g === undefined ? {} : { attribute: [{ name: 'then_branch', type: 5, g }] }),
+  });
+  const namesOf = async (...nodes: onnx.INodeProto[]): Promise<string[]> => {
+    const model = await decode(modelBytes({ name: 'g', input: [{ name: 'x' }], node: nodes }));
+    return [...model.graph.nodes()].map(({ name }) => name);
+  };
+
+  it('is mended where nodes stand before what they read, themselves or in their bodies', async () => {
+    const branch = { name: 't', node: [node('Neg', ['b'], ['inner'])], output: [{ name: 'inner' }] };
+    const sorted = [
+      node('Relu', ['x'], ['a']),
+      node('Abs', ['a'], ['b']),
+      node('If', ['x'], ['c'], branch),
+      node('Add', ['c', 'a'], ['d']),
+    ];
+    expect(await namesOf(...sorted)).toEqual(['a', 'b', 'c', 'd']);
+    expect(await namesOf(...[...sorted].reverse())).toEqual(['a', 'b', 'c', 'd']);
+    // What is in order stays, whatever else could stand there.
+    expect(await namesOf(node('Relu', ['x'], ['z']), node('Relu', ['x'], ['a']))).toEqual(['z', 'a']);
+  });
+
+  it('cannot be found in a circle, however long', async () => {
+    const ring = Array.from({ length: 20_000 }, (_, i) => node('Relu', [`v${(i + 1) % 20_000}`], [`v${i}`]));
+    await expect(namesOf(...ring)).rejects.toMatchObject({ code: 'VC2302' });
+  });
+});
+
 describe('integers', () => {
   const varint64 = (value: bigint): number[] => {
     const bits = BigInt.asUintN(64, value);

@@ -68,7 +68,7 @@ const codes: Readonly<Record<string, string>> = {
   'ext-': 'VC2202',
   control: 'accepted',
   'graph-cycle': 'VC2302',
-  'graph-unsorted': 'VC2302',
+  'graph-unsorted': 'accepted',
   'graph-dangling-input': 'VC2302',
   'graph-output-never-made': 'VC2302',
   'graph-subgraph-value-used-outside': 'VC2302',
