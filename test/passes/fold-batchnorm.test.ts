@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type AttributeLike, float } from '../../src/graph/attribute.ts';
 import type { GraphBuilder } from '../../src/graph/builder.ts';
 import type { Model } from '../../src/graph/model.ts';
+import { printModel } from '../../src/graph/print.ts';
 import { tensorType } from '../../src/graph/types.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { inlineTensor } from '../../src/tensor/tensor.ts';
@@ -101,6 +102,12 @@ describe('goes into the weights of', () => {
     expect(model.graph.value('w')).toBeUndefined();
     expect(await difference(model, build(example), { x: randomInput(example.input, 1) })).toBeLessThan(1e-5);
     expect((await runPasses(model, 'fold-batchnorm')).record.changed).toBe(false);
+  });
+
+  it('leaves the operator before it, with other weights', async () => {
+    const model = build(folded['Conv with a bias'] as Case);
+    await runPasses(model, 'fold-batchnorm');
+    await expect(printModel(model)).toMatchFileSnapshot('golden/fold-batchnorm.txt');
   });
 });
 

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { Graph } from '../../src/graph/graph.ts';
 import { inferModel } from '../../src/graph/infer/infer.ts';
 import { createModel, type Model } from '../../src/graph/model.ts';
+import { printModel } from '../../src/graph/print.ts';
 import { tensorType } from '../../src/graph/types.ts';
 import { randomInput, randomWeight } from '../support/run-model.ts';
 import { countOps, difference, runPasses } from './run-pass.ts';
@@ -34,6 +35,7 @@ it('makes constants of defaults, under their names', async () => {
   expect(model.graph.inputs.map(({ name }) => name)).toEqual(['x', 'both']);
   expect(model.graph.value('w')?.initializer?.shape).toEqual([64, 64]);
   expect(await difference(model, keptInputs(), { x: randomInput([2, 64], 3) })).toBe(0);
+  await expect(printModel(model)).toMatchFileSnapshot('golden/freeze-defaults.txt');
   await runPasses(model, 'int4');
   expect(countOps(model, 'com.microsoft::MatMulNBits')).toBe(1);
   expect((await runPasses(model, 'freeze-defaults')).record.changed).toBe(false);

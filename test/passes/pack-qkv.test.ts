@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../src/graph/builder.ts';
 import type { Model } from '../../src/graph/model.ts';
+import { printModel } from '../../src/graph/print.ts';
 import { tensorType } from '../../src/graph/types.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { transpose2d } from '../../src/tensor/derived/transpose.ts';
@@ -35,7 +36,7 @@ describe('projections of one input', () => {
     ['all with a bias', [true, true, true]],
     ['one without a bias', [true, false, true]],
     ['none with a bias', [false, false, false]],
-  ] as const)('%s', async (_, biased) => {
+  ] as const)('%s', async (name, biased) => {
     const make = (): Model =>
       model((b, x) => Object.entries(sizes).map(([name, n], at) => linear(b, x, name, n, biased[at])));
     const packed = make();
@@ -49,6 +50,9 @@ describe('projections of one input', () => {
     );
     expect(weight?.initializer.shape).toEqual([width, 64]);
     expect((await runPasses(packed, 'pack-qkv')).record.changed).toBe(false);
+    if (name === 'one without a bias') {
+      await expect(printModel(packed)).toMatchFileSnapshot('golden/pack-qkv.txt');
+    }
   });
 
   it('of each layer apart, and not those that come from another input', async () => {

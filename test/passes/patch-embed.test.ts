@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { AttributeLike } from '../../src/graph/attribute.ts';
 import type { GraphBuilder } from '../../src/graph/builder.ts';
 import type { Model } from '../../src/graph/model.ts';
+import { printModel } from '../../src/graph/print.ts';
 import { type Dim, tensorType } from '../../src/graph/types.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { buildModel, randomInput, randomWeight } from '../support/run-model.ts';
@@ -31,7 +32,7 @@ describe('a patch per row', () => {
     ['two axes', [3, 4, 6], { strides: [4, 6] }, true],
     ['three axes, no bias', [3, 2, 4, 4], { strides: [2, 4, 4] }, false],
     ['no strides: there is one patch', [3, 4, 6], {}, true],
-  ] as const)('%s', async (_, kernel, attributes, biased) => {
+  ] as const)('%s', async (name, kernel, attributes, biased) => {
     const make = convolve(
       ['rows', ...kernel],
       kernel,
@@ -44,6 +45,9 @@ describe('a patch per row', () => {
     const ops = [...model.graph.nodes()].map(({ op }) => op);
     expect(ops).toEqual(['Reshape', 'MatMul', ...(biased ? ['Add'] : [])]);
     expect(await difference(model, make(), { x: randomInput([7, ...kernel], 1) })).toBeLessThan(1e-5);
+    if (name === 'two axes') {
+      await expect(printModel(model)).toMatchFileSnapshot('golden/patch-embed-rows.txt');
+    }
   });
 });
 
@@ -61,12 +65,15 @@ describe('a grid of patches', () => {
   it.each([
     ['as tokens', tokens, ['Reshape', 'Transpose', 'Reshape', 'MatMul', 'Add']],
     ['as a picture', undefined, ['Reshape', 'Transpose', 'Reshape', 'MatMul', 'Add', 'Transpose', 'Reshape']],
-  ] as const)('%s', async (_, then, ops) => {
+  ] as const)('%s', async (name, then, ops) => {
     const make = convolve(['batch', 3, 8, 18], [3, 4, 6], { strides: [4, 6] }, then);
     const model = make();
     expect((await runPasses(model, 'patch-embed{grids=true}')).record.stats).toEqual({ 'patch-grids': 1 });
     expect([...model.graph.nodes()].map(({ op }) => op)).toEqual(ops);
     expect(await difference(model, make(), { x: randomInput([2, 3, 8, 18], 1) })).toBeLessThan(1e-5);
+    if (name === 'as a picture') {
+      await expect(printModel(model)).toMatchFileSnapshot('golden/patch-embed-grid.txt');
+    }
   });
 });
 

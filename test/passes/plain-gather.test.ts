@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { cloneModel } from '../../src/graph/clone.ts';
 import type { Model } from '../../src/graph/model.ts';
+import { printModel } from '../../src/graph/print.ts';
 import { tensorType } from '../../src/graph/types.ts';
 import { int64Value } from '../../src/runtime/values.ts';
 import { onnxruntimeCpu } from '../../src/targets/onnxruntime-cpu.ts';
@@ -54,6 +55,13 @@ describe.each(['int4', 'int8'])('rows in %s', (precision) => {
       expect(found.get('y')).toEqual(expected.get('y'));
       expect(new Set(Array.from(found.get('y')?.data ?? [], Number)).size).toBeGreaterThan(depth);
     }
+  });
+
+  it('reads as the arithmetic that it is', async () => {
+    const model = table(48, 'float32', 2);
+    await runPasses(model, `${precision}{block=16},plain-gather`, { targets: [onnxruntimeCpu] });
+    expect(count(model)).toBe(0);
+    await expect(printModel(model)).toMatchFileSnapshot(`golden/plain-gather-${precision}.txt`);
   });
 
   it('leaves a model alone whose operator set has no bit operations', async () => {

@@ -6,6 +6,7 @@ import { cloneModel } from '../../src/graph/clone.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { inferNode } from '../../src/graph/infer/infer.ts';
 import type { Model } from '../../src/graph/model.ts';
+import { printModel } from '../../src/graph/print.ts';
 import { tensorType } from '../../src/graph/types.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { verifyModel } from '../../src/graph/verify.ts';
@@ -277,6 +278,16 @@ describe('upgrade-opset', () => {
       );
       expect(Math.max(...off), name).toBeLessThan(1e-6);
     }
+  });
+
+  it('makes inputs of attributes, and matrices of what was one in four dimensions', async () => {
+    const model = build(8, (b, x) => {
+      const cut = b.op('Slice', [x], { attributes: { starts: [1], ends: [3], axes: [1] } });
+      const mean = b.op('ReduceMean', [cut], { attributes: { axes: [3], keepdims: 1 } });
+      return b.op('Softmax', [b.op('Clip', [mean], { attributes: { max: float(0.25) } })]);
+    });
+    await runPasses(model, 'upgrade-opset');
+    await expect(printModel(model)).toMatchFileSnapshot('golden/upgrade-opset.txt');
   });
 
   it('leaves out inputs of Resize that say nothing: from 13 on scales and sizes exclude each other', async () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { rotaryTables, rotate, sectionedRotaryTables } from '../../../src/architectures/blocks/rotary.ts';
 import type { GraphBuilder } from '../../../src/graph/builder.ts';
 import type { Model } from '../../../src/graph/model.ts';
+import { printModel } from '../../../src/graph/print.ts';
 import { type Dim, tensorType } from '../../../src/graph/types.ts';
 import type { Value } from '../../../src/graph/value.ts';
 import { census } from '../../../src/passes/census.ts';
@@ -309,6 +310,13 @@ describe('every spelling becomes one operator', () => {
       batches: 0,
       spelledOut: 1,
     });
+  });
+
+  it('becomes the operator and its tables', async () => {
+    const { make } = spellings['rotate_half by Split, factors first, a table per row'] as Spelling;
+    const model = buildModel((b) => b.output('y', make(b)));
+    await runPasses(model, 'fuse-rotary');
+    await expect(printModel(model)).toMatchFileSnapshot('../golden/fuse-rotary.txt');
   });
 
   it('queries and keys of two layers share their tables', async () => {
