@@ -20,6 +20,7 @@ import { knownPlaces } from './fold/known-places.ts';
 import { knownShapes } from './fold/known-shapes.ts';
 import { linearFolds } from './fold/linear.ts';
 import { readParameters } from './fold/read-parameters.ts';
+import { reductionFolds } from './fold/reductions.ts';
 import { sequenceFolds } from './fold/sequences.ts';
 import { weightFolds } from './fold/weights.ts';
 import { layoutFolds } from './folds.ts';
@@ -58,6 +59,7 @@ export const fold: Pass<Options> = {
         ...einsumFolds,
         ...linearFolds,
         ...broadcastFolds,
+        ...reductionFolds,
         ...sequenceFolds,
         constantBranches,
       ];
