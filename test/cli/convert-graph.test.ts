@@ -155,7 +155,9 @@ describe('another model made of it', () => {
     expect(code).toBe(0);
     expect(out).toContain('Held to the model after retarget-resolution{36x16}');
     const text = readFileSync(join(root, 'out/parity-report.md'), 'utf8');
-    expect(text).toMatch(/The original is the model after `retarget-resolution\{36x16\}`:\n\n- resized embedding: bicubic/);
+    expect(text).toMatch(
+      /The original is the model after `retarget-resolution\{36x16\}`:\n\n- resized embedding: bicubic/,
+    );
     const io = await readIo(join(folder, 'io.safetensors'));
     const [name = ''] = [...io.tensors.keys()].flatMap((key) => /^b\.in\.(.*)$/.exec(key)?.[1] ?? []);
     const [output = ''] = [...io.tensors.keys()].flatMap((key) => /^b\.out\.(.*)$/.exec(key)?.[1] ?? []);
