@@ -206,10 +206,25 @@ function reshaped(node: Node, element: Element): Origin | undefined {
     if (columns === undefined) break;
     if (product(columns) !== count) continue;
     const of = { value: input, axes, column: element.column };
-    if (sameDims(dims.slice(0, dims.length - axes), rows)) return { kind: 'same', of };
+    const before = dims.slice(0, dims.length - axes);
+    if (sameDims(before, rows) || keepsFirst(node, before, rows)) return { kind: 'same', of };
     fallback ??= axes === 0 ? undefined : { kind: 'rows', node, of };
   }
   return fallback;
+}
+
+/** The first axes, `before` and `after`, are the same, though their sizes may be unknown. */
+function keepsFirst(node: Node, before: readonly Dim[], after: readonly Dim[]): boolean {
+  const given = constantNumbers(node.input(1));
+  if (given === undefined || before.length !== after.length) return false;
+  if (node.op === 'Reshape') {
+    const copies = node.int('allowzero') !== 1;
+    return after.every(
+      (dim, axis) => (copies && given[axis] === 0) || (dim !== null && dim === before[axis]),
+    );
+  }
+  const rank = dimsOf(node.op === 'Squeeze' ? node.input(0) : node.output)?.length ?? 0;
+  return given.every((axis) => (axis < 0 ? axis + rank : axis) >= after.length);
 }
 
 /** Expand and Tile: each element of the output is one of the input, the remainder of its place. */

@@ -78,6 +78,34 @@ describe('a column comes from the column that the runtime takes', () => {
     }
   });
 
+  it('rows of unknown sizes stay rows where nothing touches their axes', () => {
+    const kinds = (move: (b: GraphBuilder, x: Value) => Value, columns = width): string => {
+      let found = '';
+      buildModel((b) => {
+        const x = b.input('x', tensorType('float32', [null, 3, null, columns]));
+        const y = move(b, x);
+        b.output('y', y);
+        for (let element = lastAxis(y, columns - 1); element !== undefined && element.value !== x; ) {
+          const origin = originOf(element);
+          found += `${origin.kind} `;
+          element = origin.kind === 'same' || origin.kind === 'rows' ? origin.of : undefined;
+        }
+      });
+      return found.trim();
+    };
+    const reshape =
+      (...shape: number[]) =>
+      (b: GraphBuilder, x: Value): Value =>
+        b.op('Reshape', [x, b.int64(shape)]);
+    expect(kinds((b, x) => reshape(0, 3, 0, width)(b, reshape(0, 3, 0, 4, 2)(b, x)))).toBe('same same');
+    expect(kinds((b, x) => b.op('Squeeze', [b.op('Unsqueeze', [x, b.int64([-1])]), b.int64([4])]))).toBe(
+      'same same',
+    );
+    expect(kinds(reshape(0, -1, 3, width))).toBe('rows');
+    // The only column is no sign: the axis in front moves the others.
+    expect(kinds((b, x) => b.op('Unsqueeze', [x, b.int64([0])]), 1)).toBe('rows');
+  });
+
   it('a step that depends on numbers only the runtime knows ends the way', () => {
     const model = buildModel((b) => {
       const x = b.input('x', tensorType('float32', [2, 3, width]));

@@ -2,10 +2,10 @@
  * What shape arithmetic comes to: integers that are known become constants, and shapes that operators compute at run
  * time become constants where symbolic inference proves them (0 for what stays, one -1).
  */
-import type { IntEvaluator } from '../../graph/infer/data.ts';
-import { dataOperators } from '../../graph/infer/data.ts';
-import { sameDim } from '../../graph/infer/dims.ts';
-import type { Dim } from '../../graph/types.ts';
+import { dataOperators, IntEvaluator } from '../../graph/infer/data.ts';
+import { divideDims, productOf, sameDim } from '../../graph/infer/dims.ts';
+import type { Node } from '../../graph/node.ts';
+import { type Dim, tensorType } from '../../graph/types.ts';
 import type { Value } from '../../graph/value.ts';
 import { constantNumbers, constantTensor } from '../../rewrite/constants.ts';
 import { nodeRule, type Rule } from '../../rewrite/rule.ts';
@@ -69,12 +69,41 @@ const reshapeToKnown = nodeRule<{ from: Value; input: Value; shape: readonly num
       if (numbers === undefined || numbers.includes(0)) return 'the shape is a constant';
       return { from: node.output, input, shape: numbers };
     }
-    const shape = reshapeTo(dimsOf(input), dimsOf(node.output));
+    const shape = reshapeTo(dimsOf(input), dimsOf(node.output)) ?? reshapeToOwn(node, input, target);
     return shape === undefined ? 'the shape is not known' : { from: node.output, input, shape };
   },
   rewrite: ({ from, input, shape }, rewriter) =>
     rewriter.replace(from, rewriter.op('Reshape', [input, rewriter.int64(shape)])),
 });
+
+/**
+ * The constant for a shape that is made of the input's own sizes, which may be unknown: 0 for each that stays in its
+ * place. [?, ?, 4, 2] to Concat(Shape(input)[0:2], [-1]) is [0, 0, 8].
+ */
+function reshapeToOwn(node: Node, input: Value, target: Value): readonly number[] | undefined {
+  const dims = dimsOf(input);
+  if (dims === undefined || input.type?.kind !== 'tensor' || node.int('allowzero') === 1) return undefined;
+  // Sizes have no other names here, so that no symbol of the graph is taken for one.
+  const type = tensorType(
+    input.type.dtype,
+    dims.map((dim, axis) => (typeof dim === 'number' ? dim : axisName(axis))),
+  );
+  const own = new IntEvaluator({ typeOf: (value) => (value === input ? type : undefined) });
+  const shape = own.of(target)?.values.map((size, axis) => (size === axisName(axis) ? 0 : size));
+  if (!shape?.every((size) => typeof size === 'number')) return undefined;
+  const rest = shape.indexOf(-1);
+  if (rest < 0) return shape;
+  if (shape.includes(-1, rest + 1)) return undefined;
+  // Sizes that stay cancel; where the others are numbers so is the rest.
+  const [before, after] = [
+    dims.filter((_, axis) => shape[axis] !== 0),
+    shape.filter((size) => size !== 0 && size !== -1),
+  ];
+  const size = divideDims(productOf(before), productOf(after));
+  return typeof size === 'number' ? shape.with(rest, size) : shape;
+}
+
+const axisName = (axis: number): string => `axis${axis}`;
 
 /** An Expand whose shape is computed: 1 for what stays. */
 const expandToKnown = nodeRule<{ from: Value; input: Value; shape: readonly number[] }>({

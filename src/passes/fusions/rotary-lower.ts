@@ -41,9 +41,10 @@ export interface RotaryPlan {
 }
 
 /** How the operators would take it; a string says why they cannot. */
-export function planRotary({ x, form, turning, cos, sin, paired }: Rotary): RotaryPlan | string {
+export function planRotary({ x, whole, form, turning, cos, sin, paired }: Rotary): RotaryPlan | string {
   if (form === 'moved') return 'its channels lie in an order that no operator takes';
   if (!paired) return 'its tables are not proven to repeat their columns';
+  if (!whole) return `its tables may have more rows than what they turn, ${formatType(x.type)}`;
   const tables = [columnsOf(cos), columnsOf(sin)];
   const [first, second] = tables;
   if (first === undefined || second === undefined) return 'the columns of its tables lie in no order';

@@ -11,6 +11,7 @@
  * joined, stacked pairs: all are the same sums.
  */
 import type { Node } from '../../graph/node.ts';
+import type { Dim } from '../../graph/types.ts';
 import type { Value } from '../../graph/value.ts';
 import type { ColumnIdentity } from '../../rewrite/column-identity.ts';
 import { dimsOf, type Element, lastAxis, originOf, sameDims } from '../../rewrite/columns.ts';
@@ -18,6 +19,8 @@ import { dimsOf, type Element, lastAxis, originOf, sameDims } from '../../rewrit
 export interface Rotary {
   /** [..., d], of the shape of the output. */
   readonly x: Value;
+  /** Its shape is proven to be that of the output: the tables do not repeat it. */
+  readonly whole: boolean;
   /** Where the two channels of a pair lie; `moved`: neither, or not where x has them. */
   readonly form: 'halves' | 'interleaved' | 'moved';
   /** r: the channels that turn, the first of d unless they are moved. */
@@ -68,10 +71,10 @@ const between: ReadonlySet<string> = new Set([
   'Unsqueeze',
 ]);
 
-/** Values of the output's shape behind it, the nearest first, that more than one path comes from. */
+/** Values behind the output that have its shape, the nearest first, and after them those that may have it. */
 function candidates(root: Node): readonly Value[] {
   const dims = dimsOf(root.output) ?? [];
-  const found = new Set<Value>();
+  const [found, possible] = [new Set<Value>(), new Set<Value>()];
   const seen = new Set<Node>([root]);
   for (const node of seen) {
     if (seen.size > mostNodes) break;
@@ -79,10 +82,20 @@ function candidates(root: Node): readonly Value[] {
       if (input === null) continue;
       const own = dimsOf(input);
       if (own !== undefined && sameDims(own, dims)) found.add(input);
+      else if (own !== undefined && mayBeDims(own, dims)) possible.add(input);
       if (input.producer !== undefined && between.has(input.producer.op)) seen.add(input.producer);
     }
   }
-  return [...found];
+  return [...found, ...possible];
+}
+
+/** What is not known may be the same; one row that is repeated is not. */
+function mayBeDims(dims: readonly Dim[], wanted: readonly Dim[]): boolean {
+  return (
+    dims.length === wanted.length &&
+    dims.at(-1) === wanted.at(-1) &&
+    dims.every((dim, axis) => dim === wanted[axis] || typeof dim !== 'number')
+  );
 }
 
 function turnedFrom(output: Value, width: number, x: Value, identity: ColumnIdentity): Rotary | undefined {
@@ -98,6 +111,7 @@ function turnedFrom(output: Value, width: number, x: Value, identity: ColumnIden
   const same = (a: Element, b: Element): boolean => identity.keyOf(a) === identity.keyOf(b);
   return {
     x,
+    whole: sameDims(dimsOf(x) ?? [], dimsOf(output) ?? []),
     form: pairs.inPlace ? formOf(found) : 'moved',
     turning: 2 * found.length,
     cos: found.map(({ first }) => first.cos),

@@ -1,8 +1,14 @@
 import { expect, it } from 'vitest';
+import type { GraphBuilder } from '../../../src/graph/builder.ts';
+import type { Value } from '../../../src/graph/value.ts';
 import { constantNumbers } from '../../../src/rewrite/constants.ts';
 import { memorySource } from '../../../src/tensor/byte-source.ts';
 import { sourceTensor } from '../../../src/tensor/tensor.ts';
 import { bools, type Example, folded, int64Scalar, shapeOf, sizeOf } from './folded.ts';
+
+/** [n, m, 6] → [?, ?, 6]: what rows of two sizes broadcast to. */
+const unknownRows = (b: GraphBuilder, x: Value): Value =>
+  b.op('Add', [x, b.op('Transpose', [x], { attributes: { perm: [1, 0, 2] } })]);
 
 const cases: Readonly<Record<string, Example & { readonly numbers?: readonly number[] }>> = {
   'Reshape to computed heads': {
@@ -19,6 +25,57 @@ const cases: Readonly<Record<string, Example & { readonly numbers?: readonly num
     shape: ['n', 'm', 6],
     make: (b, x) => b.op('Reshape', [x, shapeOf(b, [6, sizeOf(b, x, 0), sizeOf(b, x, 1)])]),
     left: ['Shape', 'Gather', 'Gather', 'Unsqueeze', 'Unsqueeze', 'Concat', 'Reshape'],
+  },
+  'Reshape by sizes of its own that are not known': {
+    shape: ['n', 'm', 6],
+    make: (b, x) => {
+      const y = unknownRows(b, x);
+      return b.op('Reshape', [y, shapeOf(b, [sizeOf(b, y, 0), sizeOf(b, y, 1), 2, 3])]);
+    },
+    left: ['Transpose', 'Add', 'Reshape'],
+    numbers: [0, 0, 2, 3],
+  },
+  'Reshape by the first of its own sizes and what is left': {
+    shape: ['n', 'm', 6],
+    make: (b, x) => {
+      const y = unknownRows(b, x);
+      const kept = b.op('Slice', [b.op('Shape', [y]), b.int64([0]), b.int64([1])]);
+      const parts = b.op('Reshape', [y, b.int64([0, 0, 3, 2])]);
+      const pairs = b.op('Transpose', [parts], { attributes: { perm: [0, 1, 3, 2] } });
+      const joined = b.op('Concat', [b.op('Shape', [pairs], { attributes: { end: 2 } }), b.int64([-1])], {
+        attributes: { axis: 0 },
+      });
+      const flat = b.op('Concat', [kept, b.int64([-1])], { attributes: { axis: 0 } });
+      return [b.op('Reshape', [pairs, joined]), b.op('Reshape', [b.op('Neg', [y]), flat])];
+    },
+    left: [
+      'Transpose',
+      'Add',
+      'Shape',
+      'Slice',
+      'Reshape',
+      'Transpose',
+      'Concat',
+      'Reshape',
+      'Neg',
+      'Reshape',
+    ],
+  },
+  'Reshape by its own sizes in another order': {
+    shape: ['n', 'm', 6],
+    make: (b, x) => {
+      const y = unknownRows(b, x);
+      return b.op('Reshape', [y, shapeOf(b, [sizeOf(b, y, 1), sizeOf(b, y, 0), 6])]);
+    },
+    left: ['Transpose', 'Add', 'Shape', 'Gather', 'Gather', 'Unsqueeze', 'Unsqueeze', 'Concat', 'Reshape'],
+  },
+  'Reshape by sizes of something else': {
+    shape: ['n', 'm', 6],
+    make: (b, x) => {
+      const y = unknownRows(b, x);
+      return b.op('Reshape', [y, shapeOf(b, [sizeOf(b, x, 1), sizeOf(b, x, 1), 6])]);
+    },
+    left: ['Transpose', 'Add', 'Shape', 'Gather', 'Unsqueeze', 'Concat', 'Reshape'],
   },
   'a chain of Reshapes': {
     make: (b, x) =>

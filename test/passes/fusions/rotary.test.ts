@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { rotaryTables, rotate, sectionedRotaryTables } from '../../../src/architectures/blocks/rotary.ts';
 import type { GraphBuilder } from '../../../src/graph/builder.ts';
+import { inferModel } from '../../../src/graph/infer/infer.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import { printModel } from '../../../src/graph/print.ts';
 import { type Dim, tensorType } from '../../../src/graph/types.ts';
@@ -362,6 +363,51 @@ describe('what stays spelled out says what it means, and why', () => {
     expect(notes).toEqual([
       'rotary embedding at 1 places, first Add, is not fused: its tables are not proven to repeat their columns',
     ]);
+  });
+
+  /** Every input but x with symbols of its own, as exporters name them that do not know what is the same. */
+  function unrelated(make: (b: GraphBuilder) => Value): Model {
+    const model = buildModel((b) => b.output('y', make(b)));
+    const { graph } = model;
+    for (const node of graph.nodes()) {
+      for (const output of node.outputs) if (output !== null) graph.setType(output, undefined);
+    }
+    for (const input of graph.inputs.filter(({ name }) => name !== 'x')) {
+      if (input.type?.kind !== 'tensor') throw new Error('inputs are tensors');
+      const own = input.type.shape?.map((dim) => (typeof dim === 'string' ? `${input.name}_${dim}` : dim));
+      graph.setType(input, tensorType(input.type.dtype, own));
+    }
+    inferModel(model);
+    return model;
+  }
+
+  it.each(
+    Object.entries(spellings).filter(
+      ([, { make }]) => buildModel((b) => b.output('y', make(b))).graph.inputs.length > 1,
+    ),
+  )('positions that may be more than there are rows to turn: %s', async (name, { make, feeds }) => {
+    const model = unrelated(make);
+    const { record } = await runPasses(model, 'fold,fuse-rotary');
+    expect(record.stats).toEqual({ rotary: 0, batches: 0, spelledOut: 1 });
+    expect(census(model).get('rotary')).toEqual({ found: 1, operators: new Map() });
+    expect(record.notes[0]).toMatch(
+      // Passing channels beside them prove that tables have no more rows, but not that they have as many.
+      name.startsWith('partial')
+        ? /fit no known layout of float32\[batch,/
+        : /its tables may have more rows than what they turn/,
+    );
+    expect(await difference(model, unrelated(make), feeds)).toBeLessThan(1e-6);
+  });
+
+  it('not one row that is turned by every position', async () => {
+    const make = (b: GraphBuilder): Value => {
+      const x = b.input('x', tensorType('float32', [1, heads, 1, headDim]));
+      const { cos, sin } = overHeads(b, tables(b, true, doubled(b)));
+      return sum(b, x, cos, rotateHalf(b, x), sin);
+    };
+    const model = buildModel((b) => b.output('y', make(b)));
+    expect((await runPasses(model, 'fuse-rotary')).record.changed).toBe(false);
+    expect(census(model).get('rotary')?.found).toBe(0);
   });
 
   it('one angle for all slots, where there may be several', async () => {
