@@ -4,6 +4,7 @@ import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
 import { chooseFloat16 } from '../../passes/float16-choice.ts';
+import { constantScalar } from '../../rewrite/constants.ts';
 import { isFloat } from '../../tensor/dtype.ts';
 import { recomputable } from '../stream/dependence.ts';
 
@@ -117,7 +118,10 @@ function made(name: string, graph: Graph): boolean {
   return value?.producer !== undefined && value.type?.kind === 'tensor' && isFloat(value.type.dtype);
 }
 
-/** From each Softmax of the plain graph that the output has fused, back to values that the output still has. */
+/**
+ * From each Softmax of the plain graph that the output has fused, back to the product of queries and keys and to what
+ * only scales or moves its operands.
+ */
 function insideAttention(plain: Graph, converted: Graph): ReadonlySet<string> {
   const inside = new Set<string>();
   const measured = new Set(measurable(plain));
@@ -126,11 +130,26 @@ function insideAttention(plain: Graph, converted: Graph): ReadonlySet<string> {
     // The weights themselves are at most 1.
     const pending = node.inputs.filter((input) => input !== null);
     for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
-      if (value.producer === undefined || converted.value(value.name) !== undefined) continue;
+      const { producer } = value;
+      if (producer === undefined || converted.value(value.name) !== undefined) continue;
       if (inside.has(value.name)) continue;
       inside.add(value.name);
-      for (const input of value.producer.inputs) if (input !== null) pending.push(input);
+      const isOperand = producer.op === 'MatMul' || isScaling(producer) || keepsAll.has(producer.op);
+      for (const input of producer.inputs) {
+        const before = input?.producer;
+        if (input === null || before === undefined) continue;
+        if (!isOperand || isScaling(before) || keepsAll.has(before.op) || before.op === 'MatMul') {
+          pending.push(input);
+        }
+      }
     }
   }
   return new Set([...inside].filter((name) => measured.has(name)));
+}
+
+function isScaling(node: Node): boolean {
+  return (
+    (node.op === 'Mul' || node.op === 'Div') &&
+    node.inputs.some((input) => constantScalar(input ?? undefined) !== undefined)
+  );
 }

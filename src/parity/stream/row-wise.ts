@@ -13,9 +13,12 @@ import type { ModelPart } from './parts.ts';
 const elementwise: ReadonlySet<string> = new Set([
   ...['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Sqrt', 'Reciprocal', 'Neg', 'Cast', 'Identity'],
   ...['Sigmoid', 'Tanh', 'Erf', 'Gelu', 'Relu'],
+  ...['Gelu', 'BiasGelu', 'FastGelu', 'QuickGelu'].map((op) => `com.microsoft::${op}`),
 ]);
 const products: ReadonlySet<string> = new Set(['MatMul', 'com.microsoft::MatMulNBits']);
-const norms: ReadonlySet<string> = new Set(['LayerNormalization', 'RMSNormalization']);
+const norms: ReadonlySet<string> = new Set([
+  ...['LayerNormalization', 'RMSNormalization', 'SimplifiedLayerNormalization'],
+]);
 
 /** The part's only input, where all that it does with it is done token by token; else undefined. */
 export function rowWiseInput({ model: { graph } }: ModelPart): string | undefined {

@@ -143,7 +143,12 @@ describe('what is looked at', () => {
     const given = makers.filter((node) => node?.op === 'Cast').map((node) => node?.input(0)?.name);
     expect(given).toEqual(['inputs_embeds']);
     const fused = makers.filter((node) => node?.op !== 'Cast').map((node) => node?.op);
-    expect(new Set(fused)).toEqual(new Set(['com.microsoft::MultiHeadAttention']));
+    expect(new Set(fused)).toEqual(
+      new Set([
+        'SimplifiedLayerNormalization',
+        ...['MultiHeadAttention', 'QuickGelu', 'RotaryEmbedding'].map((op) => `com.microsoft::${op}`),
+      ]),
+    );
     expect(counted.get('logits.float16')).toBe('logits');
   });
 
