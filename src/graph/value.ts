@@ -1,8 +1,9 @@
 /** A value of a graph: an input, an initializer or the output of a node. Only Graph methods mutate it. */
+import type { DType } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Graph } from './graph.ts';
 import type { Node } from './node.ts';
-import type { ValueType } from './types.ts';
+import type { Dim, ValueType } from './types.ts';
 
 /** One place where a value is read: input `index` of `node` (which may stand in a subgraph). */
 export interface Use {
@@ -50,4 +51,14 @@ export class Value {
   consumers(): Node[] {
     return [...new Set([...this.uses].map((use) => use.node))];
   }
+}
+
+/** The dimensions of a tensor; undefined where even their number is not known. */
+export function dimsOf(value: Value | null | undefined): readonly Dim[] | undefined {
+  return value?.type?.kind === 'tensor' ? value.type.shape : undefined;
+}
+
+/** The type of a tensor's elements; undefined where it is not known. */
+export function dtypeOf(value: Value | null | undefined): DType | undefined {
+  return value?.type?.kind === 'tensor' ? value.type.dtype : undefined;
 }

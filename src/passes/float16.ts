@@ -12,7 +12,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { tensorType } from '../graph/types.ts';
-import type { Value } from '../graph/value.ts';
+import { dimsOf, type Value } from '../graph/value.ts';
 import { constantTensor } from '../rewrite/constants.ts';
 import { removeDeadCode } from '../rewrite/dead-code.ts';
 import { allNodes } from '../rewrite/driver.ts';
@@ -122,9 +122,7 @@ class Halving {
         op: 'Cast',
         inputs: [value],
         name,
-        outputs: [
-          { name, type: tensorType(dtype, value.type?.kind === 'tensor' ? value.type.shape : undefined) },
-        ],
+        outputs: [{ name, type: tensorType(dtype, dimsOf(value)) }],
         attributes: { to: codeOfDType(dtype) },
         ...(scope === undefined ? {} : { metadata: [[metadataKeys.scope, scope] as const] }),
       },
@@ -207,8 +205,5 @@ function isFloat16(value: Value): boolean {
 }
 
 function toFloat16(value: Value): void {
-  value.graph.setType(
-    value,
-    tensorType('float16', value.type?.kind === 'tensor' ? value.type.shape : undefined),
-  );
+  value.graph.setType(value, tensorType('float16', dimsOf(value)));
 }

@@ -5,7 +5,7 @@
 import { sameDim } from '../graph/infer/dims.ts';
 import type { Node } from '../graph/node.ts';
 import type { Dim } from '../graph/types.ts';
-import type { Value } from '../graph/value.ts';
+import { dimsOf, type Value } from '../graph/value.ts';
 import { constantNumbers } from '../rewrite/constants.ts';
 import { nodeRule, type Rule } from '../rewrite/rule.ts';
 import { bypass, canStandFor, sameShapes } from './fold/rule-forms.ts';
@@ -150,11 +150,6 @@ export const layoutFolds: readonly Rule[] = [
 export function swapsLast(perm: readonly number[]): boolean {
   const rank = perm.length;
   return rank >= 2 && perm.every((axis, index) => axis === (index < rank - 2 ? index : 2 * rank - 3 - index));
-}
-
-/** The dimensions of a tensor; undefined where even their number is not known. */
-export function dimsOf(value: Value | undefined): readonly Dim[] | undefined {
-  return value?.type?.kind === 'tensor' ? value.type.shape : undefined;
 }
 
 /**

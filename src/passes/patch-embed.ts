@@ -12,8 +12,7 @@
 import { z } from 'zod';
 import { inferNode } from '../graph/infer/infer.ts';
 import type { Node } from '../graph/node.ts';
-import type { Value } from '../graph/value.ts';
-import { dimsOf } from '../rewrite/columns.ts';
+import { dimsOf, type Value } from '../graph/value.ts';
 import { constantTensor } from '../rewrite/constants.ts';
 import { removeDeadCode } from '../rewrite/dead-code.ts';
 import { applyRules } from '../rewrite/driver.ts';

@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { inferNode } from '../graph/infer/infer.ts';
 import type { Node } from '../graph/node.ts';
-import type { Value } from '../graph/value.ts';
+import { dimsOf, dtypeOf, type Value } from '../graph/value.ts';
 import { allNodes } from '../rewrite/driver.ts';
 import { Rewriter } from '../rewrite/rewriter.ts';
 import { codeOfDType } from '../tensor/dtype.ts';
@@ -59,8 +59,8 @@ interface Parts {
 function partsOf(node: Node): Parts | string {
   const [values, indices, scales, zeroPoints] = [0, 1, 2, 3].map((index) => node.input(index));
   if (values === undefined || indices === undefined || scales === undefined) return 'inputs are missing';
-  const blocks = shapeOf(scales)?.[1];
-  const rank = shapeOf(indices)?.length;
+  const blocks = dimsOf(scales)?.[1];
+  const rank = dimsOf(indices)?.length;
   const bits = node.int('bits') ?? 4;
   const dtype = dtypeOf(scales);
   if (dtypeOf(values) !== 'uint8') return 'codes that are not uint8';
@@ -71,9 +71,6 @@ function partsOf(node: Node): Parts | string {
   const block = node.int('block_size') ?? 128;
   return { values, indices, scales, zeroPoints, bits, block, blocks, rank, dtype };
 }
-
-const shapeOf = ({ type }: Value) => (type?.kind === 'tensor' ? type.shape : undefined);
-const dtypeOf = ({ type }: Value) => (type?.kind === 'tensor' ? type.dtype : undefined);
 
 function spell(node: Node, parts: Parts): void {
   const { values, indices, scales, zeroPoints, bits, block, blocks, rank, dtype } = parts;

@@ -12,7 +12,7 @@ import { inferNode } from '../graph/infer/infer.ts';
 import type { Model } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { formatType, staticShape } from '../graph/types.ts';
-import type { Value } from '../graph/value.ts';
+import { dimsOf, type Value } from '../graph/value.ts';
 import { fail } from '../report/diagnostics.ts';
 import { list } from '../report/show.ts';
 import { constantTensor } from '../rewrite/constants.ts';
@@ -108,7 +108,7 @@ async function fitPicture(
 function checkPicture(graph: Graph, resolution: string): void {
   const pixels = graph.inputs.find((input) => input.name === 'pixel_values');
   if (pixels === undefined) return;
-  const shape = pixels.type?.kind === 'tensor' ? pixels.type.shape : undefined;
+  const shape = dimsOf(pixels);
   const [height, width] = shape?.slice(-2) ?? [];
   if (resolution === `${width}x${height}`) return;
   throw fail('VC3203', { where: pixels.name, found: formatType(pixels.type), expected: resolution });

@@ -8,7 +8,7 @@
  */
 import type { Node } from '../graph/node.ts';
 import type { Dim } from '../graph/types.ts';
-import type { Value } from '../graph/value.ts';
+import { dimsOf, type Value } from '../graph/value.ts';
 import { constantNumbers } from './constants.ts';
 
 export interface Element {
@@ -86,10 +86,6 @@ function narrow(element: Element): Element {
 export function lastAxis(value: Value, column: number): Element | undefined {
   const width = dimsOf(value)?.at(-1);
   return typeof width === 'number' && column < width ? { value, axes: 1, column } : undefined;
-}
-
-export function dimsOf(value: Value | undefined): readonly Dim[] | undefined {
-  return value?.type?.kind === 'tensor' ? value.type.shape : undefined;
 }
 
 /** Whether the dimensions are known to be the same. */

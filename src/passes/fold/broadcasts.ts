@@ -3,11 +3,10 @@ import type { Attribute } from '../../graph/attribute.ts';
 import { broadcastShapes } from '../../graph/infer/dims.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Dim } from '../../graph/types.ts';
-import type { Value } from '../../graph/value.ts';
+import { dimsOf, type Value } from '../../graph/value.ts';
 import { nodeRule, type Rule } from '../../rewrite/rule.ts';
 import { reshape } from '../../tensor/derived/reshape.ts';
 import { inlineTensor, type Tensor } from '../../tensor/tensor.ts';
-import { dimsOf } from '../folds.ts';
 
 /** Operators that broadcast all their inputs. */
 const elementwise = (
@@ -26,7 +25,7 @@ const repeated = nodeRule<Repeated>({
   name: 'repeat-nothing-twice',
   roots: [...elementwise, 'MatMul'],
   inspect: (node) => {
-    const shapes = node.inputs.map((input) => dimsOf(input ?? undefined));
+    const shapes = node.inputs.map((input) => dimsOf(input));
     const output = dimsOf(node.output);
     if (output === undefined) return 'the shape is not known';
     for (const [index, input] of node.inputs.entries()) {

@@ -4,10 +4,9 @@
  * are one letter each of rows, columns and sums over any batches, and any number of them without batches.
  */
 import type { Dim } from '../../graph/types.ts';
-import type { Value } from '../../graph/value.ts';
+import { dimsOf, type Value } from '../../graph/value.ts';
 import type { Rewriter } from '../../rewrite/rewriter.ts';
 import { nodeRule, type Rule } from '../../rewrite/rule.ts';
-import { dimsOf } from '../folds.ts';
 
 type Letters = readonly string[];
 

@@ -1,6 +1,6 @@
 /** Nodes that change no number: neutral operands, casts that lose nothing, pairs that cancel, constant conditions. */
 import { staticShape } from '../../graph/types.ts';
-import type { Value } from '../../graph/value.ts';
+import { dimsOf, type Value } from '../../graph/value.ts';
 import { constantNumbers } from '../../rewrite/constants.ts';
 import { nodeRule, type Rule } from '../../rewrite/rule.ts';
 import { bitsOf, codeOfDType, type DType, dtypeOfCode, isFloat } from '../../tensor/dtype.ts';
@@ -65,7 +65,7 @@ const emptyPart = nodeRule<{ from: Value; rest: readonly (Value | null)[]; axis:
   inspect: (node) => {
     const axis = node.int('axis') ?? 0;
     const rest = node.inputs.filter((input) => {
-      const shape = input?.type?.kind === 'tensor' ? input.type.shape : undefined;
+      const shape = dimsOf(input);
       return shape?.at(axis) !== 0;
     });
     if (rest.length === node.inputs.length || rest.length === 0) return 'every input has something';

@@ -7,9 +7,9 @@ import type { IntEvaluator } from '../../graph/infer/data.ts';
 import { multiplyDims, productOf, sameDim } from '../../graph/infer/dims.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Dim } from '../../graph/types.ts';
-import type { Value } from '../../graph/value.ts';
+import { dimsOf, type Value } from '../../graph/value.ts';
 import { nodeRule, type Rule } from '../../rewrite/rule.ts';
-import { beforeRelabelling, dimsOf, reshapeTo } from '../folds.ts';
+import { beforeRelabelling, reshapeTo } from '../folds.ts';
 
 export function knownPlaces(integers: IntEvaluator): readonly Rule[] {
   const affine = new AffineEvaluator(integers, (value) => value.type);

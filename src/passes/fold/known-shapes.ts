@@ -6,12 +6,12 @@ import { dataOperators, IntEvaluator } from '../../graph/infer/data.ts';
 import { divideDims, productOf, sameDim } from '../../graph/infer/dims.ts';
 import type { Node } from '../../graph/node.ts';
 import { type Dim, tensorType } from '../../graph/types.ts';
-import type { Value } from '../../graph/value.ts';
+import { dimsOf, type Value } from '../../graph/value.ts';
 import { constantNumbers, constantTensor } from '../../rewrite/constants.ts';
 import { nodeRule, type Rule } from '../../rewrite/rule.ts';
 import type { DType } from '../../tensor/dtype.ts';
 import { inlineTensor, type Tensor } from '../../tensor/tensor.ts';
-import { dimsOf, reshapeTo } from '../folds.ts';
+import { reshapeTo } from '../folds.ts';
 import { bypass, replaceByConstant } from './rule-forms.ts';
 
 /** Folds that ask which integers values hold. The evaluator may be older than the graph: numbers do not change. */

@@ -5,12 +5,12 @@
  */
 import { sameDim } from '../../graph/infer/dims.ts';
 import type { Dim } from '../../graph/types.ts';
-import type { Value } from '../../graph/value.ts';
+import { dimsOf, type Value } from '../../graph/value.ts';
 import { constantTensor } from '../../rewrite/constants.ts';
 import { nodeRule, type Rule } from '../../rewrite/rule.ts';
 import { transpose2d } from '../../tensor/derived/transpose.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { dimsOf, reshapeTo } from '../folds.ts';
+import { reshapeTo } from '../folds.ts';
 import { constantLike } from './rule-forms.ts';
 
 interface Gemm {

@@ -5,11 +5,10 @@
 import { sameDim } from '../../graph/infer/dims.ts';
 import type { Node } from '../../graph/node.ts';
 import type { Dim } from '../../graph/types.ts';
-import type { Value } from '../../graph/value.ts';
+import { dimsOf, type Value } from '../../graph/value.ts';
 import { constantNumbers, constantScalar, constantTensor } from '../../rewrite/constants.ts';
 import { nodeRule, type Rule } from '../../rewrite/rule.ts';
 import { isFloat } from '../../tensor/dtype.ts';
-import { dimsOf } from '../folds.ts';
 
 const reductions = 'L1 L2 LogSum LogSumExp Max Mean Min Prod Sum SumSquare'
   .split(' ')

@@ -1,6 +1,6 @@
 /** Sequences that are taken apart where they are put together: Split and Concat, or the values themselves. */
 import { staticShape } from '../../graph/types.ts';
-import type { Value } from '../../graph/value.ts';
+import { dimsOf, type Value } from '../../graph/value.ts';
 import { constantNumbers, constantScalar } from '../../rewrite/constants.ts';
 import { nodeRule, type Rule } from '../../rewrite/rule.ts';
 import { bypass } from './rule-forms.ts';
@@ -23,7 +23,7 @@ const split = nodeRule<Parts>({
   roots: ['SplitToSequence'],
   inspect: (node) => {
     const source = node.input(0);
-    const shape = source?.type?.kind === 'tensor' ? source.type.shape : undefined;
+    const shape = dimsOf(source);
     if (source === undefined || shape === undefined) return 'the shape is not known';
     const axis = node.int('axis') ?? 0;
     const sizes = sizesOf(shape.at(axis) ?? null, node.input(1));

@@ -6,6 +6,7 @@ import type { Attribute } from '../../graph/attribute.ts';
 import { inferNode } from '../../graph/infer/infer.ts';
 import type { Model } from '../../graph/model.ts';
 import { formatType } from '../../graph/types.ts';
+import { dimsOf, dtypeOf } from '../../graph/value.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
 import { applyRules } from '../../rewrite/driver.ts';
 import type { OpPattern, ProductPattern } from '../../rewrite/pattern.ts';
@@ -15,7 +16,7 @@ import { codeOfDType } from '../../tensor/dtype.ts';
 import type { Meaning } from '../census.ts';
 import type { PassContext, PassResult } from '../pass.ts';
 import { type Kept, mark, meaningRule, noteKept } from './meaning.ts';
-import { dims, dtypeOf, opsetOf, type Platform } from './norm.ts';
+import { opsetOf, type Platform } from './norm.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 
 export interface Spelling {
@@ -67,7 +68,7 @@ function activationRule(
       const [x, { output }] = [match.value('x'), root];
       const dtype = dtypeOf(x);
       if (dtype === undefined) return `the type of ${x.name} is not known`;
-      if (dims(x) === undefined || dims(x)?.length !== dims(output)?.length) {
+      if (dimsOf(x) === undefined || dimsOf(x)?.length !== dimsOf(output)?.length) {
         return `${output.name} is ${formatType(output.type)}, ${x.name} is ${formatType(x.type)}`;
       }
       const reasons = operators.map((operator) => {

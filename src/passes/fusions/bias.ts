@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { inferNode } from '../../graph/infer/infer.ts';
 import { staticShape } from '../../graph/types.ts';
+import { dimsOf, dtypeOf } from '../../graph/value.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
 import { applyRules } from '../../rewrite/driver.ts';
 import { any, constant, op } from '../../rewrite/pattern.ts';
@@ -12,7 +13,7 @@ import { type Rule, rule } from '../../rewrite/rule.ts';
 import { noKernel } from '../../targets/target.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
-import { dims, dtypeOf, opsetOf, type Platform } from './norm.ts';
+import { opsetOf, type Platform } from './norm.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 
 const domain = 'com.microsoft';
@@ -45,7 +46,7 @@ function biasInside({ targets, opset }: Platform): Rule {
       const [x, bias, { root }] = [match.value('x'), match.value('bias'), match];
       const tanh = root.opType === 'FastGelu' || root.string('approximate') === 'tanh';
       const operator = tanh ? 'FastGelu' : 'BiasGelu';
-      const width = dims(x)?.at(-1);
+      const width = dimsOf(x)?.at(-1);
       const dtype = dtypeOf(x);
       if (dtype === undefined || typeof width !== 'number') return `the width of ${x.name} is not known`;
       if (String(staticShape(bias.type)) !== String([width])) return `${bias.name} is no bias of [${width}]`;

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { inferNode } from '../../graph/infer/infer.ts';
+import { dtypeOf } from '../../graph/value.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
 import { applyRules } from '../../rewrite/driver.ts';
 import type { Match } from '../../rewrite/matcher.ts';
@@ -14,16 +15,7 @@ import { noKernel } from '../../targets/target.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
 import { type Kept, mark, meaningRule, noteKept } from './meaning.ts';
-import {
-  dtypeOf,
-  inverseDeviations,
-  mean,
-  opsetOf,
-  type Platform,
-  readNorm,
-  square,
-  writeNorm,
-} from './norm.ts';
+import { inverseDeviations, mean, opsetOf, type Platform, readNorm, square, writeNorm } from './norm.ts';
 import { affineRules } from './norm-affine.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 

@@ -4,7 +4,7 @@
  */
 import type { Node } from '../../graph/node.ts';
 import { formatType } from '../../graph/types.ts';
-import type { Value } from '../../graph/value.ts';
+import { dimsOf, dtypeOf, type Value } from '../../graph/value.ts';
 import { constantNumbers, constantTensor } from '../../rewrite/constants.ts';
 import { any, constant, either, type OpPattern, op, type ValuePattern } from '../../rewrite/pattern.ts';
 import { type Rule, rule } from '../../rewrite/rule.ts';
@@ -12,7 +12,7 @@ import { noKernel } from '../../targets/target.ts';
 import { reshape } from '../../tensor/derived/reshape.ts';
 import { dtypeOfCode } from '../../tensor/dtype.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { dims, dtypeOf, ones, type Platform } from './norm.ts';
+import { ones, type Platform } from './norm.ts';
 
 /**
  * Rules that take inside what stands around an operator with a scale of ones: casts from and to a narrower type,
@@ -76,7 +76,7 @@ function narrowed(unscaled: OpPattern<'x' | 'ones' | 'norm'>, { targets, opset }
     pattern: op('Cast', [widened]),
     refine: (match) => {
       const [x, norm] = [match.value('x'), match.node('norm')];
-      const dtype = x.type?.kind === 'tensor' ? x.type.dtype : undefined;
+      const dtype = dtypeOf(x);
       const to = dtypeOfCode(match.root.int('to') ?? 0);
       const wide = match.value('norm').type;
       if (dtype === undefined || dtype !== to) return `${x.name} is ${dtype}, the result ${to}`;
@@ -134,8 +134,8 @@ function alongAxes(
   norm: Node,
   moved: Node | undefined,
 ): { readonly value: Value; readonly tensor?: Tensor } | string {
-  const shape = dims(norm.output);
-  const own = dims(value);
+  const shape = dimsOf(norm.output);
+  const own = dimsOf(value);
   if (shape === undefined || own === undefined) return `${value.name} is of unknown rank`;
   if (dtypeOf(value) !== dtypeOf(norm.output)) return `${value.name} is of another type than the norm`;
   const axis = norm.int('axis') ?? -1;

@@ -8,8 +8,8 @@
 import { float } from '../../graph/attribute.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
-import { type Dim, formatType } from '../../graph/types.ts';
-import type { Value } from '../../graph/value.ts';
+import { formatType } from '../../graph/types.ts';
+import { dimsOf, dtypeOf, type Value } from '../../graph/value.ts';
 import { constantNumbers, constantScalar } from '../../rewrite/constants.ts';
 import type { Match } from '../../rewrite/matcher.ts';
 import {
@@ -77,12 +77,12 @@ const largestScale = 1 << 22;
 /** Reads the axes and the epsilon of a match over x; a string says why it is no normalization. */
 export function readNorm(match: Match<'x' | 'epsilon'>, reductions: readonly Node[]): Norm | string {
   const x = match.value('x');
-  const shape = dims(x);
-  const dtype = x.type?.kind === 'tensor' ? x.type.dtype : undefined;
+  const shape = dimsOf(x);
+  const dtype = dtypeOf(x);
   if (shape === undefined || dtype === undefined) return `${x.name} is of unknown rank`;
   if (!isFloat(dtype)) return `${x.name} is ${dtype}`;
   const output = match.root.output;
-  if (dims(output)?.length !== shape.length) {
+  if (dimsOf(output)?.length !== shape.length) {
     return `${output.name} is ${formatType(output.type)}, ${x.name} is ${formatType(x.type)}`;
   }
   let axes: readonly number[] | undefined;
@@ -152,14 +152,6 @@ export function ones(dtype: DType, shape: readonly number[]): Tensor {
     shape,
     bytes.map((_, index) => pattern[index % pattern.length] ?? 0),
   );
-}
-
-export function dims(value: Value): readonly Dim[] | undefined {
-  return value.type?.kind === 'tensor' ? value.type.shape : undefined;
-}
-
-export function dtypeOf(value: Value): DType | undefined {
-  return value.type?.kind === 'tensor' ? value.type.dtype : undefined;
 }
 
 export function opsetOf(model: Model): number {

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { inferNode } from '../../graph/infer/infer.ts';
-import type { Value } from '../../graph/value.ts';
+import { dtypeOf, type Value } from '../../graph/value.ts';
 import { beforeRounding } from '../../rewrite/constants.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
 import { applyRules } from '../../rewrite/driver.ts';
@@ -16,16 +16,7 @@ import { codeOfDType } from '../../tensor/dtype.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
 import { type Kept, mark, meaningRule, noteKept } from './meaning.ts';
-import {
-  dtypeOf,
-  inverseDeviations,
-  mean,
-  opsetOf,
-  type Platform,
-  readNorm,
-  square,
-  writeNorm,
-} from './norm.ts';
+import { inverseDeviations, mean, opsetOf, type Platform, readNorm, square, writeNorm } from './norm.ts';
 import { affineRules, wider } from './norm-affine.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 

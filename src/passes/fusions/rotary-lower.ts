@@ -11,8 +11,7 @@
  */
 import type { AttributeLike } from '../../graph/attribute.ts';
 import { type Dim, formatType } from '../../graph/types.ts';
-import type { Value } from '../../graph/value.ts';
-import { dimsOf } from '../../rewrite/columns.ts';
+import { dimsOf, type Value } from '../../graph/value.ts';
 import type { Rewriter } from '../../rewrite/rewriter.ts';
 import type { Rotary } from './rotary-match.ts';
 import { type Columns, type ColumnTables, columnsOf } from './rotary-tables.ts';

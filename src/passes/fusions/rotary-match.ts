@@ -12,9 +12,9 @@
  */
 import type { Node } from '../../graph/node.ts';
 import type { Dim } from '../../graph/types.ts';
-import type { Value } from '../../graph/value.ts';
+import { dimsOf, type Value } from '../../graph/value.ts';
 import type { ColumnIdentity } from '../../rewrite/column-identity.ts';
-import { dimsOf, type Element, lastAxis, originOf, sameDims } from '../../rewrite/columns.ts';
+import { type Element, lastAxis, originOf, sameDims } from '../../rewrite/columns.ts';
 
 export interface Rotary {
   /** [..., d], of the shape of the output. */

@@ -5,8 +5,8 @@
  */
 import type { Graph } from '../../graph/graph.ts';
 import type { Node } from '../../graph/node.ts';
-import type { Value } from '../../graph/value.ts';
-import { dimsOf, type Element, isElementwise, lastAxis, originOf } from '../../rewrite/columns.ts';
+import { dimsOf, type Value } from '../../graph/value.ts';
+import { type Element, isElementwise, lastAxis, originOf } from '../../rewrite/columns.ts';
 import { constantScalar, constantTensor } from '../../rewrite/constants.ts';
 import type { Rewriter } from '../../rewrite/rewriter.ts';
 import { reshape } from '../../tensor/derived/reshape.ts';

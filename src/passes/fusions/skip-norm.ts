@@ -9,7 +9,7 @@ import { sameDim } from '../../graph/infer/dims.ts';
 import { inferNode } from '../../graph/infer/infer.ts';
 import type { Node } from '../../graph/node.ts';
 import { formatType, staticShape } from '../../graph/types.ts';
-import type { Value } from '../../graph/value.ts';
+import { dimsOf, dtypeOf, type Value } from '../../graph/value.ts';
 import { constantTensor } from '../../rewrite/constants.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
 import { applyRules } from '../../rewrite/driver.ts';
@@ -17,7 +17,7 @@ import type { Rule } from '../../rewrite/rule.ts';
 import { noKernel } from '../../targets/target.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
-import { dims, dtypeOf, opsetOf, type Platform } from './norm.ts';
+import { opsetOf, type Platform } from './norm.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 
 const domain = 'com.microsoft';
@@ -97,7 +97,7 @@ function normOf(sum: Node): Node | undefined {
 
 function inspect(sum: Node, norm: Node, { targets, opset }: Platform): SkipNorm | string {
   const operator = skipOperators[norm.op] ?? '';
-  const shape = dims(sum.output);
+  const shape = dimsOf(sum.output);
   const dtype = dtypeOf(sum.output);
   if (shape === undefined || dtype === undefined) return `the type of ${sum.output.name} is not known`;
   if (shape.length !== 2 && shape.length !== 3) return `${sum.output.name} is ${formatType(sum.output.type)}`;
@@ -115,7 +115,7 @@ function inspect(sum: Node, norm: Node, { targets, opset }: Platform): SkipNorm 
   const [left, right] = [sum.input(0), sum.input(1)];
   if (left === undefined || right === undefined) return `${sum.name} has lost an input`;
   for (const part of [left, right]) {
-    const own = dims(part);
+    const own = dimsOf(part);
     const same = own?.length === shape.length && own.every((dim, axis) => sameDim(dim, shape[axis] ?? null));
     if (!same) return `${part.name} is ${formatType(part.type)}, the sum ${formatType(sum.output.type)}`;
   }
@@ -141,7 +141,7 @@ function biasOf(
   ]) {
     if (input === undefined || value === undefined || constantTensor(value) === undefined) continue;
     const isVector = String(staticShape(value.type)) === String([width]);
-    if (isVector && dims(input)?.length === dims(summand)?.length) return { input, value, node };
+    if (isVector && dimsOf(input)?.length === dimsOf(summand)?.length) return { input, value, node };
   }
   return undefined;
 }

@@ -2,6 +2,7 @@
  * Softmax, LogSoftmax and Hardmax before operator set 13: the value is a matrix, axes before `axis` its rows, those
  * from `axis` on its columns, and the operator works on rows. From 13 on it works along one axis.
  */
+import { dimsOf } from '../../graph/value.ts';
 import type { UpgradeRule } from './rule.ts';
 import { renew } from './rule.ts';
 
@@ -9,7 +10,7 @@ export const alongOneAxis: UpgradeRule = (node) => {
   const input = node.input(0);
   if (input === undefined) return 'no input';
   const axis = node.int('axis') ?? 1;
-  const shape = input.type?.kind === 'tensor' ? input.type.shape : undefined;
+  const shape = dimsOf(input);
   const single = shape && columns(shape, axis);
   if (single !== undefined) return () => node.graph.setAttribute(node, 'axis', single);
   return (rewriter) => {

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { inferNode } from '../../../graph/infer/infer.ts';
 import type { Model } from '../../../graph/model.ts';
 import type { Node } from '../../../graph/node.ts';
+import { dtypeOf } from '../../../graph/value.ts';
 import { removeDeadCode } from '../../../rewrite/dead-code.ts';
 import { allNodes, applyRules } from '../../../rewrite/driver.ts';
 import { metadataKeys } from '../../../rewrite/rewriter.ts';
@@ -16,7 +17,7 @@ import { layoutFolds } from '../../folds.ts';
 import type { Pass, PassContext } from '../../pass.ts';
 import { targetOption, targetsFor } from '../../target-option.ts';
 import { einsumProducts } from './einsum.ts';
-import { dtypeOf, raiseAttention } from './internal.ts';
+import { raiseAttention } from './internal.ts';
 import { multiHeadAttention } from './lower-multi-head.ts';
 import { type Lowering, loweringsFor, type Refusal, refusalOf } from './lowerings.ts';
 import { maskObjection } from './mask.ts';
@@ -84,7 +85,7 @@ function onlyWhere({ refuses, rule }: Lowering, shared: Shared): Rule {
     ...inner,
     attempt: (node) => {
       const q = node.input(0);
-      const reason = refuses((q && dtypeOf(q)) ?? '', node.input(3) !== undefined);
+      const reason = refuses(dtypeOf(q) ?? '', node.input(3) !== undefined);
       return reason === undefined ? inner.attempt(node) : { reason, depth: 0 };
     },
   };

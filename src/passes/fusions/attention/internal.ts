@@ -10,19 +10,9 @@
 import { float } from '../../../graph/attribute.ts';
 import type { Dim } from '../../../graph/types.ts';
 import { tensorType } from '../../../graph/types.ts';
-import type { Value } from '../../../graph/value.ts';
+import { dimsOf, dtypeOf, type Value } from '../../../graph/value.ts';
 import type { Rewriter } from '../../../rewrite/rewriter.ts';
-import type { DType } from '../../../tensor/dtype.ts';
-import {
-  dimsOf,
-  type Extent,
-  expanded,
-  matrixSwap,
-  permOf,
-  reshaped,
-  swapHeads,
-  transposed,
-} from './layout.ts';
+import { type Extent, expanded, matrixSwap, permOf, reshaped, swapHeads, transposed } from './layout.ts';
 import { arrangement, buildBias, scaleOf } from './mask.ts';
 import type { Attention } from './match.ts';
 import type { Operand } from './operands.ts';
@@ -30,10 +20,6 @@ import type { Shared } from './shared.ts';
 
 export const internalDomain = 'vlm.internal';
 export const internalOp = 'ScaledDotProductAttention';
-
-export function dtypeOf(value: Value): DType | undefined {
-  return value.type?.kind === 'tensor' ? value.type.dtype : undefined;
-}
 
 /** Puts the internal node in place of what was matched. */
 export function raiseAttention(found: Attention, rewriter: Rewriter, shared: Shared): void {
@@ -55,7 +41,7 @@ export function sdpa(rewriter: Rewriter, inputs: readonly (Value | null)[], scal
   const node = rewriter.node(
     internalOp,
     inputs,
-    [{ type: tensorType((q && dtypeOf(q)) ?? 'float32', [...shape, values?.[3] ?? null]) }],
+    [{ type: tensorType(dtypeOf(q) ?? 'float32', [...shape, values?.[3] ?? null]) }],
     { domain: internalDomain, attributes: { scale: float(scale) } },
   );
   return node.output;

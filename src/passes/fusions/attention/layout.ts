@@ -5,7 +5,7 @@
 import { sameDim } from '../../../graph/infer/dims.ts';
 import type { Node } from '../../../graph/node.ts';
 import type { Dim } from '../../../graph/types.ts';
-import type { Value } from '../../../graph/value.ts';
+import { dimsOf, type Value } from '../../../graph/value.ts';
 import type { Rewriter } from '../../../rewrite/rewriter.ts';
 
 /** [N, h, S, d] to and from [N, S, h, d]. */
@@ -16,10 +16,6 @@ export const swapHeads = [0, 2, 1, 3] as const;
  * what is left. At most one is left over.
  */
 export type Extent = number | 'rest' | { readonly axis: number; readonly of?: Value };
-
-export function dimsOf(value: Value): readonly Dim[] | undefined {
-  return value.type?.kind === 'tensor' ? value.type.shape : undefined;
-}
 
 /** The axes as a Transpose reads them; without an attribute it turns them round. */
 export function permOf(node: Node): readonly number[] | undefined {

@@ -8,12 +8,12 @@
  */
 import { float } from '../../../graph/attribute.ts';
 import type { Node } from '../../../graph/node.ts';
-import type { Value } from '../../../graph/value.ts';
+import { dimsOf, dtypeOf, type Value } from '../../../graph/value.ts';
 import type { Rewriter } from '../../../rewrite/rewriter.ts';
 import { nodeRule, type Rule } from '../../../rewrite/rule.ts';
 import { type Cache, findCache } from './cache.ts';
-import { dtypeOf, internalDomain, internalOp } from './internal.ts';
-import { dimsOf, expanded, isFree, reshaped, swapHeads, transposed } from './layout.ts';
+import { internalDomain, internalOp } from './internal.ts';
+import { expanded, isFree, reshaped, swapHeads, transposed } from './layout.ts';
 import { floatConstant } from './mask.ts';
 import type { Shared } from './shared.ts';
 

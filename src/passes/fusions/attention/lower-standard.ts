@@ -3,8 +3,9 @@
  * outside.
  */
 import { float } from '../../../graph/attribute.ts';
+import { dtypeOf } from '../../../graph/value.ts';
 import { nodeRule, type Rule } from '../../../rewrite/rule.ts';
-import { dtypeOf, internalDomain, internalOp } from './internal.ts';
+import { internalDomain, internalOp } from './internal.ts';
 import { floatConstant } from './mask.ts';
 import type { Shared } from './shared.ts';
 

@@ -7,13 +7,13 @@
  */
 import { sameDim } from '../../../graph/infer/dims.ts';
 import type { Dim } from '../../../graph/types.ts';
-import type { Value } from '../../../graph/value.ts';
+import { dimsOf, type Value } from '../../../graph/value.ts';
 import { floatToHalf } from '../../../kernels/half.ts';
 import { constantNumbers } from '../../../rewrite/constants.ts';
 import type { Rewriter } from '../../../rewrite/rewriter.ts';
 import { codeOfDType, type DType } from '../../../tensor/dtype.ts';
 import { inlineTensor } from '../../../tensor/tensor.ts';
-import { dimsOf, type Extent, expanded, extentOf, reshaped } from './layout.ts';
+import { type Extent, expanded, extentOf, reshaped } from './layout.ts';
 import type { ScoreStep } from './scores.ts';
 import type { Shared } from './shared.ts';
 

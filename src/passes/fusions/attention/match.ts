@@ -9,10 +9,10 @@
 import { sameDim } from '../../../graph/infer/dims.ts';
 import type { Node } from '../../../graph/node.ts';
 import { type Dim, formatType } from '../../../graph/types.ts';
-import type { Value } from '../../../graph/value.ts';
+import { dimsOf, type Value } from '../../../graph/value.ts';
 import { constantScalar } from '../../../rewrite/constants.ts';
 import type { MatchFailure } from '../../../rewrite/matcher.ts';
-import { dimsOf, matrixSwap, permOf, sameOrder } from './layout.ts';
+import { matrixSwap, permOf, sameOrder } from './layout.ts';
 import { asRead, candidates, type Operand, withHeads, withoutRepeats } from './operands.ts';
 import { findScores, type ScoreStep, type Scores, sameMatrices } from './scores.ts';
 

@@ -6,9 +6,9 @@
 import { sameDim } from '../../../graph/infer/dims.ts';
 import type { Node } from '../../../graph/node.ts';
 import type { Dim } from '../../../graph/types.ts';
-import type { Value } from '../../../graph/value.ts';
+import { dimsOf, type Value } from '../../../graph/value.ts';
 import { constantScalar } from '../../../rewrite/constants.ts';
-import { dimsOf, matrixSwap, permOf, sameOrder } from './layout.ts';
+import { matrixSwap, permOf, sameOrder } from './layout.ts';
 import { sameMatrices } from './scores.ts';
 
 /** A matrix per head: `value` times `factor`, its last two axes swapped where `swapped`. */

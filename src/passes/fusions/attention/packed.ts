@@ -6,11 +6,11 @@
  */
 import { sameDim } from '../../../graph/infer/dims.ts';
 import type { Node } from '../../../graph/node.ts';
-import type { Value } from '../../../graph/value.ts';
+import { dimsOf, type Value } from '../../../graph/value.ts';
 import { constantNumbers, constantScalar } from '../../../rewrite/constants.ts';
 import type { Rewriter } from '../../../rewrite/rewriter.ts';
 import { nodeRule, type Rule } from '../../../rewrite/rule.ts';
-import { dimsOf, type Extent, permOf, reshaped, transposed } from './layout.ts';
+import { type Extent, permOf, reshaped, transposed } from './layout.ts';
 import type { Shared } from './shared.ts';
 
 interface Packed {

@@ -2,14 +2,13 @@
  * Attention of ai.onnx 23 as the internal node, for targets that do not run it: q, k, v of four axes [N, h, S, d] or of
  * three [N, S, h · d], a mask that is added or selects, past and present, a causal mask over all keys.
  */
-
 import { sameDim } from '../../../graph/infer/dims.ts';
 import type { Node } from '../../../graph/node.ts';
-import type { Value } from '../../../graph/value.ts';
+import { dimsOf, dtypeOf, type Value } from '../../../graph/value.ts';
 import type { Rewriter } from '../../../rewrite/rewriter.ts';
 import { nodeRule, type Rule } from '../../../rewrite/rule.ts';
-import { dtypeOf, sdpa } from './internal.ts';
-import { dimsOf, extentOf, reshaped, swapHeads, transposed } from './layout.ts';
+import { sdpa } from './internal.ts';
+import { extentOf, reshaped, swapHeads, transposed } from './layout.ts';
 import { buildBias, maskObjection } from './mask.ts';
 import { withoutRepeats } from './operands.ts';
 import type { ScoreStep } from './scores.ts';

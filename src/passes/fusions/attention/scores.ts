@@ -6,10 +6,9 @@
 import { sameDim } from '../../../graph/infer/dims.ts';
 import type { Node } from '../../../graph/node.ts';
 import type { Dim } from '../../../graph/types.ts';
-import type { Value } from '../../../graph/value.ts';
+import { dimsOf, type Value } from '../../../graph/value.ts';
 import { constantNumbers, constantScalar, constantTensor } from '../../../rewrite/constants.ts';
 import { isFloat } from '../../../tensor/dtype.ts';
-import { dimsOf } from './layout.ts';
 
 /** Scores this low weigh nothing beside any that is not masked. */
 const maskedBelow = -9999;
