@@ -23,40 +23,14 @@ import { besideFolder, chooseOutput } from './output-folder.ts';
 import { type Reproducer, runPipeline } from './pass-manager.ts';
 import { printPipeline } from './pipeline-text.ts';
 import { type Plan, type PlannedConversion, strictRefusal } from './plan.ts';
+import type { QuantizeOptions } from './quantize.ts';
 import { readInputs } from './read-inputs.ts';
 import { optionTargets } from './steps.ts';
 
-/** Options of a conversion that mean the same of a model. */
-type SharedOptions = Pick<
-  ConvertOptions,
-  | 'output'
-  | 'adapter'
-  | 'resolution'
-  | 'blockSize'
-  | 'symmetric'
-  | 'quantizeEmbeddings'
-  | 'ioDtype'
-  | 'target'
-  | 'device'
-  | 'gate'
-  | 'inputs'
-  | 'seed'
-  | 'strict'
-  | 'force'
-  | 'allowNonfinite'
-  | 'linkWeights'
-  | 'resume'
-  | 'verifyInputs'
-  | 'memory'
-  | 'jobs'
->;
-
-export interface ConvertGraphOptions extends SharedOptions {
-  /** The ONNX file; its external data stands in its folder. */
-  readonly model: string;
-  readonly precision?: Precision | undefined;
-  /** Pipeline text, instead of what the options choose. */
-  readonly passes?: string | undefined;
+/** Neither `precision` nor `passes` is needed: the default passes run either way. */
+export interface ConvertGraphOptions
+  extends QuantizeOptions,
+    Pick<ConvertOptions, 'adapter' | 'resolution' | 'device' | 'gate' | 'inputs' | 'seed'> {
   /** False: the result is not run. */
   readonly parity?: boolean | undefined;
   /** Sizes of symbolic dimensions of the inputs that are drawn. */

@@ -3,25 +3,16 @@
  * then the scale and the bias that follow (Ba, Kiros, Hinton, Layer Normalization). The variance may be the mean of
  * (x - mean)² or mean(x²) - mean²; what is divided, multiplied, inverted or raised to -0.5 is the same product.
  */
-import { z } from 'zod';
-import { inferNode } from '../../graph/infer/infer.ts';
 import { dtypeOf } from '../../graph/value.ts';
-import { removeDeadCode } from '../../rewrite/dead-code.ts';
-import { applyRules } from '../../rewrite/driver.ts';
 import type { Match } from '../../rewrite/matcher.ts';
 import { any, constant, either, number, op, product, type ValuePattern } from '../../rewrite/pattern.ts';
 import { type Rule, rule } from '../../rewrite/rule.ts';
 import { noKernel } from '../../targets/target.ts';
-import type { Pass } from '../pass.ts';
-import { targetOption, targetsFor } from '../target-option.ts';
-import { type Kept, mark, meaningRule, noteKept } from './meaning.ts';
-import { inverseDeviations, mean, opsetOf, type Platform, readNorm, square, writeNorm } from './norm.ts';
-import { affineRules } from './norm-affine.ts';
-import { fusionResult, noteMisses } from './notes.ts';
+import { type Kept, mark, meaningRule } from './meaning.ts';
+import { inverseDeviations, mean, type Platform, readNorm, square, writeNorm } from './norm.ts';
+import { normPass } from './norm-pass.ts';
 
 const operator = 'LayerNormalization';
-
-const options = z.strictObject(targetOption);
 
 type Name = 'x' | 'mean' | 'variance' | 'epsilon';
 
@@ -107,21 +98,12 @@ function rmsOfCentered({ targets, opset }: Platform): Rule {
   });
 }
 
-export const fuseLayerNorm: Pass<z.infer<typeof options>> = {
+export const fuseLayerNorm = normPass({
   name: 'fuse-layernorm',
   summary: 'runs layer normalization as one operator, however it is spelled',
-  options,
-  run: (model, given, cx) => {
-    const kept: Kept = new Map();
-    const platform = { targets: targetsFor(given, cx), opset: opsetOf(model) };
-    const report = applyRules(
-      model.graph,
-      [...rules(platform, kept), rmsOfCentered(platform), ...affineRules([operator], platform)],
-      inferNode,
-    );
-    if (report.changed) removeDeadCode(model.graph);
-    noteKept(kept, cx, 'layer normalization');
-    noteMisses(report, cx, 'a layer normalization', 7);
-    return fusionResult(report);
-  },
-};
+  title: 'layer normalization',
+  one: 'a layer normalization',
+  depth: 7,
+  operators: [operator],
+  rules: (platform, kept) => [...rules(platform, kept), rmsOfCentered(platform)],
+});

@@ -3,46 +3,19 @@
  * Sennrich, Root Mean Square Layer Normalization). It becomes RMSNormalization where the model's operator set and
  * the targets have it, else onnxruntime's SimplifiedLayerNormalization.
  */
-import { z } from 'zod';
-import { inferNode } from '../../graph/infer/infer.ts';
 import { dtypeOf, type Value } from '../../graph/value.ts';
 import { beforeRounding } from '../../rewrite/constants.ts';
-import { removeDeadCode } from '../../rewrite/dead-code.ts';
-import { applyRules } from '../../rewrite/driver.ts';
 import { any, product } from '../../rewrite/pattern.ts';
 import { nodeRule, type Rule } from '../../rewrite/rule.ts';
 import { noKernel } from '../../targets/target.ts';
 import { codeOfDType } from '../../tensor/dtype.ts';
-import type { Pass } from '../pass.ts';
-import { targetOption, targetsFor } from '../target-option.ts';
-import { type Kept, mark, meaningRule, noteKept } from './meaning.ts';
-import { inverseDeviations, mean, opsetOf, type Platform, readNorm, square, writeNorm } from './norm.ts';
-import { affineRules, wider } from './norm-affine.ts';
-import { fusionResult, noteMisses } from './notes.ts';
+import { type Kept, mark, meaningRule } from './meaning.ts';
+import { inverseDeviations, mean, type Platform, readNorm, square, writeNorm } from './norm.ts';
+import { wider } from './norm-affine.ts';
+import { normPass } from './norm-pass.ts';
 
 const standard = 'RMSNormalization';
 const simplified = 'SimplifiedLayerNormalization';
-
-const options = z.strictObject(targetOption);
-
-export const fuseRmsNorm: Pass<z.infer<typeof options>> = {
-  name: 'fuse-rmsnorm',
-  summary: 'runs RMS normalization as one operator, however it is spelled',
-  options,
-  run: (model, given, cx) => {
-    const kept: Kept = new Map();
-    const platform = { targets: targetsFor(given, cx), opset: opsetOf(model) };
-    const report = applyRules(
-      model.graph,
-      [...spelled(platform, kept), oneType, ...affineRules([standard, simplified], platform)],
-      inferNode,
-    );
-    if (report.changed) removeDeadCode(model.graph);
-    noteKept(kept, cx, 'RMS normalization');
-    noteMisses(report, cx, 'an RMS normalization', 4);
-    return fusionResult(report);
-  },
-};
 
 function spelled(platform: Platform, kept: Kept): readonly Rule[] {
   return inverseDeviations(mean(square(any('x')), 'mean')).map((factor) =>
@@ -101,3 +74,13 @@ function isCentered(x: Value): boolean {
   const averaged = average?.op === 'ReduceMean' ? average.input(0) : undefined;
   return averaged !== undefined && beforeRounding(averaged) === beforeRounding(minuend);
 }
+
+export const fuseRmsNorm = normPass({
+  name: 'fuse-rmsnorm',
+  summary: 'runs RMS normalization as one operator, however it is spelled',
+  title: 'RMS normalization',
+  one: 'an RMS normalization',
+  depth: 4,
+  operators: [standard, simplified],
+  rules: (platform, kept) => [...spelled(platform, kept), oneType],
+});
