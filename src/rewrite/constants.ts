@@ -33,7 +33,12 @@ export function constantNumbers(value: Value | undefined): readonly number[] | u
     return numbers.map((number) => (number - zero) * scale);
   }
   const tensor = constantTensor(value);
-  if (tensor?.origin.kind !== 'inline' || elementCount(tensor.shape) > largestConstant) return undefined;
+  return tensor === undefined ? undefined : tensorNumbers(tensor);
+}
+
+/** The numbers of a small tensor in memory. */
+export function tensorNumbers(tensor: Tensor): readonly number[] | undefined {
+  if (tensor.origin.kind !== 'inline' || elementCount(tensor.shape) > largestConstant) return undefined;
   const { bytes } = tensor.origin;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const read = readers[tensor.dtype];

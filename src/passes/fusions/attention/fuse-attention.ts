@@ -18,8 +18,9 @@ import type { Pass, PassContext } from '../../pass.ts';
 import { targetOption, targetsFor } from '../../target-option.ts';
 import { einsumProducts } from './einsum.ts';
 import { raiseAttention } from './internal.ts';
+import { groupQueryAttention } from './lower-group-query.ts';
 import { multiHeadAttention } from './lower-multi-head.ts';
-import { type Lowering, loweringsFor, type Refusal, refusalOf } from './lowerings.ts';
+import { groupedLowering, type Lowering, loweringsFor, type Refusal, refusalOf } from './lowerings.ts';
 import { maskObjection } from './mask.ts';
 import { type Attention, findAttention, isPlain } from './match.ts';
 import { unpackProjections } from './packed.ts';
@@ -28,6 +29,12 @@ import { Shared } from './shared.ts';
 
 /** Operators around the fused one are written as of this version. */
 const leastOpset = 18;
+
+/** Operators of com.microsoft that attention becomes: which input holds the keys of a cache. */
+const pastInput: ReadonlyMap<string, number> = new Map([
+  [multiHeadAttention, 6],
+  [groupQueryAttention, 3],
+]);
 
 const options = z.strictObject({ ...targetOption });
 
@@ -54,18 +61,18 @@ export const fuseAttention: Pass<z.infer<typeof options>> = {
       inferNode,
     );
     // One rule after the other: a layout that is tidied too early would hide the cache from the lowering.
-    const lowering = lowerings.map((each) => onlyWhere(each, shared));
+    const lowering = [groupedLowering(model, targets), ...lowerings].map((each) => onlyWhere(each, shared));
     const lowered = applyRules(model.graph, lowering, inferNode);
     if (spelled.changed || matched.changed) {
       applyRules(model.graph, layoutFolds, inferNode);
       removeDeadCode(model.graph);
     }
-    if ([...allNodes(model.graph)].some(({ op }) => op === multiHeadAttention)) {
+    if ([...allNodes(model.graph)].some(({ op }) => pastInput.has(op))) {
       model.opsetImports.set('com.microsoft', model.opsetImports.get('com.microsoft') ?? 1);
     }
     const marked = markPlain(model, refuses, cx);
     const caches = [...allNodes(model.graph)].filter(
-      (node) => node.op === multiHeadAttention && node.input(6) !== undefined,
+      (node) => node.input(pastInput.get(node.op) ?? -1) !== undefined,
     ).length;
     return {
       changed: spelled.changed || matched.changed || marked > 0,

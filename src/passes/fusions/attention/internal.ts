@@ -5,17 +5,20 @@
  *   = softmax(q · kᵀ · scale + bias) · v, zero in rows that are not live
  *
  * bias [1|N, 1|h, S, T] additive, live bool [1|N, 1|h, S, 1]; h a multiple of n: query head i reads key head i · n / h.
- * No such node leaves the pass.
+ * Its attribute `causal` says that the bias is proven to be causality, and nothing else (causal.ts). No such node leaves
+ * the pass.
  */
 import { float } from '../../../graph/attribute.ts';
 import type { Dim } from '../../../graph/types.ts';
 import { tensorType } from '../../../graph/types.ts';
 import { dimsOf, dtypeOf, type Value } from '../../../graph/value.ts';
 import type { Rewriter } from '../../../rewrite/rewriter.ts';
+import { causalObjection } from './causal.ts';
 import { type Extent, expanded, matrixSwap, permOf, reshaped, swapHeads, transposed } from './layout.ts';
 import { arrangement, buildBias, scaleOf } from './mask.ts';
 import type { Attention } from './match.ts';
 import type { Operand } from './operands.ts';
+import type { ScoreStep } from './scores.ts';
 import type { Shared } from './shared.ts';
 
 export const internalDomain = 'vlm.internal';
@@ -30,11 +33,17 @@ export function raiseAttention(found: Attention, rewriter: Rewriter, shared: Sha
   if (own === undefined || k === undefined || v === undefined) throw new RangeError('three operands');
   const q = found.spread ? expanded(rewriter, own, [{ of: k, axis: 0 }, 1, 1, 1]) : own;
   const { bias, live } = buildBias(rewriter, shared, steps, guarded, { dtype, q, k, heads });
-  const attended = sdpa(rewriter, [weighted(rewriter, q, found), k, v, bias, live], scaleOf(steps));
+  const operands = [weighted(rewriter, q, found), k, v, bias, live];
+  const attended = sdpa(rewriter, operands, scaleOf(steps), isCausal(steps, q, k));
   rewriter.replace(root.output, asProduct(rewriter, attended, found));
 }
 
-export function sdpa(rewriter: Rewriter, inputs: readonly (Value | null)[], scale: number): Value {
+export function sdpa(
+  rewriter: Rewriter,
+  inputs: readonly (Value | null)[],
+  scale: number,
+  causal: boolean,
+): Value {
   const [q, , v] = inputs;
   const [queries, values] = [q, v].map((value) => (value == null ? [] : (dimsOf(value) ?? [])));
   const shape: Dim[] = [0, 1, 2].map((axis) => queries?.[axis] ?? null);
@@ -42,9 +51,16 @@ export function sdpa(rewriter: Rewriter, inputs: readonly (Value | null)[], scal
     internalOp,
     inputs,
     [{ type: tensorType(dtypeOf(q) ?? 'float32', [...shape, values?.[3] ?? null]) }],
-    { domain: internalDomain, attributes: { scale: float(scale) } },
+    { domain: internalDomain, attributes: { scale: float(scale), causal: Number(causal) } },
   );
   return node.output;
+}
+
+/** Only asked for where a lowering makes use of it: heads that several queries share. */
+export function isCausal(steps: readonly ScoreStep[], q: Value, k: Value): boolean {
+  const [queries, keys] = [dimsOf(q) ?? [], dimsOf(k) ?? []];
+  if (queries[1] === keys[1]) return false;
+  return causalObjection(steps, queries[2] ?? null, keys[2] ?? null) === undefined;
 }
 
 /** Queries times what scores are multiplied by per head or row. */

@@ -1,12 +1,13 @@
 /**
  * What an internal node can become, the best first: the operator of onnxruntime, which takes the cache inside, and that
- * of ai.onnx 23, for any runtime. Each says what targets have to run for it. (GroupQueryAttention is none of them: it
- * leaves out later keys even in rows that see nothing, where graphs weigh all keys alike, and takes no cache for
- * several tokens of several sequences.)
+ * of ai.onnx 23, for any runtime. Each says what targets have to run for it. Before these,
+ * where it gives the same numbers, GroupQueryAttention: it is causal by itself, and leaves out later keys even in rows
+ * that see nothing, where graphs weigh all keys alike.
  */
 import type { Model } from '../../../graph/model.ts';
 import type { Rule } from '../../../rewrite/rule.ts';
 import { noKernel, type Target, unsupported } from '../../../targets/target.ts';
+import { groupQueryAttention, lowerToGroupQuery } from './lower-group-query.ts';
 import { lowerToMultiHead, multiHeadAttention } from './lower-multi-head.ts';
 import { lowerToStandard, standardAttention } from './lower-standard.ts';
 import type { Shared } from './shared.ts';
@@ -36,6 +37,23 @@ export function loweringsFor(model: Model, targets: readonly Target[]): readonly
       rule: lowerToStandard,
     },
   ];
+}
+
+/** For attention over shared heads that is proven to be causal. */
+export function groupedLowering(model: Model, targets: readonly Target[]): Lowering {
+  const opset = model.opsetImports.get('') ?? 0;
+  const multiple = Math.max(
+    1,
+    ...targets.map(({ support }) => support[groupQueryAttention]?.headSizeMultiple ?? 1),
+  );
+  return {
+    refuses: (dtype) =>
+      noKernel(targets, groupQueryAttention, { opset, dtype }) ??
+      unsupported(targets, groupQueryAttention, ({ dtypes }) =>
+        dtypes.includes(dtype) ? undefined : `no kernel for ${dtype}`,
+      ),
+    rule: (shared) => lowerToGroupQuery(shared, multiple),
+  };
 }
 
 /** Why none of them takes it: what stands against the best. */

@@ -7,7 +7,7 @@ import type { Node } from '../../../graph/node.ts';
 import { dimsOf, dtypeOf, type Value } from '../../../graph/value.ts';
 import type { Rewriter } from '../../../rewrite/rewriter.ts';
 import { nodeRule, type Rule } from '../../../rewrite/rule.ts';
-import { sdpa } from './internal.ts';
+import { isCausal, sdpa } from './internal.ts';
 import { extentOf, reshaped, swapHeads, transposed } from './layout.ts';
 import { buildBias, maskObjection } from './mask.ts';
 import { withoutRepeats } from './operands.ts';
@@ -103,7 +103,7 @@ function raise(standard: Standard, rewriter: Rewriter, shared: Shared): void {
   ];
   // The operator gives zeros where a row sees nothing.
   const { bias, live } = buildBias(rewriter, shared, steps, true, { dtype, q, k, heads });
-  const attended = sdpa(rewriter, [q, k, v, bias, live], scale);
+  const attended = sdpa(rewriter, [q, k, v, bias, live], scale, isCausal(steps, q, k));
   for (const [index, value] of whole.entries()) {
     const present = node.outputs[1 + index];
     if (present != null) rewriter.replace(present, value);
