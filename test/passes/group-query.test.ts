@@ -5,8 +5,10 @@ import type { Model } from '../../src/graph/model.ts';
 import { type Dim, tensorType } from '../../src/graph/types.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { causalObjection } from '../../src/passes/fusions/attention/causal.ts';
-import { int64Value } from '../../src/runtime/values.ts';
-import { buildModel, randomInput } from '../support/run-model.ts';
+import { int64Value, toFloat32 } from '../../src/runtime/values.ts';
+import { deviation } from '../support/deviation.ts';
+import { buildModel, randomInput, runModel } from '../support/run-model.ts';
+import { missingWebgpu } from '../support/webgpu.ts';
 import { countOps, difference, type Feeds, runPasses } from './run-pass.ts';
 
 const [h, n, d] = [6, 2, 8];
@@ -96,6 +98,16 @@ async function expectGrouped(spelled: Spelled, all: readonly Feeds[]): Promise<v
   for (const each of all) expect(await difference(model, modelOf(spelled), each)).toBeLessThan(2e-6);
 }
 
+/** The largest difference of fused on WebGPU from plain on the CPU. */
+async function expectOnWebgpu(spelled: Spelled, each: Feeds): Promise<void> {
+  const found = await runModel(await fused(spelled), each, 'webgpu');
+  for (const [name, value] of await runModel(modelOf(spelled), each)) {
+    const [output, expected] = [found.get(name), toFloat32(value)];
+    if (output === undefined) throw new Error(`no output ${name}`);
+    expect(deviation(toFloat32(output), expected), name).toBeLessThan(1e-5);
+  }
+}
+
 async function expectOther(spelled: Spelled, each: Feeds): Promise<void> {
   const model = await fused(spelled);
   expect([countOps(model, gqa), countOps(model, mha)]).toEqual([0, 1]);
@@ -149,6 +161,19 @@ describe('grouped heads', () => {
   });
 
   it('are left alone where every key is seen', () => expectOther({ mask: () => undefined }, feeds(2, 5)));
+});
+
+describe('on WebGPU', () => {
+  const cases: readonly (readonly [string, Spelled, Feeds])[] = [
+    ['a prompt', { mask: causal }, feeds(2, 5)],
+    ['one sequence after a cache', { batch: 1, cache: true, mask: causal }, feeds(1, 3, 4)],
+    ['one token after a cache', { slots: 1, cache: true, mask: () => undefined }, feeds(2, 1, 4)],
+  ];
+  it.for(cases)('%s', async ([, spelled, each], context) => {
+    const reason = await missingWebgpu();
+    context.skip(reason !== undefined, `no WebGPU: ${reason}`);
+    await expectOnWebgpu(spelled, each);
+  });
 });
 
 describe('the reason', () => {
