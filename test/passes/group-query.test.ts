@@ -203,6 +203,13 @@ describe('the reason', () => {
       reasonOf((b) => b.op('Add', [triangle(b, 1), b.input('pad', tensorType('float32', ['S', 'S']))])),
     ).toBe('the mask depends on pad');
   });
+  it('is a condition that closes keys that causality leaves open', () => {
+    const never = (b: GraphBuilder): Value => {
+      const later = b.op('Cast', [triangle(b, 1)], { attributes: { to: 9 } });
+      return b.op('And', [b.op('Not', [later]), later]);
+    };
+    expect(reasonOf((b) => biasOf(b, never(b)))).toMatch(/^keys that are seen get a bias of -3.4/);
+  });
   it('is a bias that leaves later keys some weight', () => {
     expect(reasonOf((b) => b.op('Mul', [triangle(b, 1), b.float32([1e-8], [])]))).toMatch(
       /^later keys get a bias of -9\.99/,
