@@ -11,6 +11,7 @@ import type { Node } from '../../../graph/node.ts';
 import type { Dim } from '../../../graph/types.ts';
 import { dimsOf, type Value } from '../../../graph/value.ts';
 import { constantNumbers, constantScalar, tensorNumbers } from '../../../rewrite/constants.ts';
+import { dtypeOfCode, isFloat } from '../../../tensor/dtype.ts';
 import type { ScoreStep } from './scores.ts';
 
 /** Added to a score, this leaves a weight of 0 in float32 (exp(-104) is) for any scores that occur. */
@@ -101,6 +102,11 @@ class CausalProof {
     const combine = pointwise[node.op];
     if (combine !== undefined) return this.#pointwise(node, combine);
     if (comparisons.has(node.op)) return this.#compared(node);
+    if (node.op === 'Cast') {
+      const to = dtypeOfCode(node.int('to') ?? 0) ?? 'bool';
+      if (to === 'bool') return this.#pointwise(node, ([x]) => x !== 0);
+      return this.#pointwise(node, ([x = 0]) => (isFloat(to) ? x : Math.trunc(x)));
+    }
     if (node.op === 'Trilu') return this.#triangle(node);
     if (moves.has(node.op)) return this.#moved(node);
     if (node.op === 'CumSum') {
