@@ -46,3 +46,13 @@ export function createModel(graph: Graph, opset: number): Model {
     functions: [],
   };
 }
+
+/** The operator set of ai.onnx that a model imports; 0 where it imports none. */
+export function opsetOf(model: Model): number {
+  return model.opsetImports.get('') ?? 0;
+}
+
+/** Makes the operators of a domain known to a model; its version stays where it has one. */
+export function importDomain({ opsetImports }: Model, domain: string): void {
+  if (!opsetImports.has(domain)) opsetImports.set(domain, 1);
+}

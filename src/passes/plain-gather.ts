@@ -5,8 +5,10 @@
  * Codes are uint8 [V, D] or, two to a byte with the low one first, [V, D / 2]; scales [V, blocks]; zero points as the
  * codes, uint8 [V, blocks] or packed [V, ceil(blocks / 2)]. Without zero points the middle of the range is zero.
  */
+
 import { z } from 'zod';
 import { inferNode } from '../graph/infer/infer.ts';
+import { opsetOf } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import { dimsOf, dtypeOf, type Value } from '../graph/value.ts';
 import { allNodes } from '../rewrite/driver.ts';
@@ -25,7 +27,7 @@ export const plainGather: Pass<Record<string, never>> = {
   options: z.strictObject({}),
   run: (model, _options, cx) => {
     const stats = { gather: 0, kept: 0 };
-    const opset = model.opsetImports.get('') ?? 0;
+    const opset = opsetOf(model);
     for (const node of allNodes(model.graph)) {
       if (node.op !== 'com.microsoft::GatherBlockQuantized') continue;
       const parts = opset < lowestOpset ? `an operator set below ${lowestOpset}` : partsOf(node);

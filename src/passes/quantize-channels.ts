@@ -10,7 +10,7 @@
 import { z } from 'zod';
 import type { Graph } from '../graph/graph.ts';
 import { inferNode } from '../graph/infer/infer.ts';
-import type { Model } from '../graph/model.ts';
+import { type Model, opsetOf } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { constantTensor } from '../rewrite/constants.ts';
@@ -86,7 +86,7 @@ class ChannelQuantizer {
   }
 
   #objection({ node, channels }: ChannelWeight): string | undefined {
-    const opset = this.#model.opsetImports.get('') ?? 0;
+    const opset = opsetOf(this.#model);
     const fixed = node.metadata.get(metadataKeys.precision);
     if (fixed !== undefined) return `computed in ${fixed}`;
     if (opset < lowestOpset) return `operator set ${opset}: a scale per channel needs ${lowestOpset}`;

@@ -9,7 +9,7 @@
  */
 import { z } from 'zod';
 import { inferNode } from '../graph/infer/infer.ts';
-import type { Model } from '../graph/model.ts';
+import { importDomain, type Model, opsetOf } from '../graph/model.ts';
 import type { Node } from '../graph/node.ts';
 import type { Value } from '../graph/value.ts';
 import { constantTensor } from '../rewrite/constants.ts';
@@ -112,8 +112,7 @@ class Quantizer {
     const changed = this.#stats.matmul + this.#stats.gather > 0;
     if (changed) {
       removeDeadCode(this.#model.graph);
-      const { opsetImports } = this.#model;
-      opsetImports.set('com.microsoft', opsetImports.get('com.microsoft') ?? 1);
+      importDomain(this.#model, 'com.microsoft');
     }
     this.#stats.kept = this.#weights.rest();
     for (const pattern of this.#keep.unmatched()) this.#cx.note(`keep: no weight is named ${pattern}`);
@@ -178,8 +177,7 @@ class Quantizer {
         return `what is added is multiplied by ${node.float('beta')}`;
       }
       // Older versions say with an attribute whether what is added is repeated.
-      if (addend !== undefined && (this.#model.opsetImports.get('') ?? 0) < 7)
-        return 'an operator set below 7';
+      if (addend !== undefined && opsetOf(this.#model) < 7) return 'an operator set below 7';
     }
     const [, k = 0] = shape;
     if (k < block) return `rows of ${k} are shorter than a block of ${block}`;

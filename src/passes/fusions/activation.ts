@@ -4,7 +4,7 @@
  */
 import type { Attribute } from '../../graph/attribute.ts';
 import { inferNode } from '../../graph/infer/infer.ts';
-import type { Model } from '../../graph/model.ts';
+import { importDomain, type Model, opsetOf } from '../../graph/model.ts';
 import { formatType } from '../../graph/types.ts';
 import { dimsOf, dtypeOf } from '../../graph/value.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
@@ -16,7 +16,7 @@ import { codeOfDType } from '../../tensor/dtype.ts';
 import type { Meaning } from '../census.ts';
 import type { PassContext, PassResult } from '../pass.ts';
 import { type Kept, mark, meaningRule, noteKept } from './meaning.ts';
-import { opsetOf, type Platform } from './norm.ts';
+import type { Platform } from './norm.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 
 export interface Spelling {
@@ -47,8 +47,7 @@ export function fuseActivations(
   if (report.changed) {
     removeDeadCode(model.graph);
     const domains = new Set([...model.graph.nodes()].map((node) => node.domain));
-    if (domains.has('com.microsoft'))
-      model.opsetImports.set('com.microsoft', model.opsetImports.get('com.microsoft') ?? 1);
+    if (domains.has('com.microsoft')) importDomain(model, 'com.microsoft');
   }
   noteKept(kept, cx, what);
   noteMisses(report, cx, what, 4);

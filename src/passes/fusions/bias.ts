@@ -2,8 +2,10 @@
  * The bias of a linear layer inside the activation that follows it: BiasGelu for the exact GELU, FastGelu for the one
  * with tanh. A bias without an activation stays an Add, of which runtimes make a Gemm.
  */
+
 import { z } from 'zod';
 import { inferNode } from '../../graph/infer/infer.ts';
+import { importDomain, opsetOf } from '../../graph/model.ts';
 import { staticShape } from '../../graph/types.ts';
 import { dimsOf, dtypeOf } from '../../graph/value.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
@@ -13,7 +15,7 @@ import { type Rule, rule } from '../../rewrite/rule.ts';
 import { noKernel } from '../../targets/target.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
-import { opsetOf, type Platform } from './norm.ts';
+import type { Platform } from './norm.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 
 const domain = 'com.microsoft';
@@ -28,7 +30,7 @@ export const fuseBias: Pass<z.infer<typeof options>> = {
     const report = applyRules(model.graph, [biasInside(platform)], inferNode);
     if (report.changed) {
       removeDeadCode(model.graph);
-      model.opsetImports.set(domain, model.opsetImports.get(domain) ?? 1);
+      importDomain(model, domain);
     }
     noteMisses(report, cx, 'a bias before GELU', 2);
     return fusionResult(report);

@@ -1,13 +1,15 @@
 /** What the passes of norms have in common: rules for the spelled form, then for the scale and bias that follow it. */
+
 import { z } from 'zod';
 import { inferNode } from '../../graph/infer/infer.ts';
+import { opsetOf } from '../../graph/model.ts';
 import { removeDeadCode } from '../../rewrite/dead-code.ts';
 import { applyRules } from '../../rewrite/driver.ts';
 import type { Rule } from '../../rewrite/rule.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
 import { type Kept, noteKept } from './meaning.ts';
-import { opsetOf, type Platform } from './norm.ts';
+import type { Platform } from './norm.ts';
 import { affineRules } from './norm-affine.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 

@@ -6,7 +6,6 @@
  * the operator stands between two Transposes.
  */
 import { float } from '../../graph/attribute.ts';
-import type { Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import { formatType } from '../../graph/types.ts';
 import { dimsOf, dtypeOf, type Value } from '../../graph/value.ts';
@@ -152,8 +151,4 @@ export function ones(dtype: DType, shape: readonly number[]): Tensor {
     shape,
     bytes.map((_, index) => pattern[index % pattern.length] ?? 0),
   );
-}
-
-export function opsetOf(model: Model): number {
-  return model.opsetImports.get('') ?? 0;
 }

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { inferNode } from '../../graph/infer/infer.ts';
-import type { Model } from '../../graph/model.ts';
+import { importDomain, type Model } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import { dimsOf } from '../../graph/value.ts';
 import { ColumnIdentity } from '../../rewrite/column-identity.ts';
@@ -40,7 +40,7 @@ export const fuseRotary: Pass<{ readonly target?: string | undefined }> = {
       removeDeadCode(model.graph);
     }
     if (fusion.usesMicrosoft) {
-      model.opsetImports.set('com.microsoft', model.opsetImports.get('com.microsoft') ?? 1);
+      importDomain(model, 'com.microsoft');
     }
     const spelledOut = fusion.leave(cx);
     return { changed: fused + batches + spelledOut > 0, stats: { rotary: fused, batches, spelledOut } };

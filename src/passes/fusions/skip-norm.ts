@@ -3,10 +3,12 @@
  * SkipSimplifiedLayerNormalization of com.microsoft, over [batch, sequence, C] or [rows, C], with the bias of the layer
  * before the sum inside.
  */
+
 import { z } from 'zod';
 import { float } from '../../graph/attribute.ts';
 import { sameDim } from '../../graph/infer/dims.ts';
 import { inferNode } from '../../graph/infer/infer.ts';
+import { importDomain, opsetOf } from '../../graph/model.ts';
 import type { Node } from '../../graph/node.ts';
 import { formatType, staticShape } from '../../graph/types.ts';
 import { dimsOf, dtypeOf, type Value } from '../../graph/value.ts';
@@ -17,7 +19,7 @@ import type { Rule } from '../../rewrite/rule.ts';
 import { noKernel } from '../../targets/target.ts';
 import type { Pass } from '../pass.ts';
 import { targetOption, targetsFor } from '../target-option.ts';
-import { opsetOf, type Platform } from './norm.ts';
+import type { Platform } from './norm.ts';
 import { fusionResult, noteMisses } from './notes.ts';
 
 const domain = 'com.microsoft';
@@ -39,7 +41,7 @@ export const fuseSkipNorm: Pass<z.infer<typeof options>> = {
     const report = applyRules(model.graph, [rule], inferNode);
     if (report.changed) {
       removeDeadCode(model.graph);
-      model.opsetImports.set(domain, model.opsetImports.get(domain) ?? 1);
+      importDomain(model, domain);
     }
     noteMisses(report, cx, 'a sum before a norm', 2);
     return fusionResult(report);

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { inferNode } from '../../../graph/infer/infer.ts';
-import type { Model } from '../../../graph/model.ts';
+import { importDomain, type Model, opsetOf } from '../../../graph/model.ts';
 import type { Node } from '../../../graph/node.ts';
 import { dtypeOf } from '../../../graph/value.ts';
 import { removeDeadCode } from '../../../rewrite/dead-code.ts';
@@ -43,7 +43,7 @@ export const fuseAttention: Pass<z.infer<typeof options>> = {
   summary: 'runs attention as one operator, with the cache and the mask of a decoder inside',
   options,
   run: (model, choice, cx) => {
-    const opset = model.opsetImports.get('') ?? 0;
+    const opset = opsetOf(model);
     if (opset < leastOpset) {
       cx.note(
         `the model has operator set ${opset}, attention is fused from ${leastOpset} on: see upgrade-opset`,
@@ -68,7 +68,7 @@ export const fuseAttention: Pass<z.infer<typeof options>> = {
       removeDeadCode(model.graph);
     }
     if ([...allNodes(model.graph)].some(({ op }) => pastInput.has(op))) {
-      model.opsetImports.set('com.microsoft', model.opsetImports.get('com.microsoft') ?? 1);
+      importDomain(model, 'com.microsoft');
     }
     const marked = markPlain(model, refuses, cx);
     const caches = [...allNodes(model.graph)].filter(
@@ -105,7 +105,7 @@ function standardRules(
   refuses: Refusal,
   shared: Shared,
 ): readonly Rule[] {
-  const opset = model.opsetImports.get('') ?? 0;
+  const opset = opsetOf(model);
   const missing = noKernel(targets, 'Attention', { opset, dtype: 'float32' });
   return missing === undefined ? [] : [raiseStandard(shared, refuses)];
 }

@@ -4,7 +4,7 @@
  * where it gives the same numbers, GroupQueryAttention: it is causal by itself, and leaves out later keys even in rows
  * that see nothing, where graphs weigh all keys alike.
  */
-import type { Model } from '../../../graph/model.ts';
+import { type Model, opsetOf } from '../../../graph/model.ts';
 import type { Rule } from '../../../rewrite/rule.ts';
 import { noKernel, type Target, unsupported } from '../../../targets/target.ts';
 import { groupQueryAttention, lowerToGroupQuery } from './lower-group-query.ts';
@@ -21,7 +21,7 @@ export interface Lowering {
 }
 
 export function loweringsFor(model: Model, targets: readonly Target[]): readonly Lowering[] {
-  const opset = model.opsetImports.get('') ?? 0;
+  const opset = opsetOf(model);
   return [
     {
       refuses: (dtype, masked) =>
@@ -41,7 +41,7 @@ export function loweringsFor(model: Model, targets: readonly Target[]): readonly
 
 /** For attention over shared heads that is proven to be causal. */
 export function groupedLowering(model: Model, targets: readonly Target[]): Lowering {
-  const opset = model.opsetImports.get('') ?? 0;
+  const opset = opsetOf(model);
   const multiple = Math.max(
     1,
     ...targets.map(({ support }) => support[groupQueryAttention]?.headSizeMultiple ?? 1),
