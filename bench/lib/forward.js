@@ -27,10 +27,10 @@ const sample = drawSample(recipe, image, 1);
 const openComponent = (component) => openSession(files[component] ?? '', { device: 'cpu' });
 /** @type {import('../../src/runtime/values.ts').RunTensor[]} */
 const features = [];
-if (recipe.vision !== undefined) {
-  const { component, output: name } = recipe.vision;
+if (recipe.encoder !== undefined) {
+  const { component, output: name } = recipe.encoder;
   const tower = await openComponent(component);
-  for (const { feeds } of sample.pictures) features.push(output(await tower.run(feeds), name));
+  for (const { feeds } of sample.media) features.push(output(await tower.run(feeds), name));
   await tower.release();
 }
 const embed = await openComponent(recipe.embed.component);

@@ -31,7 +31,7 @@ export async function* generate(
     readonly generation: Generation;
   };
   const { recipe, image, components, stopIds } = manifest.generation;
-  const { vision, embed, decoder, hiddenSize } = recipe;
+  const { encoder, embed, decoder, hiddenSize } = recipe;
   const tokenizer = openTokenizer(folder);
   const open = (component: string): Promise<InferenceSession> =>
     InferenceSession.create(join(folder, components[component] ?? ''));
@@ -39,14 +39,14 @@ export async function* generate(
   // 1. Pictures: what the vision graph takes of each, and the features that it gives.
   const pictures: Prepared[] = [];
   const features: Float32Array[] = [];
-  if (vision !== undefined && image !== undefined && images.length > 0) {
-    const session = await open(vision.component);
-    for (const path of images) pictures.push(await prepare(path, vision, image));
+  if (encoder !== undefined && image !== undefined && images.length > 0) {
+    const session = await open(encoder.component);
+    for (const path of images) pictures.push(await prepare(path, encoder, image));
     const each = pictures.map(({ feeds }) => feeds);
     // Where views are padded to the longest of a call, features hang on it: all pictures go in one.
-    const together = vision.feed.form === 'slices' && vision.feed.padded;
+    const together = encoder.feed.form === 'slices' && encoder.feed.padded;
     for (const feeds of together ? [joined(each)] : each) {
-      features.push(floats((await session.run(feeds))[vision.output]));
+      features.push(floats((await session.run(feeds))[encoder.output]));
     }
     await session.release();
   }

@@ -24,7 +24,7 @@ interface Pixels extends Size {
 
 export async function prepare(
   path: string,
-  { input, feed }: NonNullable<Recipe['vision']>,
+  { input, feed }: NonNullable<Recipe['encoder']>,
   image: Geometry,
 ): Promise<Prepared> {
   const picture = await read(sharp(path).removeAlpha().toColourspace('srgb'));

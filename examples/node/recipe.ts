@@ -8,7 +8,7 @@ export interface Generation {
 }
 
 export interface Recipe {
-  readonly vision?: {
+  readonly encoder?: {
     readonly component: string;
     readonly input: string;
     readonly output: string;

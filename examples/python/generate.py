@@ -42,11 +42,11 @@ class Model:
 
     def features(self, prepared):
         """[tokens, hidden], of all pictures, one after the other."""
-        vision = self.recipe["vision"]
+        encoder = self.recipe["encoder"]
         calls = [picture.feeds for picture in prepared]
         # Where views are padded to the longest of a call, features hang on it: all pictures go in one.
-        calls = [joined(calls)] if vision["feed"].get("padded") else calls
-        each = [self.run(vision["component"], feeds)[vision["output"]] for feeds in calls]
+        calls = [joined(calls)] if encoder["feed"].get("padded") else calls
+        each = [self.run(encoder["component"], feeds)[encoder["output"]] for feeds in calls]
         return np.concatenate([one.reshape(-1, self.recipe["hiddenSize"]) for one in each])
 
 
@@ -113,7 +113,7 @@ def positions(ids, where, prepared):
 def generate(model, images, text, limit):
     """Yields ids."""
     recipe, decoder = model.recipe, model.recipe["decoder"]
-    prepared = [pictures.prepare(image, recipe["vision"], model.image) for image in images]
+    prepared = [pictures.prepare(image, recipe["encoder"], model.image) for image in images]
     ids = prompt_ids(recipe, model.tokenizer, text, prepared)
     embed = lambda some: model.run(recipe["embed"]["component"], {"input_ids": np.array([some], np.int64)})["inputs_embeds"]
     embeds = embed(ids).copy()

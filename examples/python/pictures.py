@@ -32,8 +32,8 @@ class Prepared:
         return view + form["views"]["slices"].replace("{rows}", form["views"]["rowBreak"].join([view * columns] * rows))
 
 
-def prepare(image, vision, geometry):
-    feed, name = vision["feed"], vision["input"]
+def prepare(image, encoder, geometry):
+    feed, name = encoder["feed"], encoder["input"]
     if feed["form"] == "pixels":
         pixels = normalise(run_steps(image, geometry["steps"]), geometry)
         return Prepared({name: pixels[None]}, geometry["tokens"], geometry["tokensPerView"], len(geometry["views"]))

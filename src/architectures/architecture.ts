@@ -130,7 +130,7 @@ export interface ViewTemplate {
 }
 
 /** What the vision component is fed with, as data. */
-export type VisionFeed =
+export type EncoderFeed =
   /** `input` f32 [N, 3, H, W], pictures of the geometry's size → `output` f32 [N, tokens, hidden]. */
   | { readonly form: 'pixels' }
   /** `input` f32 [patches, numbers of a patch] of pictures and videos → `output` f32 [tokens, hidden]. */
@@ -190,17 +190,17 @@ export interface Slicing {
   };
 }
 
-export interface VisionRecipe {
+export interface EncoderRecipe {
   readonly component: string;
   /** The input for pixels, in whatever form. */
   readonly input: string;
   readonly output: string;
-  readonly feed: VisionFeed;
+  readonly feed: EncoderFeed;
 }
 
 /** How the components work together, as data: what parity, golden tests and packagers run by. */
 export interface GenerationRecipe {
-  readonly vision?: VisionRecipe;
+  readonly encoder?: EncoderRecipe;
   readonly embed: { readonly component: string };
   readonly decoder: {
     readonly component: string;

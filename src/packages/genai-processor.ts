@@ -2,12 +2,12 @@
  * Picture preparation as onnxruntime-genai's own processor runs it, a list of operations of onnxruntime-extensions.
  * There is one for Qwen2-VL's patch rows; other types build prompts that are not these families'.
  */
-import type { ImageGeometry, VisionRecipe } from '../architectures/architecture.ts';
+import type { EncoderRecipe, ImageGeometry } from '../architectures/architecture.ts';
 import type { JsonObject } from '../formats/checkpoint/checkpoint.ts';
 
 /** Undefined where no processor of it fits. */
 export function genaiProcessor(
-  { feed }: VisionRecipe,
+  { feed }: EncoderRecipe,
   image: ImageGeometry | undefined,
 ): JsonObject | undefined {
   if (feed.form !== 'patch-rows' || image === undefined) return undefined;

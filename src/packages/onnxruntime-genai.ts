@@ -8,7 +8,7 @@
  *   Its processor makes Gemma's prompts, so that callers prepare picture and ids themselves (examples/python);
  * - `decoder-pipeline` for language models alone: embedding, then decoder.
  */
-import type { BuiltModel, GenerationRecipe, SideFile, VisionRecipe } from '../architectures/architecture.ts';
+import type { BuiltModel, EncoderRecipe, GenerationRecipe, SideFile } from '../architectures/architecture.ts';
 import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';
 import { sharedLayout } from '../formats/onnx/layout.ts';
@@ -38,7 +38,7 @@ export const onnxruntimeGenai: PackageFormat = {
       const adapted = graphs.get(id);
       return `${folder}/${adapted === undefined ? part(components, id).layout.modelFile : adapted.layout.modelFile}`;
     };
-    const processor = recipe.vision === undefined ? undefined : genaiProcessor(recipe.vision, built.image);
+    const processor = recipe.encoder === undefined ? undefined : genaiProcessor(recipe.encoder, built.image);
     const made: SideFile[] = [
       { name: 'genai_config.json', kind: 'json', value: genaiConfig(built, checkpoint, file) },
       ...(processor === undefined
@@ -74,7 +74,7 @@ function part(components: readonly PackedComponent[], id: string): PackedCompone
 
 /** The components that it wants in another form, by their id. */
 function adaptedGraphs(
-  { vision, embed, decoder, splice, hiddenSize }: GenerationRecipe,
+  { encoder: vision, embed, decoder, splice, hiddenSize }: GenerationRecipe,
   components: readonly PackedComponent[],
 ): ReadonlyMap<string, AdaptedGraph> {
   const graphs = new Map<string, AdaptedGraph>();
@@ -102,7 +102,7 @@ function adaptedGraphs(
 /** It finds the pictures' grids by this name, to make positions of them, whatever its config says. */
 const gridInput = 'image_grid_thw';
 
-function gridOf({ feed }: VisionRecipe): string | undefined {
+function gridOf({ feed }: EncoderRecipe): string | undefined {
   return feed.form === 'patch-rows' ? feed.grid : undefined;
 }
 
@@ -111,7 +111,7 @@ function genaiConfig(
   checkpoint: Checkpoint,
   file: (component: string) => string,
 ): JsonValue {
-  const { vision, embed, decoder } = recipe;
+  const { encoder: vision, embed, decoder } = recipe;
   const length = contextLength(checkpoint.config, decoder.scalars.length > 0);
   const inputs = ['past_key_values.%d.key', 'past_key_values.%d.value'] as const;
   const outputs = ['present.%d.key', 'present.%d.value'] as const;
@@ -169,12 +169,12 @@ function genaiConfig(
   };
 }
 
-function modelType({ vision, decoder }: GenerationRecipe): string {
+function modelType({ encoder: vision, decoder }: GenerationRecipe): string {
   if (vision === undefined) return 'decoder-pipeline';
   return decoder.positions === 'time-row-column' ? 'qwen2_5_vl' : 'gemma3';
 }
 
-function visionConfig({ input, output, feed }: VisionRecipe, filename: string): JsonObject {
+function visionConfig({ input, output, feed }: EncoderRecipe, filename: string): JsonObject {
   const rows = feed.form === 'patch-rows' ? feed : undefined;
   return {
     filename,

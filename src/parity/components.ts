@@ -28,7 +28,7 @@ export function splice(embeds: RunTensor, prompt: Prompt, features: readonly Run
   const hidden = embeds.shape[2] ?? 0;
   const data = Float32Array.from(toFloat32(embeds));
   const taken = new Map<number, number>();
-  for (const { first, count, picture } of prompt.spans) {
+  for (const { first, count, media: picture } of prompt.spans) {
     const own = features[picture];
     const rows = own === undefined ? 0 : own.data.length / hidden;
     // A picture of several spans fills them one after the other; one that is shown again begins anew.

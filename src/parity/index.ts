@@ -38,7 +38,13 @@ export { withRanges } from './gates-ranges.ts';
 export { decodePicture } from './inputs/decode-picture.ts';
 export { encodePrompt } from './inputs/prompt.ts';
 export { recordedSample } from './inputs/recorded.ts';
-export { drawSample, type Prompt, type Sample, type SamplePicture, samplePicture } from './inputs/sample.ts';
+export {
+  drawSample,
+  type Prompt,
+  type Sample,
+  type SampleMedia as SamplePicture,
+  sampleMedia as samplePicture,
+} from './inputs/sample.ts';
 export { readSamples } from './inputs/samples.ts';
 export { summariseSample } from './inputs/summary.ts';
 export { openTokenizer, type Tokenizer } from './inputs/tokenizer.ts';

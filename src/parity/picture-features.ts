@@ -2,16 +2,16 @@
  * The features of the pictures of one prompt: a run of the vision component for each, or one for all where the views of
  * one picture hang on those beside it.
  */
-import type { VisionRecipe } from '../architectures/architecture.ts';
+import type { EncoderRecipe } from '../architectures/architecture.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../runtime/values.ts';
-import type { SamplePicture } from './inputs/sample.ts';
+import type { SampleMedia } from './inputs/sample.ts';
 
-type Feeds = SamplePicture['feeds'];
+type Feeds = SampleMedia['feeds'];
 
 /** One tensor [..., hidden] per picture, a row per token. */
 export async function pictureFeatures(
-  pictures: readonly SamplePicture[],
-  { input, feed }: VisionRecipe,
+  pictures: readonly SampleMedia[],
+  { input, feed }: EncoderRecipe,
   run: (feeds: Feeds) => Promise<RunTensor>,
 ): Promise<readonly RunTensor[]> {
   const joined = feed.form === 'slices' && feed.padded && feed.sizes !== undefined && pictures.length > 1;

@@ -164,12 +164,12 @@ async function answer(
 
 async function readPicture(path: string, { recipe, image }: Generation): Promise<SamplePicture> {
   const name = basename(path);
-  if (recipe.vision === undefined || image === undefined) {
+  if (recipe.encoder === undefined || image === undefined) {
     throw fail('VC6109', { where: name, expected: 'no pictures: the model takes none' });
   }
-  const picture = fitPicture(await decodePicture(path), recipe.vision.feed, image);
+  const picture = fitPicture(await decodePicture(path), recipe.encoder.feed, image);
   if (typeof picture === 'string') throw fail('VC6109', { where: name, found: picture });
-  return samplePicture('image', [picture], recipe.vision, image, name);
+  return samplePicture('image', [picture], recipe.encoder, image, name);
 }
 
 async function readFrames(
@@ -177,10 +177,10 @@ async function readFrames(
   { framesPerSecond = defaultFramesPerSecond }: GenerateOptions,
   { recipe, image }: Generation,
 ): Promise<SamplePicture> {
-  if (recipe.vision === undefined || image === undefined) {
+  if (recipe.encoder === undefined || image === undefined) {
     throw fail('VC6109', { where: basename(path), expected: 'no video: the model takes none' });
   }
-  return await readVideo(path, framesPerSecond, recipe.vision, image);
+  return await readVideo(path, framesPerSecond, recipe.encoder, image);
 }
 
 function encode(
@@ -225,7 +225,7 @@ class Models {
 
   /** Features of each picture; the tower is not held longer than it runs. */
   async features(pictures: readonly SamplePicture[], signal: AbortSignal): Promise<readonly RunTensor[]> {
-    const { vision } = this.#generation.recipe;
+    const { encoder: vision } = this.#generation.recipe;
     if (vision === undefined || pictures.length === 0) return [];
     const session = await this.open(vision.component);
     const made = await pictureFeatures(pictures, vision, async (feeds) => {

@@ -102,7 +102,7 @@ const splice = z.discriminatedUnion('rule', [
 ]);
 
 const recipe = z.strictObject({
-  vision: z.strictObject({ component: name, input: name, output: name, feed }).optional(),
+  encoder: z.strictObject({ component: name, input: name, output: name, feed }).optional(),
   embed: z.strictObject({ component: name }),
   decoder: z.strictObject({
     component: name,
@@ -155,8 +155,8 @@ export function readGeneration({ generation }: Manifest, folder: string): Genera
     });
   }
   const { image: geometry, recipe: known } = result.data;
-  if (known.vision !== undefined && (geometry === undefined || known.splice === undefined)) {
-    throw fail('VC4011', { where: folder, found: 'a vision component without geometry or splice rule' });
+  if (known.encoder !== undefined && (geometry === undefined || known.splice === undefined)) {
+    throw fail('VC4011', { where: folder, found: 'an encoder without geometry or splice rule' });
   }
   // Keys that zod knows as optional are left out where they were left out.
   return result.data as Generation;

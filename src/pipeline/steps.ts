@@ -98,7 +98,7 @@ function defaultSteps(
   if (component.modality === 'image' && built.image !== undefined) {
     const { width, height } = built.image.input;
     // Rows of patches have no size that the pass could hold against the one asked for.
-    const pixels = built.recipe.vision?.feed.form === 'pixels';
+    const pixels = built.recipe.encoder?.feed.form === 'pixels';
     steps.push(step('retarget-resolution', pixels ? { resolution: `${width}x${height}` } : {}));
   }
   if (options.lora === 'merge' && hasBranches(component.model)) steps.push(step('merge-lora'));

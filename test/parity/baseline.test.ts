@@ -118,7 +118,7 @@ describe('a baseline', () => {
 
   it('is refused when an output of it is not measured now', async () => {
     const { recipe: _, ...rest } = request(rounded);
-    const { vision: _vision, splice: _splice, ...text } = recipe;
+    const { encoder: _vision, splice: _splice, ...text } = recipe;
     const alone = { ...rest, recipe: text, image: undefined };
     const sample = { ...(await runParity(alone)).sample };
     const levels = earlier.levels;

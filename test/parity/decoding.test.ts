@@ -69,7 +69,7 @@ describe('decode', () => {
 
 describe('splice', () => {
   const embeds = float32Value([1, 4, 2], Float32Array.of(0, 1, 2, 3, 4, 5, 6, 7));
-  const prompt = { ids: [1, 2, 3, 4], spans: [{ first: 1, count: 2, picture: 0 }] };
+  const prompt = { ids: [1, 2, 3, 4], spans: [{ first: 1, count: 2, media: 0 }] };
 
   it('puts the features over the span and nothing else', () => {
     const features = float32Value([1, 2, 2], Float32Array.of(-1, -2, -3, -4));
@@ -81,8 +81,8 @@ describe('splice', () => {
     const one = float32Value([1, 1, 2], Float32Array.of(-1, -2));
     const two = float32Value([1, 1, 2], Float32Array.of(-3, -4));
     const spans = [
-      { first: 0, count: 1, picture: 1 },
-      { first: 3, count: 1, picture: 0 },
+      { first: 0, count: 1, media: 1 },
+      { first: 3, count: 1, media: 0 },
     ];
     const spliced = splice(embeds, { ids: [1, 2, 3, 4], spans }, [one, two]);
     expect([...toFloat32(spliced)]).toEqual([-3, -4, 2, 3, 4, 5, -1, -2]);
@@ -99,7 +99,7 @@ describe('splice', () => {
 });
 
 describe('what is known about rows', () => {
-  const spans = [{ first: 2, count: 2, picture: 0 }];
+  const spans = [{ first: 2, count: 2, media: 0 }];
 
   it('is the token that the teacher feeds next, but for what stands for a picture', () => {
     const prompt = { ids: [10, 11, 12, 13, 14, 15], spans };

@@ -112,7 +112,7 @@ describe('drawSample', () => {
       expect(special.at(-1)).toEqual([span.first + span.count, markers.endId]);
       expect(special.slice(1, -1).map(([, id]) => id)).toEqual(Array(image.tokens).fill(markers.padId));
     }
-    expect(sample.pictures.map(({ feeds }) => feeds.get('pixel_values')?.shape)).toEqual([[1, 3, 28, 28]]);
+    expect(sample.media.map(({ feeds }) => feeds.get('pixel_values')?.shape)).toEqual([[1, 3, 28, 28]]);
     expect(drawSample(recipe, image, 3)).toEqual(sample);
   });
 
@@ -126,16 +126,16 @@ describe('drawSample', () => {
       expect(places).toEqual(expected);
     }
     expect(sample.prompts.map(({ spans }) => spans)).toEqual([
-      [{ first: 0, count: image.tokens, picture: 0 }],
-      [{ first: 5, count: image.tokens, picture: 0 }],
+      [{ first: 0, count: image.tokens, media: 0 }],
+      [{ first: 5, count: image.tokens, media: 0 }],
       [],
     ]);
   });
 
   it('draws text alone for a model without a vision part', () => {
-    const { vision: _vision, splice: _splice, ...text } = recipe;
+    const { encoder: _vision, splice: _splice, ...text } = recipe;
     const sample = drawSample(text, undefined, 3);
-    expect(sample.pictures).toEqual([]);
+    expect(sample.media).toEqual([]);
     expect(sample.prompts.every(({ spans, ids }) => spans.length === 0 && ids.length > 0)).toBe(true);
   });
 

@@ -4,14 +4,14 @@
  */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ImageGeometry, VisionRecipe } from '../../src/architectures/architecture.ts';
+import type { EncoderRecipe, ImageGeometry } from '../../src/architectures/architecture.ts';
 import { qwen2Vl } from '../../src/architectures/qwen2-vl/qwen2-vl.ts';
 import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
 import { slotFeeds } from '../../src/parity/components.ts';
 import { decodePicture } from '../../src/parity/inputs/decode-picture.ts';
 import type { Picture } from '../../src/parity/inputs/picture.ts';
 import { recordedSample } from '../../src/parity/inputs/recorded.ts';
-import { drawSample, samplePicture } from '../../src/parity/inputs/sample.ts';
+import { drawSample, sampleMedia } from '../../src/parity/inputs/sample.ts';
 import { summariseSample } from '../../src/parity/inputs/summary.ts';
 import { fitPicture } from '../../src/parity/inputs/vision-inputs.ts';
 import { readInputs } from '../../src/pipeline/read-inputs.ts';
@@ -35,8 +35,8 @@ async function build(golden: GoldenCase, resolution?: { width: number; height: n
       ...options,
       ...(resolution === undefined ? {} : { resolution }),
     });
-    if (recipe.vision === undefined || image === undefined) throw new Error('no vision');
-    return { recipe, image, vision: recipe.vision };
+    if (recipe.encoder === undefined || image === undefined) throw new Error('no vision');
+    return { recipe, image, vision: recipe.encoder };
   } finally {
     await checkpoint.close();
   }
@@ -54,7 +54,7 @@ function files(golden: GoldenCase): readonly (readonly string[])[] {
   return [...pictures.map(({ file }) => [file]), ...videos.map(({ frames }) => frames)];
 }
 
-async function fitted(path: string, vision: VisionRecipe, image: ImageGeometry): Promise<Picture> {
+async function fitted(path: string, vision: EncoderRecipe, image: ImageGeometry): Promise<Picture> {
   const picture = fitPicture(await decodePicture(path), vision.feed, image);
   if (typeof picture === 'string') throw new Error(picture);
   return picture;
@@ -79,7 +79,7 @@ describe.each(shown)('$name', (golden) => {
     for (const frames of files(golden)) {
       const pictures: Picture[] = [];
       for (const name of frames) pictures.push(await fitted(join(golden.folder, name), vision, image));
-      const { feeds } = samplePicture(isVideo ? 'video' : 'image', pictures, vision, image);
+      const { feeds } = sampleMedia(isVideo ? 'video' : 'image', pictures, vision, image);
       found.push(...toFloat32(get(feeds, 'pixel_values')));
       grids.push(...Array.from(get(feeds, 'grid_thw').data, Number));
     }
@@ -95,7 +95,7 @@ describe.each(cases)('the positions of $name', (golden) => {
   it('are those of the release, in the prefill and in every step', async () => {
     const { recipe, image } = await build(golden);
     const values = await readInputs(join(golden.folder, 'io.safetensors'));
-    const { prompts, pictures } = recordedSample(values, { recipe, image }, 1, 'io.safetensors');
+    const { prompts, media: pictures } = recordedSample(values, { recipe, image }, 1, 'io.safetensors');
     const io = await readIo(join(golden.folder, 'io.safetensors'));
     const [prompt] = prompts;
     if (prompt === undefined) throw new Error('no prompt');
@@ -126,22 +126,22 @@ describe('a drawn sample', () => {
   it('shows a picture and a video of other grids to a graph that takes any', async () => {
     const { recipe, image } = await build(golden);
     const sample = drawSample(recipe, image, 3);
-    expect(sample.pictures.map(({ kind }) => kind)).toEqual(['image', 'video']);
-    const grids = sample.pictures.map(({ feeds }) => Array.from(get(feeds, 'grid_thw').data, Number));
+    expect(sample.media.map(({ kind }) => kind)).toEqual(['image', 'video']);
+    const grids = sample.media.map(({ feeds }) => Array.from(get(feeds, 'grid_thw').data, Number));
     expect(grids[1]).toEqual([2, 6, 8]);
     expect(grids[0]?.slice(1)).not.toEqual(grids[1]?.slice(1));
-    const shows = sample.prompts.flatMap(({ spans }) => spans.map(({ picture }) => picture));
+    const shows = sample.prompts.flatMap(({ spans }) => spans.map(({ media: picture }) => picture));
     expect(shows).toEqual([1, 0]);
     expect(summariseSample(sample, image, 8, 'picked')).toMatchObject({
       picture: image.input,
-      video: { width: 112, height: 84, sha256: sample.pictures[1]?.sha256 },
+      video: { width: 112, height: 84, sha256: sample.media[1]?.sha256 },
     });
     const { splice } = recipe;
     const tokens = splice?.rule === 'image-token' ? [splice.tokenId, splice.videoTokenId] : [];
     for (const { ids, spans } of sample.prompts) {
-      for (const { first, count, picture } of spans) {
+      for (const { first, count, media: picture } of spans) {
         expect(new Set(ids.slice(first, first + count))).toEqual(new Set([tokens[picture]]));
-        expect(count).toBe(sample.pictures[picture]?.layout.tokens);
+        expect(count).toBe(sample.media[picture]?.layout.tokens);
       }
     }
     expect(drawSample(recipe, image, 3)).toEqual(sample);
@@ -149,7 +149,7 @@ describe('a drawn sample', () => {
 
   it('shows a picture of its size to a graph that takes one', async () => {
     const { recipe, image } = await build(golden, { width: 84, height: 56 });
-    const { pictures } = drawSample(recipe, image, 3);
+    const { media: pictures } = drawSample(recipe, image, 3);
     expect(pictures.map(({ feeds }) => [...feeds].map(([name, { shape }]) => [name, shape]))).toEqual([
       [['pixel_values', [24, 1176]]],
     ]);

@@ -9,7 +9,7 @@ import { expect, it } from 'vitest';
 import { miniCpmV25 } from '../../src/architectures/minicpm-v/minicpm-v.ts';
 import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
 import { decodePicture } from '../../src/parity/inputs/decode-picture.ts';
-import { samplePicture } from '../../src/parity/inputs/sample.ts';
+import { sampleMedia } from '../../src/parity/inputs/sample.ts';
 import { pictureFeatures } from '../../src/parity/picture-features.ts';
 import { openSession } from '../../src/runtime/session.ts';
 import { toFloat32 } from '../../src/runtime/values.ts';
@@ -30,7 +30,7 @@ it.each([
   try {
     const source = { ...checkpoint, config: { ...checkpoint.config, batch_vision_input: padded } };
     const built = miniCpmV25.build(source, { tiling: 'fit', loraTiles: 'error' });
-    const { vision } = built.recipe;
+    const { encoder: vision } = built.recipe;
     const [tower] = built.components;
     if (vision === undefined || built.image === undefined || tower === undefined)
       throw new Error('no vision');
@@ -39,7 +39,7 @@ it.each([
       const { image } = built;
       const files = ['image0.png', 'image1.png'].map((file) => join(golden.folder, file));
       const pictures = await Promise.all(
-        files.map(async (file) => samplePicture('image', [await decodePicture(file)], vision, image)),
+        files.map(async (file) => sampleMedia('image', [await decodePicture(file)], vision, image)),
       );
       let made = 0;
       const features = await pictureFeatures(pictures, vision, async (feeds) => {

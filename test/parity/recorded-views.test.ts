@@ -37,7 +37,7 @@ const changed = (changes: Readonly<Record<string, RunTensor>>) =>
   new Map([...values, ...Object.entries(changes)]);
 
 it('are one picture, whose views stand where the ids have places', () => {
-  const { pictures, prompts } = recordedSample(values, dynamic, 1, 'io');
+  const { media: pictures, prompts } = recordedSample(values, dynamic, 1, 'io');
   expect(pictures.map(({ feeds }) => Object.fromEntries(feeds))).toEqual([
     { pixel_values: io.get('in.pixel_values'), tgt_sizes: io.get('in.tgt_sizes') },
   ]);
@@ -45,7 +45,7 @@ it('are one picture, whose views stand where the ids have places', () => {
   expect(prompts[0]?.spans.flatMap(({ first, count }) => [first, first + count])).toEqual(
     io.ints('in.image_bound'),
   );
-  expect(prompts[0]?.spans.map(({ picture }) => picture)).toEqual([0, 0, 0, 0]);
+  expect(prompts[0]?.spans.map(({ media: picture }) => picture)).toEqual([0, 0, 0, 0]);
 });
 
 it('are as many pictures as a compiled graph takes them for', () => {
@@ -54,7 +54,7 @@ it('are as many pictures as a compiled graph takes them for', () => {
     [6, 3, 14, 700],
     Float32Array.from({ length: 6 * each }, (_, i) => i % 7),
   );
-  const { pictures } = recordedSample(new Map([['pixel_values', six]]), compiled, 1, 'io');
+  const { media: pictures } = recordedSample(new Map([['pixel_values', six]]), compiled, 1, 'io');
   expect(pictures.map(({ feeds }) => [...feeds].map(([name, { shape }]) => [name, ...shape]))).toEqual([
     [['pixel_values', 3, 3, 14, 700]],
     [['pixel_values', 3, 3, 14, 700]],

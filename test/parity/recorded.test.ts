@@ -30,18 +30,18 @@ describe('recorded inputs of goldens', () => {
     const sample = await recorded(golden);
     const io = await readIo(join(golden.folder, 'io.safetensors'));
     expect(sample.source).toBe('recorded');
-    expect(sample.pictures.map(({ feeds }) => get(feeds, 'pixel_values').shape)).toEqual(
+    expect(sample.media.map(({ feeds }) => get(feeds, 'pixel_values').shape)).toEqual(
       Array(3).fill([1, 3, 56, 56]),
     );
-    const all = sample.pictures.flatMap(({ feeds }) => [...toFloat32(get(feeds, 'pixel_values'))]);
+    const all = sample.media.flatMap(({ feeds }) => [...toFloat32(get(feeds, 'pixel_values'))]);
     expect(Float32Array.from(all)).toEqual(io.float32('in.pixel_values'));
     expect(sample.prompts.map(({ spans }) => spans)).toEqual([
       [
-        { first: 8, count: 16, picture: 0 },
-        { first: 26, count: 16, picture: 1 },
+        { first: 8, count: 16, media: 0 },
+        { first: 26, count: 16, media: 1 },
       ],
       // 25 slots of the second row are padding on the left.
-      [{ first: 8, count: 16, picture: 2 }],
+      [{ first: 8, count: 16, media: 2 }],
     ]);
     const ids = io.ints('in.input_ids');
     expect(sample.prompts[0]?.ids).toEqual(ids.slice(0, 71));
@@ -50,11 +50,11 @@ describe('recorded inputs of goldens', () => {
 
   it('draw the picture where there are ids only', async () => {
     const sample = await recorded(goldenCase('qwen-vl/tiny-two-images'));
-    expect(sample.pictures.length).toBe(1);
+    expect(sample.media.length).toBe(1);
     expect(sample.prompts.map(({ spans }) => spans)).toEqual([
       [
-        { first: 40, count: 16, picture: 0 },
-        { first: 64, count: 16, picture: 0 },
+        { first: 40, count: 16, media: 0 },
+        { first: 64, count: 16, media: 0 },
       ],
     ]);
     // The path's bytes stand in the span, which the features overwrite.
@@ -75,8 +75,8 @@ describe('recorded tensors', () => {
 
   it('without ids are shown by drawn prompts, each picture at least once', () => {
     const sample = take({ pixel_values: pixels(4) });
-    expect(sample.pictures.length).toBe(4);
-    const shown = sample.prompts.flatMap(({ spans }) => spans.map(({ picture }) => picture));
+    expect(sample.media.length).toBe(4);
+    const shown = sample.prompts.flatMap(({ spans }) => spans.map(({ media: picture }) => picture));
     expect(new Set(shown)).toEqual(new Set([0, 1, 2, 3]));
     expect(take({ pixel_values: pixels(1) }).prompts.length).toBe(3);
   });
@@ -122,8 +122,8 @@ describe('spans', () => {
 
   it('lie between markers, whatever stands there, and need both', () => {
     expect(findSpans([1, 90, 5, 6, 91, 2, 90, 92, 91, 90, 3], between, pictures(2, 2))).toEqual([
-      { first: 2, count: 2, picture: { index: 0, tokens: 2 }, wanted: 2 },
-      { first: 7, count: 1, picture: { index: 1, tokens: 2 }, wanted: 2 },
+      { first: 2, count: 2, media: { index: 0, tokens: 2 }, wanted: 2 },
+      { first: 7, count: 1, media: { index: 1, tokens: 2 }, wanted: 2 },
     ]);
     expect(widenSpans([1, 90, 7, 91, 2, 90, 91], between, pictures(3, 1))).toEqual([
       1, 90, 92, 92, 92, 91, 2, 90, 92, 91,
@@ -132,9 +132,9 @@ describe('spans', () => {
 
   it('are so many neighbours of one token', () => {
     expect(findSpans([90, 90, 90, 90, 1, 90], token, pictures(2, 2, 2))).toEqual([
-      { first: 0, count: 2, picture: { index: 0, tokens: 2 }, wanted: 2 },
-      { first: 2, count: 2, picture: { index: 1, tokens: 2 }, wanted: 2 },
-      { first: 5, count: 1, picture: { index: 2, tokens: 2 }, wanted: 2 },
+      { first: 0, count: 2, media: { index: 0, tokens: 2 }, wanted: 2 },
+      { first: 2, count: 2, media: { index: 1, tokens: 2 }, wanted: 2 },
+      { first: 5, count: 1, media: { index: 2, tokens: 2 }, wanted: 2 },
     ]);
     expect(widenSpans([1, 90, 2], token, pictures(3))).toEqual([1, 90, 90, 90, 2]);
   });
@@ -142,10 +142,10 @@ describe('spans', () => {
   it('are of the size of their picture, and of a video where its token stands', () => {
     const rule = { ...token, videoTokenId: 80 };
     expect(findSpans([90, 90, 90, 90, 80, 80, 90], rule, pictures(3, 1))).toEqual([
-      { first: 0, count: 3, picture: { index: 0, tokens: 3 }, wanted: 3 },
-      { first: 3, count: 1, picture: { index: 1, tokens: 1 }, wanted: 1 },
-      { first: 4, count: 2, picture: { index: 9, tokens: 2 }, wanted: 2 },
-      { first: 6, count: 1, picture: undefined, wanted: 0 },
+      { first: 0, count: 3, media: { index: 0, tokens: 3 }, wanted: 3 },
+      { first: 3, count: 1, media: { index: 1, tokens: 1 }, wanted: 1 },
+      { first: 4, count: 2, media: { index: 9, tokens: 2 }, wanted: 2 },
+      { first: 6, count: 1, media: undefined, wanted: 0 },
     ]);
     expect(widenSpans([90, 80, 90], rule, pictures(3, 1))).toEqual([90, 90, 90, 80, 80, 90]);
   });
@@ -162,9 +162,9 @@ describe('spans', () => {
     };
     const ids = [90, 92, 92, 91, 80, 90, 92, 92, 91, 81, 5, 90, 92, 92, 91];
     expect(findSpans(ids, rule, inTurn())).toEqual([
-      { first: 1, count: 2, picture: shown[0], wanted: 2 },
-      { first: 6, count: 2, picture: shown[0], wanted: 2 },
-      { first: 12, count: 2, picture: shown[1], wanted: 2 },
+      { first: 1, count: 2, media: shown[0], wanted: 2 },
+      { first: 6, count: 2, media: shown[0], wanted: 2 },
+      { first: 12, count: 2, media: shown[1], wanted: 2 },
     ]);
     const narrow = [90, 91, 80, 90, 92, 91, 81, 5, 90, 91];
     expect(widenSpans(narrow, rule, inTurn())).toEqual(ids);

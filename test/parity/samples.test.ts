@@ -94,8 +94,8 @@ describe.each(cases)('$name', (golden) => {
 
     const wanted = io.has('in.pixel_values') ? io.float32('in.pixel_values') : toFloat32(casePixels(golden));
     const each = wanted.length / files.length;
-    expect(sample.pictures.map(({ name }) => name)).toEqual(files);
-    for (const [index, { feeds }] of sample.pictures.entries()) {
+    expect(sample.media.map(({ name }) => name)).toEqual(files);
+    for (const [index, { feeds }] of sample.media.entries()) {
       const own = wanted.subarray(index * each, (index + 1) * each);
       const found = toFloat32(get(feeds, 'pixel_values'));
       let worst = 0;
@@ -128,7 +128,7 @@ describe.each(cases)('$name', (golden) => {
       expect(match?.spans.length).toBe((prompts[row]?.match(/<image>|<img>/g) ?? []).length);
       for (const span of match?.spans ?? []) expect(span.count).toBe(image?.tokens);
     }
-    const used = new Set(sample.prompts.flatMap(({ spans }) => spans.map(({ picture }) => picture)));
+    const used = new Set(sample.prompts.flatMap(({ spans }) => spans.map(({ media: picture }) => picture)));
     expect(used.size).toBe(files.length);
   });
 });
@@ -144,7 +144,7 @@ describe('prompts of a folder', () => {
   it("are the picture's own, those of prompts.txt in turn, or one for all; others stand alone", async () => {
     const both = { 'a.png': picture, 'b.png': picture, 'c.png': picture };
     const withText = await read(golden, folderOf({ 'b.txt': 'Count.', 'd.txt': 'Hello' }, both));
-    expect(withText.sample.prompts.map(({ spans }) => spans[0]?.picture)).toEqual([0, 1, 2, undefined]);
+    expect(withText.sample.prompts.map(({ spans }) => spans[0]?.media)).toEqual([0, 1, 2, undefined]);
     const [first, second, third] = withText.sample.prompts.map(({ ids }) => ids.join());
     expect(first).toBe(third);
     expect(first).not.toBe(second);
@@ -154,7 +154,7 @@ describe('prompts of a folder', () => {
       { 'a.png': picture, 'b.png': picture },
     );
     const { sample } = await read(golden, lines);
-    expect(sample.prompts.map(({ spans }) => spans[0]?.picture)).toEqual([0, 1, undefined]);
+    expect(sample.prompts.map(({ spans }) => spans[0]?.media)).toEqual([0, 1, undefined]);
     expect(new Set(sample.prompts.map(({ ids }) => ids.join())).size).toBe(3);
     expect(sample.source).toBe('samples');
   });
@@ -188,8 +188,8 @@ describe('pictures', () => {
     writeFileSync(join(folder, 'a.png'), PNG.sync.write(grey, { colorType: 0, inputColorType: 6 }));
     writeFileSync(join(folder, 'b.png'), PNG.sync.write(clear));
     const { sample } = await read(golden, folder);
-    expect(sample.pictures[0]?.sha256).toBe(sample.pictures[1]?.sha256);
-    const [first] = sample.pictures;
+    expect(sample.media[0]?.sha256).toBe(sample.media[1]?.sha256);
+    const [first] = sample.media;
     expect(new Set(toFloat32(get(first?.feeds ?? new Map(), 'pixel_values'))).size).toBeGreaterThan(5);
   });
 

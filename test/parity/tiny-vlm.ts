@@ -36,7 +36,7 @@ export const markers = {
 } as const satisfies SpliceRule;
 
 export const recipe: GenerationRecipe = {
-  vision: {
+  encoder: {
     component: 'vision',
     input: 'pixel_values',
     output: 'image_features',

@@ -40,13 +40,13 @@ describe.each(goldenCases(['minicpm-v-2.5']))('$name', (golden) => {
       expect(prompt?.ids).toEqual(io.ints('in.input_ids'));
       const bounds = prompt?.spans.flatMap(({ first, count }) => [first, first + count]);
       expect(bounds).toEqual(io.ints('in.image_bound'));
-      expect(new Set(prompt?.spans.map(({ picture }) => picture)).size).toBe(files.length);
+      expect(new Set(prompt?.spans.map(({ media: picture }) => picture)).size).toBe(files.length);
 
       // A question alone is put into the chat's form, behind the pictures.
       const [, question = ''] = /\)\n([^)]*)<\|eot_id\|>/.exec(text.prompt) ?? [];
       const asked = { text: question, first: 0, shown: files.length, where: 'the prompt' };
       const tokenizer = await openTokenizer(checkpoint.path, checkpoint.files);
-      const encoded = encodePrompt(asked, tokenizer, recipe, sample.pictures);
+      const encoded = encodePrompt(asked, tokenizer, recipe, sample.media);
       expect(encoded.prompt().ids).toEqual(io.ints('in.input_ids'));
     } finally {
       await checkpoint.close();

@@ -210,11 +210,11 @@ describe('refused are', () => {
     [
       'a picture that is enlarged without end',
       (own) => {
-        const recipe = own.recipe as { vision: { feed: object } };
-        const feed = { ...recipe.vision.feed, minPixels: 2 ** 39 };
-        return { ...own, recipe: { ...recipe, vision: { ...recipe.vision, feed } } };
+        const recipe = own.recipe as { encoder: { feed: object } };
+        const feed = { ...recipe.encoder.feed, minPixels: 2 ** 39 };
+        return { ...own, recipe: { ...recipe, encoder: { ...recipe.encoder, feed } } };
       },
-      'generation.recipe.vision.feed.minPixels',
+      'generation.recipe.encoder.feed.minPixels',
     ],
     [
       'layers without end',

@@ -86,8 +86,8 @@ export async function runRecipe(request: RunRequest): Promise<RunResult> {
 
 async function runVision({ recipe, files, pixels, grid, device = 'cpu' }: RunRequest): Promise<RunTensor> {
   if (pixels === undefined) return float32Value([0, recipe.hiddenSize], new Float32Array(0));
-  if (recipe.vision === undefined) throw new Error('the recipe has no vision component');
-  const { component, input, output, feed } = recipe.vision;
+  if (recipe.encoder === undefined) throw new Error('the recipe has no vision component');
+  const { component, input, output, feed } = recipe.encoder;
   const feeds = new Map([[input, pixels]]);
   const name = feed.form === 'patch-rows' ? feed.grid : feed.form === 'slices' ? feed.sizes : undefined;
   if (name !== undefined && grid !== undefined) feeds.set(name, grid);
@@ -147,7 +147,7 @@ function decoderFeeds(
 
 /** Features take the place of the embeddings where the rule puts them, image after image. */
 function splice(recipe: GenerationRecipe, ids: RunTensor, embeds: RunTensor, features: RunTensor): RunTensor {
-  if (recipe.vision === undefined) return embeds;
+  if (recipe.encoder === undefined) return embeds;
   if (recipe.splice === undefined) throw new Error('the recipe has no splice rule');
   const [tokens = 0, hidden = 0] = features.shape.slice(-2);
   const places = featurePlaces(recipe.splice, Array.from(ids.data, Number), tokens);

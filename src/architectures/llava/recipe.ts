@@ -5,7 +5,7 @@ import type { LlavaConfig } from './config.ts';
 
 export function llavaRecipe({ text, imageTokenId }: LlavaConfig): GenerationRecipe {
   return {
-    vision: {
+    encoder: {
       component: 'vision',
       input: 'pixel_values',
       output: 'image_features',

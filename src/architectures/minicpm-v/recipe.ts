@@ -14,7 +14,7 @@ export function miniCpmRecipe(
   tokens: SpecialTokens,
 ): GenerationRecipe {
   return {
-    vision: { component: 'vision', input: 'pixel_values', output: 'image_features', feed },
+    encoder: { component: 'vision', input: 'pixel_values', output: 'image_features', feed },
     embed: { component: 'embed' },
     decoder: llamaDecoderRecipe(text),
     splice: {

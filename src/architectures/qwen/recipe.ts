@@ -15,7 +15,7 @@ export function qwenRecipe(
 ): GenerationRecipe {
   const endOfText = visual.imageStartId - specialsBeforeImage;
   return {
-    vision: {
+    encoder: {
       component: 'vision',
       input: 'pixel_values',
       output: 'image_features',

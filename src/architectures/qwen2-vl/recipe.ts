@@ -11,7 +11,7 @@ export function qwen2VlRecipe(
   prompt: PromptTemplate,
 ): GenerationRecipe {
   return {
-    vision: { component: 'vision', input: 'pixel_values', output: 'image_features', feed },
+    encoder: { component: 'vision', input: 'pixel_values', output: 'image_features', feed },
     embed: { component: 'embed' },
     decoder: { ...llamaDecoderRecipe(text), positions: 'time-row-column' },
     splice: { rule: 'image-token', tokenId: imageTokenId, videoTokenId },

@@ -46,14 +46,14 @@ export async function eachComponent(
   { recipe, image, sample }: RunInputs,
   body: (run: ComponentRun) => Promise<readonly ReadonlyMap<string, RunTensor>[]>,
 ): Promise<void> {
-  const { vision, embed, decoder } = recipe;
+  const { encoder: vision, embed, decoder } = recipe;
   const all = (): undefined => undefined;
   let features: readonly RunTensor[] = [];
   if (vision !== undefined) {
-    if (image === undefined || sample.pictures.length === 0) throw fail('VC6103', { where: 'the picture' });
+    if (image === undefined || sample.media.length === 0) throw fail('VC6103', { where: 'the picture' });
     const made = await body({
       component: vision.component,
-      calls: pictureCalls(sample.pictures),
+      calls: pictureCalls(sample.media),
       cache: new Map(),
       label: (call) => `picture ${call}`,
       rows: all,

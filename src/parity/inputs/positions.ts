@@ -34,10 +34,9 @@ export function timeRowColumn(
       at += 1;
       continue;
     }
-    const layout = layouts[span.picture];
+    const layout = layouts[span.media];
     const grid = layout?.tokenGrid;
-    if (layout === undefined || grid === undefined)
-      throw new RangeError(`picture ${span.picture} has no grid`);
+    if (layout === undefined || grid === undefined) throw new RangeError(`picture ${span.media} has no grid`);
     for (const frame of layout.views.keys()) {
       for (let row = 0; row < grid.rows; row += 1) {
         for (let column = 0; column < grid.columns; column += 1)

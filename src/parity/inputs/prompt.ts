@@ -1,7 +1,7 @@
 /** A user's text as a prompt: in the family's form, as ids, with a place for each feature of the pictures it shows. */
 import type { GenerationRecipe, SpliceRule } from '../../architectures/architecture.ts';
 import { inOrder, promptOf } from './recorded.ts';
-import type { Prompt, SamplePicture } from './sample.ts';
+import type { Prompt, SampleMedia } from './sample.ts';
 import { findSpans, type NextPicture, widenSpans } from './spans.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { showViews } from './view-text.ts';
@@ -31,7 +31,7 @@ export function encodePrompt(
   { text, first, shown, where }: PromptText,
   tokenizer: Tokenizer,
   recipe: GenerationRecipe,
-  pictures: readonly SamplePicture[],
+  pictures: readonly SampleMedia[],
 ): EncodedPrompt {
   const { splice } = recipe;
   const following = (): NextPicture => inOrder(pictures, first);
@@ -52,7 +52,7 @@ export function encodePrompt(
 
 function formText(
   text: string,
-  shown: readonly SamplePicture[],
+  shown: readonly SampleMedia[],
   { prompt, splice }: GenerationRecipe,
   tokenizer: Tokenizer,
 ): string {

@@ -1,20 +1,20 @@
 /** Recorded pictures and videos, one by one, in the form that the model takes them in. */
-import type { ImageGeometry, PatchRowFeed, VisionRecipe } from '../../architectures/architecture.ts';
+import type { EncoderRecipe, ImageGeometry, PatchRowFeed } from '../../architectures/architecture.ts';
 import { patchGridOf, patchRowLayout } from '../../architectures/patch-rows.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { float32Value, type RunTensor } from '../../runtime/values.ts';
 import { floats, integers, sha256 } from './recorded-values.ts';
 import { recordedViews } from './recorded-views.ts';
-import type { SamplePicture } from './sample.ts';
+import type { SampleMedia } from './sample.ts';
 import { patchRowFeeds } from './vision-inputs.ts';
 
 /** Pictures, then videos; undefined where nothing of either was recorded. Throws VC6109 for what the model does not take. */
 export function recordedPictures(
   values: ReadonlyMap<string, RunTensor>,
-  vision: VisionRecipe | undefined,
+  vision: EncoderRecipe | undefined,
   image: ImageGeometry | undefined,
   name: string,
-): readonly SamplePicture[] | undefined {
+): readonly SampleMedia[] | undefined {
   const pixels = values.get('pixel_values');
   const videos = values.get('pixel_values_videos');
   if (pixels === undefined && videos === undefined) return undefined;
@@ -47,7 +47,7 @@ function pixelPictures(
   inputName: string,
   image: ImageGeometry,
   name: string,
-): readonly SamplePicture[] {
+): readonly SampleMedia[] {
   const [count = 0, channels, height, width] = pixels.shape;
   const { input } = image;
   const fits =
@@ -61,7 +61,7 @@ function pixelPictures(
   }
   const data = floats(pixels, `${name}: pixel_values`);
   const each = data.length / count;
-  return Array.from({ length: count }, (_, index): SamplePicture => {
+  return Array.from({ length: count }, (_, index): SampleMedia => {
     const own = data.slice(index * each, (index + 1) * each);
     return {
       kind: 'image',
@@ -74,16 +74,16 @@ function pixelPictures(
 }
 
 interface RecordedRows {
-  readonly kind: SamplePicture['kind'];
+  readonly kind: SampleMedia['kind'];
   readonly rows: RunTensor;
   readonly grid: RunTensor | undefined;
-  readonly vision: VisionRecipe;
+  readonly vision: EncoderRecipe;
   readonly feed: PatchRowFeed;
   readonly image: ImageGeometry;
   readonly where: string;
 }
 
-function patchRowPictures(recorded: RecordedRows): readonly SamplePicture[] {
+function patchRowPictures(recorded: RecordedRows): readonly SampleMedia[] {
   const { kind, rows, vision, feed, where } = recorded;
   const grids = readGrids(recorded);
   const [count = 0, length = 0] = rows.shape;
@@ -98,7 +98,7 @@ function patchRowPictures(recorded: RecordedRows): readonly SamplePicture[] {
   }
   const data = floats(rows, where);
   let first = 0;
-  return grids.map((grid, index): SamplePicture => {
+  return grids.map((grid, index): SampleMedia => {
     const [frames, height, width] = grid;
     const own = data.slice(first * length, (first + frames * height * width) * length);
     first += frames * height * width;

@@ -5,20 +5,20 @@
  * picture has.
  */
 import type {
+  EncoderRecipe,
   ImageGeometry,
   PictureLayout,
   SliceFeed,
-  VisionRecipe,
 } from '../../architectures/architecture.ts';
 import { patchGrid, viewSizes } from '../../architectures/minicpm-v/slicing.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { float32Value, int64Value, type RunTensor } from '../../runtime/values.ts';
 import { floats, integers, sha256 } from './recorded-values.ts';
-import type { SamplePicture } from './sample.ts';
+import type { SampleMedia } from './sample.ts';
 import { sliceFeeds } from './vision-inputs.ts';
 
 export interface RecordedViews {
-  readonly vision: VisionRecipe;
+  readonly vision: EncoderRecipe;
   readonly feed: SliceFeed;
   readonly image: ImageGeometry;
   /** Of the file, for messages. */
@@ -30,7 +30,7 @@ export function recordedViews(
   pixels: RunTensor,
   sizes: RunTensor | undefined,
   recorded: RecordedViews,
-): readonly SamplePicture[] {
+): readonly SampleMedia[] {
   const { vision, feed, image, name } = recorded;
   const [views = 0, channels, rows, columns = 0] = pixels.shape;
   const { count, longest } = knownViews(feed) ?? { count: views, longest: columns / feed.patch };
@@ -55,7 +55,7 @@ export function recordedViews(
   const grids = feed.sizes === undefined ? [] : readSizes(sizes, views, longest, `${name}: tgt_sizes`);
   const data = floats(pixels, `${name}: pixel_values`);
   const each = (data.length / views) * count;
-  return Array.from({ length: views / count }, (_, index): SamplePicture => {
+  return Array.from({ length: views / count }, (_, index): SampleMedia => {
     const own = data.slice(index * each, (index + 1) * each);
     return {
       kind: 'image',

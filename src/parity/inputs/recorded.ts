@@ -10,7 +10,7 @@ import { fail } from '../../report/diagnostics.ts';
 import type { RunTensor } from '../../runtime/values.ts';
 import { recordedPictures } from './recorded-pictures.ts';
 import { integers } from './recorded-values.ts';
-import { drawSample, type Prompt, placePrompt, type Sample, type SamplePicture } from './sample.ts';
+import { drawSample, type Prompt, placePrompt, type Sample, type SampleMedia } from './sample.ts';
 import { findSpans, type NextPicture, type ShownPicture, shownPicture } from './spans.ts';
 
 /** Throws VC6109 when the tensors do not fit the model or each other; `name` is their file's. */
@@ -21,7 +21,7 @@ export function recordedSample(
   name: string,
 ): Sample {
   const ids = values.get('input_ids');
-  const recorded = recordedPictures(values, recipe.vision, image, name);
+  const recorded = recordedPictures(values, recipe.encoder, image, name);
   if (recorded === undefined && ids === undefined) {
     throw fail('VC6109', {
       where: name,
@@ -30,11 +30,11 @@ export function recordedSample(
     });
   }
   const drawn = drawSample(recipe, image, seed, recorded);
-  const { pictures } = drawn;
+  const { media: pictures } = drawn;
   if (ids === undefined) return { ...drawn, source: 'recorded' };
   const next = recorded === undefined ? standIns(pictures) : inOrder(pictures);
   const prompts = readPrompts(ids, values.get('attention_mask'), recipe, pictures, name, next);
-  const used = new Set(prompts.flatMap(({ spans }) => spans.map(({ picture }) => picture)));
+  const used = new Set(prompts.flatMap(({ spans }) => spans.map(({ media: picture }) => picture)));
   if (recorded !== undefined && used.size !== pictures.length) {
     throw fail('VC6109', {
       where: name,
@@ -42,11 +42,11 @@ export function recordedSample(
       expected: 'as many',
     });
   }
-  return { seed, source: 'recorded', pictures, prompts };
+  return { seed, source: 'recorded', media: pictures, prompts };
 }
 
 /** A drawn picture stands for all of its kind. */
-function standIns(pictures: readonly SamplePicture[]): NextPicture {
+function standIns(pictures: readonly SampleMedia[]): NextPicture {
   return (video) => {
     const index = pictures.findIndex(({ kind }) => (kind === 'video') === video);
     const layout = pictures[index]?.layout;
@@ -55,7 +55,7 @@ function standIns(pictures: readonly SamplePicture[]): NextPicture {
 }
 
 /** Each picture is shown once, from the one of index `first` on. */
-export function inOrder(pictures: readonly SamplePicture[], first = 0): NextPicture {
+export function inOrder(pictures: readonly SampleMedia[], first = 0): NextPicture {
   const left = [...pictures.entries()].slice(first);
   return (video) => {
     const at = left.findIndex(([, { kind }]) => (kind === 'video') === video);
@@ -68,7 +68,7 @@ function readPrompts(
   ids: RunTensor,
   mask: RunTensor | undefined,
   recipe: GenerationRecipe,
-  pictures: readonly SamplePicture[],
+  pictures: readonly SampleMedia[],
   name: string,
   next: NextPicture,
 ): readonly Prompt[] {
@@ -98,18 +98,18 @@ function readPrompts(
 export function promptOf(
   ids: readonly number[],
   recipe: GenerationRecipe,
-  pictures: readonly SamplePicture[],
+  pictures: readonly SampleMedia[],
   where: string,
   next: NextPicture,
 ): Prompt {
   if (ids.length === 0) throw fail('VC6109', { where, found: 'no token' });
-  const { splice, vocabSize, vision } = recipe;
+  const { splice, vocabSize, encoder: vision } = recipe;
   const found = splice === undefined || vision === undefined ? [] : findSpans(ids, splice, next);
   const left = new Map<ShownPicture, number>();
   const spans = found.map(({ first, count, picture, wanted }) => {
     if (picture !== undefined && wanted === count) {
       left.set(picture, (left.get(picture) ?? picture.tokens) - count);
-      return { first, count, picture: picture.index };
+      return { first, count, media: picture.index };
     }
     const size = picture === undefined ? undefined : pictures[picture.index]?.layout.input;
     throw fail('VC6109', {

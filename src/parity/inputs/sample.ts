@@ -5,11 +5,11 @@
  */
 import { createHash } from 'node:crypto';
 import type {
+  EncoderRecipe,
   GenerationRecipe,
   ImageGeometry,
   PictureLayout,
   SpliceRule,
-  VisionRecipe,
 } from '../../architectures/architecture.ts';
 import { fail } from '../../report/diagnostics.ts';
 import type { RunTensor } from '../../runtime/values.ts';
@@ -26,7 +26,7 @@ export interface Span {
   readonly first: number;
   readonly count: number;
   /** Index into the sample's pictures. */
-  readonly picture: number;
+  readonly media: number;
 }
 
 export interface Prompt {
@@ -37,7 +37,7 @@ export interface Prompt {
   readonly positions?: PromptPositions;
 }
 
-export interface SamplePicture {
+export interface SampleMedia {
   readonly kind: 'image' | 'video';
   /** Inputs of the vision component for it alone, by name. */
   readonly feeds: ReadonlyMap<string, RunTensor>;
@@ -53,7 +53,7 @@ export interface Sample {
   readonly seed: number;
   readonly source: 'drawn' | 'recorded' | 'samples';
   /** Empty when the model has no vision part. */
-  readonly pictures: readonly SamplePicture[];
+  readonly media: readonly SampleMedia[];
   readonly prompts: readonly Prompt[];
 }
 
@@ -85,11 +85,11 @@ export function drawSample(
   recipe: GenerationRecipe,
   image: ImageGeometry | undefined,
   seed: number,
-  given?: readonly SamplePicture[],
+  given?: readonly SampleMedia[],
 ): Sample {
   if (recipe.textIds < 1)
     throw fail('VC6103', { found: 'a recipe without text ids', expected: 'textIds > 0' });
-  const { vision } = recipe;
+  const { encoder: vision } = recipe;
   if (vision !== undefined && (image === undefined || recipe.splice === undefined)) {
     throw fail('VC6103', { found: 'a vision component without geometry or splice rule' });
   }
@@ -108,21 +108,18 @@ export function drawSample(
   };
   const prompts = promptShapes.map(draw);
   while (shown < pictures.length) prompts.push(draw(oneMore));
-  return { seed, source: 'drawn', pictures, prompts };
+  return { seed, source: 'drawn', media: pictures, prompts };
 }
 
 /** A picture of the geometry's size; for graphs that take any, a picture or a video of another one, too. */
-function drawPictures(vision: VisionRecipe, image: ImageGeometry, seed: number): readonly SamplePicture[] {
+function drawPictures(vision: EncoderRecipe, image: ImageGeometry, seed: number): readonly SampleMedia[] {
   const { width, height } = image.input;
   const { feed } = vision;
-  const picture = samplePicture('image', [drawPicture(width, height, seed)], vision, image);
+  const picture = sampleMedia('image', [drawPicture(width, height, seed)], vision, image);
   if (feed.form === 'slices' && feed.known === undefined) {
     // Of one view, where the first is cut.
     const small = { width: Math.ceil(feed.scale / 2), height: Math.ceil(feed.scale / 3) };
-    return [
-      picture,
-      samplePicture('image', [drawPicture(small.width, small.height, seed + 1)], vision, image),
-    ];
+    return [picture, sampleMedia('image', [drawPicture(small.width, small.height, seed + 1)], vision, image)];
   }
   if (feed.form !== 'patch-rows' || feed.grid === undefined) return [picture];
   const { groups, rows, columns } = drawnVideo;
@@ -130,17 +127,17 @@ function drawPictures(vision: VisionRecipe, image: ImageGeometry, seed: number):
   const frames = Array.from({ length: groups * feed.frames }, (_, frame) =>
     drawPicture(columns * unit, rows * unit, seed + 1 + frame),
   );
-  return [picture, samplePicture('video', frames, vision, image)];
+  return [picture, sampleMedia('video', frames, vision, image)];
 }
 
 /** Of frames that have the component's size; `name` is the file's. */
-export function samplePicture(
-  kind: SamplePicture['kind'],
+export function sampleMedia(
+  kind: SampleMedia['kind'],
   frames: readonly Picture[],
-  vision: VisionRecipe,
+  vision: EncoderRecipe,
   image: ImageGeometry,
   name?: string,
-): SamplePicture {
+): SampleMedia {
   const hash = createHash('sha256');
   for (const { rgb } of frames) hash.update(rgb);
   return {
@@ -165,8 +162,8 @@ export function placePrompt(
 function drawPrompt(
   recipe: GenerationRecipe,
   shape: PromptShape,
-  shown: { readonly picture: SamplePicture; readonly index: number } | undefined,
-  pictures: readonly SamplePicture[],
+  shown: { readonly picture: SampleMedia; readonly index: number } | undefined,
+  pictures: readonly SampleMedia[],
   random: Random,
 ): Prompt {
   const text = (count: number): number[] =>
@@ -184,7 +181,7 @@ function drawPrompt(
     picture.spans.map(({ first, count }) => ({
       first: before.length + first,
       count,
-      picture: shown.index,
+      media: shown.index,
     })),
     recipe,
     layouts,
@@ -194,7 +191,7 @@ function drawPrompt(
 /** What stands for a picture in a prompt, and where in it the features go. */
 function pictureIds(
   splice: SpliceRule,
-  { kind, layout }: SamplePicture,
+  { kind, layout }: SampleMedia,
 ): { readonly ids: readonly number[]; readonly spans: readonly Pick<Span, 'first' | 'count'>[] } {
   const { tokens, tokensPerView } = layout;
   const repeat = (id: number, count: number): number[] => Array.from({ length: count }, () => id);

@@ -11,7 +11,7 @@ import { plural } from '../../report/format.ts';
 import { systemReason } from '../../report/show.ts';
 import { decodePicture, pictureExtensions } from './decode-picture.ts';
 import { encodePrompt } from './prompt.ts';
-import { type Prompt, type Sample, type SamplePicture, samplePicture } from './sample.ts';
+import { type Prompt, type Sample, type SampleMedia, sampleMedia } from './sample.ts';
 import { openTokenizer, type Tokenizer } from './tokenizer.ts';
 import { fitPicture } from './vision-inputs.ts';
 
@@ -53,11 +53,11 @@ export async function readSamples(request: SamplesRequest): Promise<Sample> {
       expected: `at most ${mostPictures} and ${mostPrompts}`,
     });
   }
-  const pictures: SamplePicture[] = [];
+  const pictures: SampleMedia[] = [];
   for (const name of files) pictures.push(await readPicture(join(folder, name), recipe, image));
   const tokenizer = await openTokenizer(request.checkpoint.path, request.checkpoint.files);
   const prompts = texts.map((text) => readPrompt(text, tokenizer, recipe, pictures));
-  return { seed, source: 'samples', pictures, prompts };
+  return { seed, source: 'samples', media: pictures, prompts };
 }
 
 /** Names of the folder's own files, in the order of their bytes. */
@@ -131,16 +131,16 @@ async function readPicture(
   path: string,
   recipe: GenerationRecipe,
   image: ImageGeometry | undefined,
-): Promise<SamplePicture> {
+): Promise<SampleMedia> {
   const name = basename(path);
-  if (recipe.vision === undefined || image === undefined) {
+  if (recipe.encoder === undefined || image === undefined) {
     throw fail('VC6109', { where: name, expected: 'no pictures: the model takes none' });
   }
-  const picture = fitPicture(await decodePicture(path), recipe.vision.feed, image);
+  const picture = fitPicture(await decodePicture(path), recipe.encoder.feed, image);
   if (typeof picture === 'string') {
     throw fail('VC6109', { where: name, found: picture, hint: '--inputs takes recorded pixel_values' });
   }
-  return samplePicture('image', [picture], recipe.vision, image, name);
+  return sampleMedia('image', [picture], recipe.encoder, image, name);
 }
 
 /** The prompt may be about the pictures that follow its own, too. */
@@ -148,7 +148,7 @@ function readPrompt(
   { text, picture, where }: PlannedPrompt,
   tokenizer: Tokenizer,
   recipe: GenerationRecipe,
-  pictures: readonly SamplePicture[],
+  pictures: readonly SampleMedia[],
 ): Prompt {
   const shown = picture === undefined ? 0 : 1;
   const { places, prompt } = encodePrompt(

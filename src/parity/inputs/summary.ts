@@ -10,7 +10,7 @@ export function summariseSample(
   decodeSteps: number,
   continuation: 'picked' | 'drawn',
 ): SampleSummary {
-  const { seed, source, pictures, prompts } = sample;
+  const { seed, source, media: pictures, prompts } = sample;
   const [first] = pictures;
   const video = pictures.find(({ kind }) => kind === 'video');
   return {

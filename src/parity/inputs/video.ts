@@ -1,22 +1,22 @@
 /** A video as the frames that a model looks at, from a folder of pictures in the order of their names. */
 import { readdir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import type { ImageGeometry, VisionFeed, VisionRecipe } from '../../architectures/architecture.ts';
+import type { EncoderFeed, EncoderRecipe, ImageGeometry } from '../../architectures/architecture.ts';
 import { videoFrames, videoLimits } from '../../architectures/video-frames.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { systemReason } from '../../report/show.ts';
 import { decodePicture, pictureExtensions } from './decode-picture.ts';
 import type { Picture } from './picture.ts';
-import { type SamplePicture, samplePicture } from './sample.ts';
+import { type SampleMedia, sampleMedia } from './sample.ts';
 import { fitPicture } from './vision-inputs.ts';
 
 /** `perSecond`: frames that the folder has in a second. Throws VC6109 for what is no video that the model takes. */
 export async function readVideo(
   folder: string,
   perSecond: number,
-  vision: VisionRecipe,
+  vision: EncoderRecipe,
   image: ImageGeometry,
-): Promise<SamplePicture> {
+): Promise<SampleMedia> {
   const where = basename(folder);
   const names = await frameNames(folder);
   const chosen = videoFrames(names.length, perSecond);
@@ -38,7 +38,7 @@ export async function readVideo(
     }
     frames.push(frame);
   }
-  return samplePicture('video', frames, vision, image, where);
+  return sampleMedia('video', frames, vision, image, where);
 }
 
 /** Numbers in names count as numbers: frame 2 comes before frame 10. */
@@ -59,7 +59,7 @@ async function frameNames(folder: string): Promise<readonly string[]> {
   }
 }
 
-function withLimits(feed: VisionFeed, frames: number, where: string): VisionFeed {
+function withLimits(feed: EncoderFeed, frames: number, where: string): EncoderFeed {
   if (feed.form === 'patch-rows') return { ...feed, ...videoLimits(frames, feed) };
   throw fail('VC6109', { where, expected: 'no video: the model takes none' });
 }

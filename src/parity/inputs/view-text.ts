@@ -1,6 +1,6 @@
 /** The text of a prompt in which pictures are written view by view. */
 import type { PictureLayout, PromptTemplate, ViewTemplate } from '../../architectures/architecture.ts';
-import type { SamplePicture } from './sample.ts';
+import type { SampleMedia } from './sample.ts';
 import type { NextPicture } from './spans.ts';
 
 /** Each marked place of a picture as its views; what no picture is left for stays a mark. */
@@ -8,7 +8,7 @@ export function showViews(
   text: string,
   prompt: PromptTemplate | undefined,
   next: NextPicture,
-  pictures: readonly SamplePicture[],
+  pictures: readonly SampleMedia[],
 ): string {
   if (prompt?.views === undefined) return text;
   const { picture: mark, views } = prompt;

@@ -1,10 +1,10 @@
 /** What the vision component is fed with for one picture or video, as the recipe says, and what its features are. */
 import type {
+  EncoderFeed,
+  EncoderRecipe,
   ImageGeometry,
   PictureLayout,
   Size,
-  VisionFeed,
-  VisionRecipe,
 } from '../../architectures/architecture.ts';
 import { slicedLayout, slicePicture } from '../../architectures/minicpm-v/slicing.ts';
 import { patchRowLayout } from '../../architectures/patch-rows.ts';
@@ -25,7 +25,7 @@ export interface VisionInputs {
 /** Inputs of frames that have the component's size already: one picture, or the frames of a video. */
 export function visionInputs(
   frames: readonly Picture[],
-  { input, feed }: VisionRecipe,
+  { input, feed }: EncoderRecipe,
   image: ImageGeometry,
 ): VisionInputs {
   const { mean, std } = image;
@@ -76,7 +76,7 @@ export function sliceFeeds(
 }
 
 /** A picture at the size that the component takes it at, or why there is none. */
-export function fitPicture(picture: Picture, feed: VisionFeed, image: ImageGeometry): Picture | string {
+export function fitPicture(picture: Picture, feed: EncoderFeed, image: ImageGeometry): Picture | string {
   // Cutting a picture resizes it: once, from what it is.
   if (feed.form === 'slices') return picture;
   if (feed.form === 'patch-rows' && feed.grid !== undefined) {

@@ -10,9 +10,9 @@ export function rowNames(
   call: number,
   { recipe, sample, decodeSteps }: Pick<StreamRequest, 'recipe' | 'sample' | 'decodeSteps'>,
 ): RowNames {
-  const layout = sample.pictures[call]?.layout;
-  if (component === recipe.vision?.component && layout !== undefined) {
-    const prefix = sample.pictures.length === 1 ? '' : `picture ${call}, `;
+  const layout = sample.media[call]?.layout;
+  if (component === recipe.encoder?.component && layout !== undefined) {
+    const prefix = sample.media.length === 1 ? '' : `picture ${call}, `;
     return {
       views: layout.views.map((view) => `${prefix}${viewName(view)}`),
       tokensPerView: layout.tokensPerView,

@@ -99,10 +99,10 @@ class SizeRun {
     };
   }
 
-  async #vision({ pictures }: Sample): Promise<Made> {
+  async #vision({ media: pictures }: Sample): Promise<Made> {
     const { recipe } = this.#size;
-    if (recipe.vision === undefined) return { plain: [], converted: [] };
-    const { component, output: name } = recipe.vision;
+    if (recipe.encoder === undefined) return { plain: [], converted: [] };
+    const { component, output: name } = recipe.encoder;
     const calls = pictureCalls(pictures).map(({ feeds }) => feeds);
     return await this.#measure(component, name, {
       calls: { plain: calls, converted: calls },

@@ -8,11 +8,11 @@
 import type { GenerationRecipe } from '../../architectures/architecture.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../runtime/values.ts';
 import { embedNames, emptyCaches, slotFeeds, splice } from '../components.ts';
-import type { Prompt, SamplePicture } from '../inputs/sample.ts';
+import type { Prompt, SampleMedia } from '../inputs/sample.ts';
 import type { Call } from './lanes.ts';
 
 /** One call per picture. */
-export function pictureCalls(pictures: readonly SamplePicture[]): readonly Call[] {
+export function pictureCalls(pictures: readonly SampleMedia[]): readonly Call[] {
   return pictures.map(({ feeds }) => ({ feeds }));
 }
 

@@ -37,8 +37,8 @@ export function featureSink(
   names: readonly string[],
   { recipe, sample, calls }: FeatureSample,
 ): Sink {
-  const layouts = sample.pictures.map(({ layout }) => layout);
-  const isFeatures = (name: string): boolean => name === recipe.vision?.output;
+  const layouts = sample.media.map(({ layout }) => layout);
+  const isFeatures = (name: string): boolean => name === recipe.encoder?.output;
   const comparisons = names.map((name) => {
     const tokens = isFeatures(name) ? featureGrids(layouts, calls) : [];
     return { name, comparison: new Comparison({ logits: false, tokens }) };

@@ -108,22 +108,22 @@ class StreamedCheck {
   /** Features per picture; empty when the model sees none. */
   async #vision(): Promise<Both> {
     const { recipe, sample, image } = this.#request;
-    if (recipe.vision === undefined) return { reference: [], converted: [] };
-    const { component, output: name } = recipe.vision;
-    if (image === undefined || sample.pictures.length === 0) throw fail('VC6103', { where: 'the picture' });
+    if (recipe.encoder === undefined) return { reference: [], converted: [] };
+    const { component, output: name } = recipe.encoder;
+    if (image === undefined || sample.media.length === 0) throw fail('VC6103', { where: 'the picture' });
     const names = this.#outputNames(component);
     const features: { reference: RunTensor[]; converted: RunTensor[] } = { reference: [], converted: [] };
     await this.#run({
       component,
-      calls: pictureCalls(sample.pictures),
+      calls: pictureCalls(sample.media),
       probe: this.#picturesOfProbe(),
       sink: (_feed, calls) => featureSink(component, names, { recipe, sample, calls }),
       cache: new Map(),
       trim: (_call, _name, value) => value,
       place: (call, _value, { shape }) => {
-        const prefix = sample.pictures.length === 1 ? '' : `picture ${call}, `;
+        const prefix = sample.media.length === 1 ? '' : `picture ${call}, `;
         const [, views, rows = 1] = shape;
-        const own = sample.pictures[call]?.layout.views ?? [];
+        const own = sample.media[call]?.layout.views ?? [];
         if (shape.length !== 4 || views !== own.length) return (row) => `${prefix}row ${row}`;
         return (row) => {
           const view = own[Math.floor(row / rows)];
@@ -199,8 +199,8 @@ class StreamedCheck {
   }
 
   #picturesOfProbe(): ReadonlySet<number> {
-    const { prompts, pictures } = this.#request.sample;
-    const shown = prompts[this.#probe]?.spans.map(({ picture }) => picture) ?? [];
+    const { prompts, media: pictures } = this.#request.sample;
+    const shown = prompts[this.#probe]?.spans.map(({ media: picture }) => picture) ?? [];
     return new Set(shown.length === 0 ? pictures.keys() : shown);
   }
 

@@ -34,7 +34,7 @@ function refusal(changes: Changes, resolution?: Size): VlmError {
   throw new Error('nothing was refused');
 }
 
-const feedOf = ({ recipe }: BuiltModel): unknown => recipe.vision?.feed;
+const feedOf = ({ recipe }: BuiltModel): unknown => recipe.encoder?.feed;
 const fileOf = ({ sideFiles }: BuiltModel, name: string): JsonValue | undefined =>
   sideFiles.flatMap((file) => (file.kind === 'json' && file.name === name ? [file.value] : []))[0];
 

@@ -46,7 +46,7 @@ it('names the node whose result the output loses, where only what has added up i
         decodeSteps: 0,
         devices: { reference: 'cpu', converted: 'cpu' },
         signal: undefined,
-        calls: new Map([['vision', pictureCalls(sample.pictures)]]),
+        calls: new Map([['vision', pictureCalls(sample.media)]]),
         report: { gates: gates.filter(({ level }) => level === 'fidelity'), curves: added, precision },
       });
       const [finding] = findings;

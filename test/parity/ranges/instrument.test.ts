@@ -35,7 +35,7 @@ beforeAll(async () => {
     const resolved = resolveOptions({ checkpoint: golden.checkpoint, precision: 'fp16' });
     const built = build(checkpoint, resolved);
     const { recipe, image } = built;
-    const { pictures, prompts } = drawSample(recipe, image, 3);
+    const { media: pictures, prompts } = drawSample(recipe, image, 3);
     const random = new Random(5);
     const draw = (rows: number): RunTensor => {
       const data = Float32Array.from({ length: rows * recipe.hiddenSize }, () => 2 * random.unit() - 1);

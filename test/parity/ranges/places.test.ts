@@ -79,7 +79,7 @@ describe('of a picture seen whole', () => {
 describe('of a prompt', () => {
   const prompt = {
     ids: Array.from({ length: 10 }, (_, id) => id),
-    spans: [{ first: 2, count: 4, picture: 0 }],
+    spans: [{ first: 2, count: 4, media: 0 }],
   };
 
   it.each([

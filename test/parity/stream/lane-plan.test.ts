@@ -55,10 +55,10 @@ describe('lanes', () => {
 describe('the probe', () => {
   const prompt = (length: number, pictures: readonly number[] = []) => ({
     ids: Array.from({ length }, () => 0),
-    spans: pictures.map((picture) => ({ first: 0, count: 1, picture })),
+    spans: pictures.map((picture) => ({ first: 0, count: 1, media: picture })),
   });
   const of = (...prompts: ReturnType<typeof prompt>[]) =>
-    probeOf({ seed: 1, source: 'drawn', pictures: [], prompts });
+    probeOf({ seed: 1, source: 'drawn', media: [], prompts });
 
   it('is the shortest prompt that shows a picture, else the shortest', () => {
     expect(of(prompt(9, [0]), prompt(7, [0]), prompt(2))).toBe(1);

@@ -74,7 +74,7 @@ async function errorsOfWhole(
   const errors = { features: new NormOfError(), logits: new NormOfError() };
   const continuations = drawContinuations(recipe, sample, decodeSteps);
   for (const [index, { ids, spans }] of sample.prompts.entries()) {
-    const picture = sample.pictures[spans[0]?.picture ?? 0];
+    const picture = sample.media[spans[0]?.media ?? 0];
     if (picture === undefined) throw new Error('the prompt has no picture');
     const run = (own: Record<string, string>) =>
       runRecipe({
