@@ -22,6 +22,8 @@ export interface BuildOptions {
   readonly resolution?: Size;
   readonly tiling: Tiling;
   readonly loraTiles: LoraTiles;
+  /** Of a sound, at most; undefined: the checkpoint's own. */
+  readonly audioSeconds?: number;
 }
 
 /** Parts of a multimodal model; `--precision` and parity address components by `id`. */
@@ -198,6 +200,30 @@ export interface EncoderRecipe {
   readonly feed: EncoderFeed;
 }
 
+/** How a decoder draws pictures: code after code of a codebook, which a generator turns into pixels. */
+export interface PictureGeneration {
+  /** hidden_states f32 [N, S, hidden] → logits f32 [N, S, codes]. */
+  readonly head: { readonly component: string };
+  /** input_ids i64 [N, S], codes → inputs_embeds f32 [N, S, hidden]. */
+  readonly embed: { readonly component: string };
+  /** codes i64 [N, T] → pixels f32 [N, 3, H, W]. */
+  readonly generator: { readonly component: string };
+  /** T = rows · columns, row-major. */
+  readonly grid: { readonly rows: number; readonly columns: number };
+  /** Size of the codebook. */
+  readonly codes: number;
+  /** w of u + w (c - u), logits of the conditional and the unconditional row, where the user gives none. */
+  readonly guidance: number;
+  /** Text with `{text}` for what the picture shows; it ends with the token that begins a picture. */
+  readonly prompt: string;
+  /** Fills the unconditional row but for its first and last token, or for these ids. */
+  readonly padId: number;
+  readonly kept: 'ends' | readonly number[];
+  /** Of the pixels: a byte is 255 (y std + mean), clipped and cut. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
 /** How the components work together, as data: what parity, golden tests and packagers run by. */
 export interface GenerationRecipe {
   readonly encoder?: EncoderRecipe;
@@ -214,7 +240,11 @@ export interface GenerationRecipe {
      * that begins at p has p + (frame, row, column) of each token; what follows begins after the largest so far.
      */
     readonly positions?: 'time-row-column';
+    /** The output f32 [N, S, hidden] after the final norm, where another head reads it: `hidden_states`. */
+    readonly hidden?: string;
   };
+  /** Where the model draws pictures. */
+  readonly pictures?: PictureGeneration;
   readonly splice?: SpliceRule;
   /** How a picture and a user's text become a prompt; left out for a model without pictures. */
   readonly prompt?: PromptTemplate;
@@ -243,13 +273,46 @@ export interface BuiltModel {
   readonly unusedTensors: readonly string[];
 }
 
+/** A part of a model that its publisher keeps apart: a folder with a config of its own. */
+export interface ModelPart {
+  /** `vision_tower`. */
+  readonly id: string;
+  /** What the config calls it. Its last segment counts, as a name in the checkpoint's folder: no path is followed. */
+  readonly name: string;
+  /** Where it says so, for messages: `config.json: mm_vision_tower`. */
+  readonly where: string;
+  /** Also looked for beside the checkpoint's folder. */
+  readonly beside?: true;
+  /** By which the user names another place. */
+  readonly option?: 'visionTower';
+}
+
+/** How a model in several parts becomes one checkpoint. */
+export interface ModelParts {
+  /**
+   * What stands apart; none where the main checkpoint is whole. That has config, side files, and tensors if it has
+   * weight files of its own.
+   */
+  find(main: Checkpoint): readonly ModelPart[];
+  /**
+   * All parts as one, with the tensors, config and side files that `build` reads. Called where `find` gave some; throws
+   * VlmError.
+   */
+  join(main: Checkpoint, parts: ReadonlyMap<string, Checkpoint>): Checkpoint;
+  /** What a user's adapters go over: the main checkpoint before it is joined, or all of it. */
+  readonly adapted: 'main' | 'whole';
+}
+
 export interface Architecture {
   readonly id: string;
   /** For people: `Monkey`, `Qwen-VL`. */
   readonly title: string;
   /** Values of config.json's `model_type`. Families may share one: `recognises` decides. */
   readonly modelTypes: readonly string[];
+  /** Of a model in parts: its main config; `tensorNames` are then those of the main checkpoint, or of all. */
   recognises(config: JsonObject, tensorNames: ReadonlySet<string>): boolean;
+  /** Left out where all stands in one checkpoint. */
+  readonly parts?: ModelParts;
   /** Throws VlmError: VC12xx for config and tensors, VC4xxx for options. */
   build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel;
 }

@@ -21,9 +21,14 @@ export const architectures: readonly Architecture[] = [
   gpt2,
 ];
 
+/** The family of a checkpoint; undefined where none knows it. */
+export function recognise(config: JsonObject, tensorNames: ReadonlySet<string>): Architecture | undefined {
+  return architectures.find((architecture) => architecture.recognises(config, tensorNames));
+}
+
 /** The family of a checkpoint; throws VC1231 for an unknown model_type, VC1232 for a variant of a known one. */
 export function findArchitecture(config: JsonObject, tensorNames: ReadonlySet<string>): Architecture {
-  const found = architectures.find((architecture) => architecture.recognises(config, tensorNames));
+  const found = recognise(config, tensorNames);
   if (found !== undefined) return found;
 
   const modelType = config.model_type;

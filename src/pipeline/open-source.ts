@@ -7,7 +7,8 @@
  */
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { separateTower, withTower } from '../architectures/llava/original.ts';
+import type { ModelPart } from '../architectures/architecture.ts';
+import { recognise } from '../architectures/registry.ts';
 import {
   type AppliedAdapter,
   applyAdapters,
@@ -15,8 +16,9 @@ import {
 } from '../formats/checkpoint/adapters/apply.ts';
 import { type Adapter, isAdapterFolder, openAdapter } from '../formats/checkpoint/adapters/open-adapter.ts';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
-import { openFolder } from '../formats/checkpoint/folder.ts';
+import { folderIn, openFolder } from '../formats/checkpoint/folder.ts';
 import { openCheckpoint } from '../formats/checkpoint/open.ts';
+import { requireWeights } from '../formats/checkpoint/weights.ts';
 import { fail } from '../report/diagnostics.ts';
 import { plural } from '../report/format.ts';
 import { type Reporter, runStage } from '../report/progress.ts';
@@ -63,7 +65,7 @@ export async function openSource(options: SourceOptions): Promise<Source> {
     let main: Checkpoint;
     if (isAdapterFolder(folder)) {
       const own = keep(await openAdapter(options.checkpoint, labelOf(folder.name, labels)));
-      const base = keep(await openCheckpoint(await findBase(own, options.base)));
+      const base = keep(await openCheckpoint(await findBase(own, options.base), { mayLackWeights: true }));
       main = { ...base, name: folder.name, ...(own.model === undefined ? {} : { config: own.model }) };
       adapters.push({ adapter: own, share: 1 });
     } else {
@@ -71,23 +73,18 @@ export async function openSource(options: SourceOptions): Promise<Source> {
         const expected = 'the folder of an adapter as the checkpoint';
         throw fail('VC4002', { where: '--base', found: options.base, expected });
       }
-      main = keep(await openCheckpoint(options.checkpoint));
+      main = keep(await openCheckpoint(options.checkpoint, { mayLackWeights: true }));
     }
     for (const { path, share } of options.adapter) {
       adapters.push({ adapter: keep(await openAdapter(path, labelOf(basename(path), labels))), share });
     }
-    const applied = applyAdapters(main, adapters);
-    const towerName = separateTower(applied.checkpoint);
-    if (towerName === undefined) {
-      if (options.visionTower !== undefined) {
-        const expected = 'a checkpoint whose vision tower stands in a folder of its own';
-        throw fail('VC4002', { where: '--vision-tower', found: options.visionTower, expected });
-      }
-      return { ...applied.checkpoint, adapters: applied.adapters, folders, close };
-    }
-    const path = options.visionTower ?? (await findTower(towerName, [options.checkpoint, main.path]));
-    const tower = keep(await openCheckpoint(path, labelOf(basename(path), labels)));
-    return { ...withTower(applied.checkpoint, tower), adapters: applied.adapters, folders, close };
+    const openPart = async (part: ModelPart): Promise<Checkpoint> => {
+      const named = part.option === undefined ? undefined : options[part.option];
+      const path = named ?? (await findPart(part, [...new Set([options.checkpoint, main.path])]));
+      return keep(await openCheckpoint(path, { label: labelOf(basename(path), labels) }));
+    };
+    const { checkpoint, adapters: applied } = await joinParts(main, adapters, options, openPart);
+    return { ...checkpoint, adapters: applied, folders, close };
   } catch (cause) {
     await close();
     throw cause;
@@ -116,18 +113,57 @@ async function findBase(adapter: Adapter, named: string | undefined): Promise<st
   });
 }
 
-/** In one of the folders, or beside it. */
-async function findTower(name: string, folders: readonly string[]): Promise<string> {
+/** The main checkpoint with its parts and adapters, these over what the family says. */
+async function joinParts(
+  main: Checkpoint,
+  adapters: readonly WeightedAdapter[],
+  options: SourceOptions,
+  open: (part: ModelPart) => Promise<Checkpoint>,
+): Promise<ReturnType<typeof applyAdapters>> {
+  const parts = recognise(main.config, new Set(main.tensors.keys()))?.parts;
+  const asked = parts?.find(main) ?? [];
+  if (options.visionTower !== undefined && !asked.some(({ option }) => option === 'visionTower')) {
+    const expected = 'a checkpoint whose vision tower stands in a folder of its own';
+    throw fail('VC4002', { where: '--vision-tower', found: options.visionTower, expected });
+  }
+  if (parts === undefined || asked.length === 0) {
+    requireWeights(await openFolder(main.path));
+    return applyAdapters(main, adapters);
+  }
+  const opened = new Map<string, Checkpoint>();
+  const join = async (whole: Checkpoint): Promise<Checkpoint> => {
+    for (const part of asked) opened.set(part.id, await open(part));
+    return parts.join(whole, opened);
+  };
+  if (parts.adapted === 'whole') return applyAdapters(await join(main), adapters);
+  const applied = applyAdapters(main, adapters);
+  return { ...applied, checkpoint: await join(applied.checkpoint) };
+}
+
+/** In one of the folders, or, where its publisher may keep it there, beside one. */
+async function findPart(
+  { name, where, beside, option }: ModelPart,
+  folders: readonly string[],
+): Promise<string> {
   const last = lastPart(name);
-  const places =
-    last === undefined ? [] : folders.flatMap((path) => [join(path, last), join(dirname(path), last)]);
-  const candidates = [...new Set(places)];
-  for (const path of candidates) if (await isFolder(path)) return path;
+  const candidates: string[] = [];
+  for (const path of folders) {
+    if (last === undefined) break;
+    const folder = await openFolder(path);
+    const inside = folderIn(folder, last);
+    if (inside !== undefined) return inside;
+    candidates.push(join(folder.path, last));
+    if (beside !== true) continue;
+    const sibling = join(dirname(folder.path), last);
+    if (await isFolder(sibling)) return sibling;
+    candidates.push(sibling);
+  }
+  const what = `${quote(name)} into ${candidates.length > 1 ? 'one of these folders' : 'that folder'}`;
   throw fail('VC1315', {
-    where: 'config.json: mm_vision_tower',
+    where,
     found: quote(name),
     ...(candidates.length === 0 ? {} : { expected: candidates.join(' or ') }),
-    hint: `download ${quote(name)} into one of these folders, or name another: --vision-tower <folder>`,
+    hint: `download ${what}${option === undefined ? '' : ', or name another: --vision-tower <folder>'}`,
   });
 }
 

@@ -179,7 +179,7 @@ export const catalogue = {
     'modules that the adapter should hold are missing in it',
     'download the whole adapter again',
   ),
-  VC1315: error('input', 'the vision tower of the checkpoint is not there'),
+  VC1315: error('input', 'a part of the checkpoint is not there'),
   VC1316: error(
     'input',
     'the vision tower is none that is known',

@@ -6,11 +6,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { architectures, findArchitecture } from '../../src/architectures/registry.ts';
-import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
+import { architectures } from '../../src/architectures/registry.ts';
 import { caseInputs, recordedPicture } from '../support/case-inputs.ts';
 import { caseOptions, goldenCases } from '../support/golden-cases.ts';
 import { beyond, goldenDeviations } from '../support/golden-deviations.ts';
+import { openCase } from '../support/open-case.ts';
 import { readIo } from '../support/read-io.ts';
 import { writeComponents } from '../support/write-models.ts';
 
@@ -28,20 +28,18 @@ it('has cases of every registered family', () => {
 
 describe.each(cases)('$name', (golden) => {
   it('computes what the original computed', async () => {
-    const checkpoint = await openCheckpoint(golden.checkpoint);
+    const { source, architecture } = await openCase(golden);
     const folder = await mkdtemp(join(tmpdir(), 'vlm-golden-'));
     try {
-      const names = new Set(checkpoint.tensors.keys());
-      const architecture = findArchitecture(checkpoint.config, names);
       expect(architecture.id).toBe(golden.family);
-      const built = architecture.build(checkpoint, caseOptions(golden));
+      const built = architecture.build(source, caseOptions(golden));
       expect(built.warnings).toEqual([]);
       // A key's bias is read and cancels in the softmax: recorded as unused, too.
       const unused = golden.json.unused?.filter((name) => !isReadKeyBias(name, built.unusedTensors)) ?? [];
       expect([...built.unusedTensors].sort()).toEqual([...unused].sort());
 
       const io = await readIo(join(golden.folder, 'io.safetensors'));
-      const inputs = caseInputs(golden, io);
+      const inputs = caseInputs(golden, io, built.recipe.splice);
       const picture = recordedPicture(golden, inputs);
       if (picture !== undefined) {
         expect({ ...built.image?.input, tokens: built.image?.tokens }).toEqual(picture);
@@ -50,7 +48,7 @@ describe.each(cases)('$name', (golden) => {
       const deviations = await goldenDeviations({ recipe: built.recipe, files, inputs, io });
       expect(beyond(limit, deviations)).toEqual([]);
     } finally {
-      await checkpoint.close();
+      await source.close();
       await rm(folder, { recursive: true });
     }
   });

@@ -3,11 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GenerationRecipe } from '../../src/architectures/architecture.ts';
-import { architectures, findArchitecture } from '../../src/architectures/registry.ts';
-import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
+import { architectures } from '../../src/architectures/registry.ts';
 import { type ConvertOptions, type ConvertResult, convert } from '../../src/index.ts';
 import { suspects } from '../../src/parity/report/blame.ts';
 import { caseOptions, type GoldenCase, goldenCases } from '../support/golden-cases.ts';
+import { withBuiltCase } from '../support/open-case.ts';
 import type { ComponentFiles } from '../support/write-models.ts';
 
 export const registeredCases = goldenCases(architectures.map((architecture) => architecture.id));
@@ -34,15 +34,10 @@ export async function withConverted<T>(
     const { resolution, tiling } = caseOptions(golden);
     const output = join(folder, 'out');
     const result = await convert({ checkpoint: golden.checkpoint, output, resolution, tiling, ...options });
-    const checkpoint = await openCheckpoint(golden.checkpoint);
-    try {
-      const architecture = findArchitecture(checkpoint.config, new Set(checkpoint.tensors.keys()));
-      const { recipe, components } = architecture.build(checkpoint, caseOptions(golden));
+    return await withBuiltCase(golden, ({ recipe, components }) => {
       const files = components.map(({ id, fileName }) => [id, join(output, 'onnx', `${fileName}.onnx`)]);
-      return await body({ result, recipe, files: Object.fromEntries(files) });
-    } finally {
-      await checkpoint.close();
-    }
+      return body({ result, recipe, files: Object.fromEntries(files) });
+    });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -53,13 +48,7 @@ export async function withRecipe<T>(
   golden: GoldenCase,
   body: (recipe: GenerationRecipe) => Promise<T>,
 ): Promise<T> {
-  const checkpoint = await openCheckpoint(golden.checkpoint);
-  try {
-    const architecture = findArchitecture(checkpoint.config, new Set(checkpoint.tensors.keys()));
-    return await body(architecture.build(checkpoint, caseOptions(golden)).recipe);
-  } finally {
-    await checkpoint.close();
-  }
+  return await withBuiltCase(golden, ({ recipe }) => body(recipe));
 }
 
 /** The gates that failed, and blocks that a finding would blame if one had; as a test wants them: none. */

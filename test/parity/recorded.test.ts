@@ -1,27 +1,21 @@
 /** Recorded tensors as a sample: goldens' own inputs, and everything that does not fit. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findArchitecture } from '../../src/architectures/registry.ts';
-import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
 import { recordedSample } from '../../src/parity/inputs/recorded.ts';
 import { findSpans, widenSpans } from '../../src/parity/inputs/spans.ts';
 import { readInputs } from '../../src/pipeline/read-inputs.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../src/runtime/values.ts';
-import { caseOptions, type GoldenCase, goldenCase } from '../support/golden-cases.ts';
+import { type GoldenCase, goldenCase } from '../support/golden-cases.ts';
+import { withBuiltCase } from '../support/open-case.ts';
 import { readIo } from '../support/read-io.ts';
 import { get } from '../support/run-recipe.ts';
 import { image, markers, recipe } from './tiny-vlm.ts';
 
 async function recorded(golden: GoldenCase) {
-  const checkpoint = await openCheckpoint(golden.checkpoint);
-  try {
-    const architecture = findArchitecture(checkpoint.config, new Set(checkpoint.tensors.keys()));
-    const model = architecture.build(checkpoint, caseOptions(golden));
+  return withBuiltCase(golden, async ({ recipe: own, image: geometry }) => {
     const values = await readInputs(join(golden.folder, 'io.safetensors'));
-    return recordedSample(values, { recipe: model.recipe, image: model.image }, 1, 'io.safetensors');
-  } finally {
-    await checkpoint.close();
-  }
+    return recordedSample(values, { recipe: own, image: geometry }, 1, 'io.safetensors');
+  });
 }
 
 describe('recorded inputs of goldens', () => {
@@ -122,8 +116,8 @@ describe('spans', () => {
 
   it('lie between markers, whatever stands there, and need both', () => {
     expect(findSpans([1, 90, 5, 6, 91, 2, 90, 92, 91, 90, 3], between, pictures(2, 2))).toEqual([
-      { first: 2, count: 2, media: { index: 0, tokens: 2 }, wanted: 2 },
-      { first: 7, count: 1, media: { index: 1, tokens: 2 }, wanted: 2 },
+      { first: 2, count: 2, picture: { index: 0, tokens: 2 }, wanted: 2 },
+      { first: 7, count: 1, picture: { index: 1, tokens: 2 }, wanted: 2 },
     ]);
     expect(widenSpans([1, 90, 7, 91, 2, 90, 91], between, pictures(3, 1))).toEqual([
       1, 90, 92, 92, 92, 91, 2, 90, 92, 91,
@@ -132,9 +126,9 @@ describe('spans', () => {
 
   it('are so many neighbours of one token', () => {
     expect(findSpans([90, 90, 90, 90, 1, 90], token, pictures(2, 2, 2))).toEqual([
-      { first: 0, count: 2, media: { index: 0, tokens: 2 }, wanted: 2 },
-      { first: 2, count: 2, media: { index: 1, tokens: 2 }, wanted: 2 },
-      { first: 5, count: 1, media: { index: 2, tokens: 2 }, wanted: 2 },
+      { first: 0, count: 2, picture: { index: 0, tokens: 2 }, wanted: 2 },
+      { first: 2, count: 2, picture: { index: 1, tokens: 2 }, wanted: 2 },
+      { first: 5, count: 1, picture: { index: 2, tokens: 2 }, wanted: 2 },
     ]);
     expect(widenSpans([1, 90, 2], token, pictures(3))).toEqual([1, 90, 90, 90, 2]);
   });
@@ -142,10 +136,10 @@ describe('spans', () => {
   it('are of the size of their picture, and of a video where its token stands', () => {
     const rule = { ...token, videoTokenId: 80 };
     expect(findSpans([90, 90, 90, 90, 80, 80, 90], rule, pictures(3, 1))).toEqual([
-      { first: 0, count: 3, media: { index: 0, tokens: 3 }, wanted: 3 },
-      { first: 3, count: 1, media: { index: 1, tokens: 1 }, wanted: 1 },
-      { first: 4, count: 2, media: { index: 9, tokens: 2 }, wanted: 2 },
-      { first: 6, count: 1, media: undefined, wanted: 0 },
+      { first: 0, count: 3, picture: { index: 0, tokens: 3 }, wanted: 3 },
+      { first: 3, count: 1, picture: { index: 1, tokens: 1 }, wanted: 1 },
+      { first: 4, count: 2, picture: { index: 9, tokens: 2 }, wanted: 2 },
+      { first: 6, count: 1, picture: undefined, wanted: 0 },
     ]);
     expect(widenSpans([90, 80, 90], rule, pictures(3, 1))).toEqual([90, 90, 90, 80, 80, 90]);
   });
@@ -162,9 +156,9 @@ describe('spans', () => {
     };
     const ids = [90, 92, 92, 91, 80, 90, 92, 92, 91, 81, 5, 90, 92, 92, 91];
     expect(findSpans(ids, rule, inTurn())).toEqual([
-      { first: 1, count: 2, media: shown[0], wanted: 2 },
-      { first: 6, count: 2, media: shown[0], wanted: 2 },
-      { first: 12, count: 2, media: shown[1], wanted: 2 },
+      { first: 1, count: 2, picture: shown[0], wanted: 2 },
+      { first: 6, count: 2, picture: shown[0], wanted: 2 },
+      { first: 12, count: 2, picture: shown[1], wanted: 2 },
     ]);
     const narrow = [90, 91, 80, 90, 92, 91, 81, 5, 90, 91];
     expect(widenSpans(narrow, rule, inTurn())).toEqual(ids);

@@ -9,14 +9,13 @@ import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GenerationRecipe, ImageGeometry } from '../../src/architectures/architecture.ts';
-import { findArchitecture } from '../../src/architectures/registry.ts';
-import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
 import { preprocess } from '../../src/parity/inputs/preprocess.ts';
 import type { Sample } from '../../src/parity/inputs/sample.ts';
 import { readSamples } from '../../src/parity/inputs/samples.ts';
 import { tiktokenTokenizer } from '../../src/parity/inputs/tiktoken.ts';
 import { toFloat32 } from '../../src/runtime/values.ts';
-import { caseOptions, type GoldenCase, goldenCase, goldenCases } from '../support/golden-cases.ts';
+import { type GoldenCase, goldenCase, goldenCases } from '../support/golden-cases.ts';
+import { withBuiltCase } from '../support/open-case.ts';
 import { casePixels } from '../support/pixel-values.ts';
 import { readIo } from '../support/read-io.ts';
 import { get } from '../support/run-recipe.ts';
@@ -50,14 +49,11 @@ interface Read {
 }
 
 async function read(golden: GoldenCase, folder: string): Promise<Read> {
-  const checkpoint = await openCheckpoint(golden.checkpoint);
-  try {
-    const architecture = findArchitecture(checkpoint.config, new Set(checkpoint.tensors.keys()));
-    const { recipe, image } = architecture.build(checkpoint, caseOptions(golden));
-    return { sample: await readSamples({ folder, checkpoint, recipe, image, seed: 1 }), recipe, image };
-  } finally {
-    await checkpoint.close();
-  }
+  return withBuiltCase(golden, async ({ recipe, image }, checkpoint) => ({
+    sample: await readSamples({ folder, checkpoint, recipe, image, seed: 1 }),
+    recipe,
+    image,
+  }));
 }
 
 interface SampleJson {

@@ -8,8 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { BuiltModel } from '../../src/architectures/architecture.ts';
-import { architectures, findArchitecture } from '../../src/architectures/registry.ts';
-import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
+import { architectures } from '../../src/architectures/registry.ts';
 import { cloneModel } from '../../src/graph/clone.ts';
 import { withoutActivationQuantization } from '../../src/parity/index.ts';
 import type { PassRecord } from '../../src/pipeline/pass-manager.ts';
@@ -21,6 +20,7 @@ import { caseInputs, countedRows } from '../support/case-inputs.ts';
 import { deviation } from '../support/deviation.ts';
 import { caseOptions, type GoldenCase, goldenCase, goldenCases } from '../support/golden-cases.ts';
 import { recordedFeatures } from '../support/golden-deviations.ts';
+import { openCase } from '../support/open-case.ts';
 import { readIo } from '../support/read-io.ts';
 import { type RunResult, runRecipe } from '../support/run-recipe.ts';
 import { writeComponents } from '../support/write-models.ts';
@@ -67,11 +67,10 @@ type Run = (components: BuiltModel['components']) => Promise<RunResult>;
 type Io = Awaited<ReturnType<typeof readIo>>;
 
 async function withCase(golden: GoldenCase, body: (built: BuiltModel, run: Run, io: Io) => Promise<void>) {
-  const checkpoint = await openCheckpoint(golden.checkpoint);
+  const { source, architecture } = await openCase(golden);
   const folder = await mkdtemp(join(tmpdir(), 'vlm-passes-'));
   try {
-    const architecture = findArchitecture(checkpoint.config, new Set(checkpoint.tensors.keys()));
-    const built = architecture.build(checkpoint, caseOptions(golden));
+    const built = architecture.build(source, caseOptions(golden));
     const io = await readIo(join(golden.folder, 'io.safetensors'));
     await body(
       built,
@@ -79,12 +78,12 @@ async function withCase(golden: GoldenCase, body: (built: BuiltModel, run: Run, 
         runRecipe({
           recipe: built.recipe,
           files: await writeComponents(await mkdtemp(join(folder, 'run-')), components),
-          ...caseInputs(golden, io),
+          ...caseInputs(golden, io, built.recipe.splice),
         }),
       io,
     );
   } finally {
-    await checkpoint.close();
+    await source.close();
     await rm(folder, { recursive: true });
   }
 }
@@ -107,7 +106,7 @@ describe.each(goldenCases(architectures.map(({ id }) => id)))('$name', (golden) 
       if (features !== undefined) {
         expect(deviation(toFloat32(result.imageFeatures), features)).toBeLessThan(1e-4);
       }
-      const rows = countedRows(caseInputs(golden, io), built.recipe.vocabSize);
+      const rows = countedRows(caseInputs(golden, io, built.recipe.splice), built.recipe.vocabSize);
       expect(deviation(toFloat32(result.logits), io.float32('out.logits'), rows)).toBeLessThan(1e-4);
     });
   });

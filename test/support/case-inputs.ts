@@ -1,7 +1,7 @@
 /** What a recorded case feeds, and what it says of the picture, whichever way its family recorded it. */
-import type { Size } from '../../src/architectures/architecture.ts';
+import type { Size, SpliceRule } from '../../src/architectures/architecture.ts';
 import { int64Value, type RunTensor } from '../../src/runtime/values.ts';
-import type { GoldenCase } from './golden-cases.ts';
+import type { GoldenCase, UnsplicedSpan } from './golden-cases.ts';
 import { casePixels } from './pixel-values.ts';
 import type { Recorded } from './read-io.ts';
 
@@ -20,8 +20,10 @@ export interface CaseInputs {
   readonly positions?: { readonly prefill: RunTensor; readonly decode: RunTensor };
 }
 
-export function caseInputs(golden: GoldenCase, io: Recorded): CaseInputs {
-  const inputIds = io.get('in.input_ids');
+/** With `splice`, of the ids that the model's graphs are fed with, where the original code takes others. */
+export function caseInputs(golden: GoldenCase, io: Recorded, splice?: SpliceRule): CaseInputs {
+  const unspliced = (golden.json.text.image_spans ?? []).filter((span) => 'index_in_ids' in span);
+  const inputIds = widened(io.get('in.input_ids'), unspliced, splice);
   const [batch = 0, tokens = 0] = inputIds.shape;
   const ids = io.ints('out.decode_ids');
   const steps = ids.length / batch;
@@ -39,6 +41,20 @@ export function caseInputs(golden: GoldenCase, io: Recorded): CaseInputs {
       ? { positions: { prefill: io.get('in.position_ids'), decode: io.get('in.decode_position_ids') } }
       : {}),
   };
+}
+
+/** Ids [1, tokens] with one id per feature, where one stood for a picture, and what follows it. */
+function widened(ids: RunTensor, spans: readonly UnsplicedSpan[], splice: SpliceRule | undefined): RunTensor {
+  if (spans.length === 0) return ids;
+  if (splice?.rule !== 'image-token')
+    throw new Error('pictures of one id each, and no rule for one per feature');
+  const at = new Map(spans.map((span) => [span.index_in_ids, span]));
+  const wide = Array.from(ids.data, Number).flatMap((id, index) => {
+    const span = at.get(index);
+    if (span === undefined) return [id];
+    return [...Array.from({ length: span.count }, () => splice.tokenId), ...(span.then_newline_ids ?? [])];
+  });
+  return int64Value([1, wide.length], wide);
 }
 
 /** Pictures or a video: no case has both. */

@@ -16,9 +16,21 @@ export interface CaseJson {
   /** Left out where the values themselves are recorded. */
   readonly pixel_values?: PixelFormula;
   readonly dims?: { readonly image_tokens?: number };
-  readonly text: { readonly IMG_TOKEN_SPAN?: number };
+  readonly text: {
+    readonly IMG_TOKEN_SPAN?: number;
+    /** Where pictures stand; in recorded ids where one id stands for a whole picture, with its index. */
+    readonly image_spans?: readonly (UnsplicedSpan | Omit<UnsplicedSpan, 'index_in_ids'>)[];
+  };
   /** Tensors that move no recorded output. */
   readonly unused?: readonly string[];
+}
+
+/** A picture that has one id in the recorded ids, and `count` features in what the original code makes of them. */
+export interface UnsplicedSpan {
+  readonly index_in_ids: number;
+  readonly count: number;
+  /** Ids whose embeddings the original code puts behind the features. */
+  readonly then_newline_ids?: readonly number[];
 }
 
 /** How to make pixel values of pictures that were resized already. */

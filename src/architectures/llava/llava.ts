@@ -22,6 +22,7 @@ import { buildLlamaDecoder } from '../llama/decoder.ts';
 import { patchPicture } from '../patch-geometry.ts';
 import { type LlavaConfig, readLlavaConfig } from './config.ts';
 import { findLlavaModules, type LlavaWeights } from './layout.ts';
+import { originalParts } from './original.ts';
 import { llavaRecipe } from './recipe.ts';
 import { llavaSideFiles, readPreprocessing } from './side-files.ts';
 
@@ -105,5 +106,6 @@ export const llava: Architecture = {
   title: 'LLaVA-1.5',
   modelTypes: ['llava'],
   recognises: ({ model_type }) => model_type === 'llava' || model_type === 'llava_llama',
+  parts: originalParts,
   build,
 };

@@ -9,6 +9,7 @@ import { isJsonObject } from '../../formats/json.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { show } from '../../report/show.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
+import type { ModelParts } from '../architecture.ts';
 import { requireVariant } from '../variants.ts';
 
 /** Where a tower that was trained along is inlined. */
@@ -19,14 +20,26 @@ export function isOriginalLayout({ architectures, mm_vision_tower: tower }: Json
   return names.includes('LlavaLlamaForCausalLM') || (tower !== undefined && tower !== null);
 }
 
-/** What the config calls the tower that stands in a folder of its own; undefined where there is no such tower. */
-export function separateTower({ config }: Pick<Checkpoint, 'config'>): string | undefined {
-  if (!isOriginalLayout(config)) return undefined;
-  return new ConfigReader(config).string('mm_vision_tower');
-}
+const towerPart = 'vision_tower';
+
+/** The tower in a folder of its own, which no adapter changes. */
+export const originalParts: ModelParts = {
+  adapted: 'main',
+  find: ({ config }) => {
+    if (!isOriginalLayout(config)) return [];
+    const name = new ConfigReader(config).string('mm_vision_tower');
+    const where = 'config.json: mm_vision_tower';
+    return [{ id: towerPart, name, where, beside: true, option: 'visionTower' }];
+  },
+  join: (main, parts) => {
+    const tower = parts.get(towerPart);
+    if (tower === undefined) throw new RangeError('a model without its tower');
+    return withTower(main, tower);
+  },
+};
 
 /** Throws VC12xx for configs, VC1232 for variants, VC1316 where the other checkpoint is no tower of CLIP. */
-export function withTower(main: Checkpoint, tower: Checkpoint): Checkpoint {
+function withTower(main: Checkpoint, tower: Checkpoint): Checkpoint {
   const vision = isJsonObject(tower.config.vision_config) ? tower.config.vision_config : tower.config;
   const type = vision.model_type ?? tower.config.model_type;
   if (type !== 'clip_vision_model' && tower.config.model_type !== 'clip') {

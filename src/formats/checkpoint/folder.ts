@@ -70,6 +70,18 @@ export function fileIn(folder: Folder, name: string): string | undefined {
   }
 }
 
+/**
+ * The path of the folder of that name in it, or undefined where there is none.
+ *
+ * @throws VlmError VC1104, VC1105 where the entry leads out or cannot be used
+ */
+export function folderIn(folder: Folder, name: string): string | undefined {
+  const kind = folder.entries.get(name)?.kind;
+  if (kind === 'directory') return join(folder.path, name);
+  if (kind === 'unusable' || kind === 'outside') fileIn(folder, name);
+  return undefined;
+}
+
 /** Names of the regular files, links that are followed included, sorted. */
 export function fileNames(folder: Folder): string[] {
   return [...folder.entries].filter(([, entry]) => entry.kind === 'file').map(([name]) => name);
@@ -89,10 +101,10 @@ async function classify(root: string, name: string): Promise<Entry> {
   }
 }
 
-/** `<repo>/snapshots/<revision>` may link to `<repo>/blobs/<hash>` of the same repository. */
+/** `<repo>/snapshots/<revision>`, and folders in it, may link to `<repo>/blobs/<hash>` of the same repository. */
 function isCacheBlob(root: string, target: string): boolean {
-  const snapshots = dirname(root);
-  return basename(snapshots) === 'snapshots' && within(join(dirname(snapshots), 'blobs'), target);
+  const at = root.lastIndexOf(`${sep}snapshots${sep}`);
+  return at !== -1 && within(join(root.slice(0, at), 'blobs'), target);
 }
 
 function within(folder: string, path: string): boolean {

@@ -7,21 +7,31 @@ import type { JsonValue } from '../../tensor/tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { fileNames, openFolder } from './folder.ts';
 import { readConfig, readSideFile, readText } from './read-json.ts';
-import { openWeights } from './weights.ts';
+import { openWeights, requireWeights } from './weights.ts';
 
 const templateFile = 'chat_template.jinja';
+
+export interface OpenOptions {
+  /** Stands before the names of weight files, where files of several folders are read. */
+  readonly label?: string;
+  /** Without weight files the checkpoint has no tensors: those of a model in parts stand elsewhere. */
+  readonly mayLackWeights?: boolean;
+}
 
 /**
  * Opens a folder; the caller closes the checkpoint when nobody reads its tensors any more.
  *
- * @param label stands before the names of weight files, where files of several folders are read
  * @throws VlmError VC10xx for a broken weight file, VC11xx for the folder and what it lacks
  */
-export async function openCheckpoint(path: string, label?: string): Promise<Checkpoint> {
+export async function openCheckpoint(
+  path: string,
+  { label, mayLackWeights = false }: OpenOptions = {},
+): Promise<Checkpoint> {
   const folder = await openFolder(path);
   const problems: DiagnosticRecord[] = [];
   const warn = (record: DiagnosticRecord) => problems.push(record);
   const config = await readConfig(folder, warn);
+  if (!mayLackWeights) requireWeights(folder);
   const weights = await openWeights(folder, warn, label);
   const files = fileNames(folder);
   const json = new Map<string, JsonValue>([['config.json', config]]);

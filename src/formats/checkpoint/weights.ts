@@ -28,9 +28,11 @@ const single = 'model.safetensors';
 const indexSuffix = '.safetensors.index.json';
 
 /**
+ * None where the folder has none: `requireWeights` says so to the user.
+ *
  * @param warn gets VC1126
  * @param label stands before the names of files, as `Checkpoint` has them
- * @throws VlmError VC10xx for a broken file; VC1120 to VC1131 for what does not fit together
+ * @throws VlmError VC10xx for a broken file; VC1120 to VC1126 for what does not fit together
  */
 export async function openWeights(
   folder: Folder,
@@ -77,7 +79,6 @@ async function findWeights(folder: Folder): Promise<WeightFiles> {
     return { files, index: { name, weightMap } };
   }
   const files = names.filter((file) => file.endsWith('.safetensors'));
-  if (files.length === 0) throw noWeights(folder);
   requireFiles(folder, shardNames(files), 'the numbers in the file names');
   return { files };
 }
@@ -113,6 +114,13 @@ function shardNames(files: readonly string[]): string[] {
     );
   }
   return [];
+}
+
+/** Throws VC1130, or VC1131 where there are pickles, for a folder without weight files. */
+export function requireWeights(folder: Folder): void {
+  const suffixes = ['.safetensors', indexSuffix];
+  const found = [...folder.entries.keys()].some((name) => suffixes.some((suffix) => name.endsWith(suffix)));
+  if (!found) throw noWeights(folder);
 }
 
 function noWeights(folder: Folder): Error {
