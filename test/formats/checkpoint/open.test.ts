@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Checkpoint } from '../../../src/formats/checkpoint/checkpoint.ts';
+import { folderIn, openFolder } from '../../../src/formats/checkpoint/folder.ts';
 import { openCheckpoint } from '../../../src/formats/checkpoint/open.ts';
 import { VlmError } from '../../../src/report/diagnostics.ts';
 import { readAll } from '../../../src/tensor/tensor.ts';
@@ -288,5 +289,43 @@ describe('symbolic links', () => {
     symlinkSync('../../blobs/c0', join(other, 'config.json'));
     symlinkSync('../../../outside.safetensors', join(other, 'model.safetensors'));
     expect((await refusal(other)).code).toBe('VC1105');
+  });
+
+  it('are followed from folders of a snapshot, too', async () => {
+    const repo = join(root, 'models--someone--in-parts');
+    const part = join(repo, 'snapshots', 'abc123', 'llm');
+    mkdirSync(join(repo, 'blobs'), { recursive: true });
+    mkdirSync(part, { recursive: true });
+    put('c0', {}, join(repo, 'blobs'));
+    put('w0', weights({ a: 1 }), join(repo, 'blobs'));
+    symlinkSync('../../../blobs/c0', join(part, 'config.json'));
+    symlinkSync('../../../blobs/w0', join(part, 'model.safetensors'));
+    expect(await contents(part)).toEqual(['a=1 in model.safetensors']);
+  });
+});
+
+describe('folders in a folder', () => {
+  it('are found by name, and refused where they lead out', async () => {
+    mkdirSync(join(folder, 'llm'));
+    mkdirSync(join(root, 'elsewhere'));
+    symlinkSync('../elsewhere', join(folder, 'vision_tower'));
+    put('mm_projector', 'a file');
+    const opened = await openFolder(folder);
+    expect(folderIn(opened, 'llm')).toBe(join(folder, 'llm'));
+    expect(folderIn(opened, 'mm_projector')).toBeUndefined();
+    expect(folderIn(opened, '..')).toBeUndefined();
+    expect(() => folderIn(opened, 'vision_tower')).toThrow('VC1105');
+  });
+});
+
+describe('a folder without weights', () => {
+  it('has none where they may be lacking, and is refused where not', async () => {
+    put('config.json', {});
+    const checkpoint = await openCheckpoint(folder, { mayLackWeights: true });
+    expect(checkpoint.tensors.size).toBe(0);
+    await checkpoint.close();
+    expect((await refusal()).code).toBe('VC1130');
+    put('model.pth', 'x');
+    expect((await refusal()).code).toBe('VC1131');
   });
 });
