@@ -1,11 +1,11 @@
 /**
- * A layer of a vision transformer as transformers names its parts (CLIP, SigLIP, Idefics2): norm, attention with
- * biased projections, norm, two linears, each half added to what it read. x [N, S, width] → the same.
+ * A layer of an encoder as transformers names its parts (CLIP, SigLIP, Idefics2; Whisper by other names): norm,
+ * attention with biased projections, norm, two linears, each half added to what it read. x [N, S, width] → the same.
  */
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
 import type { Activation } from './activation.ts';
-import { type Attend, attention } from './attention.ts';
+import { type Attend, attention, splitQkv } from './attention.ts';
 import { layerNorm, readLayerNorm } from './layer-norm.ts';
 import { linear, readLinear } from './linear.ts';
 import { mlp } from './mlp.ts';
@@ -18,31 +18,67 @@ export interface EncoderConfig {
   readonly activation: Activation;
   /** Of the layer norms. */
   readonly epsilon: number;
+  /** Default `visionNames`. */
+  readonly names?: EncoderLayerNames;
 }
+
+/** What the modules of a layer are called; separate projections are `self_attn.q_proj` and so on everywhere. */
+export interface EncoderLayerNames {
+  readonly norm1: string;
+  readonly norm2: string;
+  readonly up: string;
+  readonly down: string;
+  /** What joins the heads; default `self_attn.out_proj`. */
+  readonly output?: string;
+  /** Projections without bias. */
+  readonly unbiased: readonly string[];
+  /** The one module of all three projections, whose rows are q | k | v. */
+  readonly qkv?: string;
+}
+
+const visionNames: EncoderLayerNames = {
+  norm1: 'layer_norm1',
+  norm2: 'layer_norm2',
+  up: 'mlp.fc1',
+  down: 'mlp.fc2',
+  unbiased: [],
+};
 
 /** `attend` says what attends to what: by default every row of x to every other of the same N. */
 export function encoderLayer(
   b: GraphBuilder,
   x: Value,
   layer: WeightReader,
-  { width, heads, mlpWidth, activation, epsilon }: EncoderConfig,
+  { width, heads, mlpWidth, activation, epsilon, names = visionNames }: EncoderConfig,
   attend: Attend = attention,
 ): Value {
-  const normed = layerNorm(b, x, readLayerNorm(layer.at('layer_norm1'), width, epsilon));
-  const project = (name: string, input: Value): Value =>
-    linear(b, input, readLinear(layer.at(`self_attn.${name}`), width, width, { bias: true }));
-  const mixed = attend(b, {
-    q: project('q_proj', normed),
-    k: project('k_proj', normed),
-    v: project('v_proj', normed),
-    heads,
-    headDim: width / heads,
-  });
-  const attended = b.op('Add', [x, project('out_proj', mixed)]);
+  const normed = layerNorm(b, x, readLayerNorm(layer.at(names.norm1), width, epsilon));
+  const [q, k, v] = projections(b, normed, layer, width, names);
+  const mixed = attend(b, { q, k, v, heads, headDim: width / heads });
+  const output = readLinear(layer.at(names.output ?? 'self_attn.out_proj'), width, width, { bias: true });
+  const attended = b.op('Add', [x, linear(b, mixed, output)]);
   const weights = {
-    up: readLinear(layer.at('mlp.fc1'), width, mlpWidth, { bias: true }),
-    down: readLinear(layer.at('mlp.fc2'), mlpWidth, width, { bias: true }),
+    up: readLinear(layer.at(names.up), width, mlpWidth, { bias: true }),
+    down: readLinear(layer.at(names.down), mlpWidth, width, { bias: true }),
   };
-  const inner = layerNorm(b, attended, readLayerNorm(layer.at('layer_norm2'), width, epsilon));
+  const inner = layerNorm(b, attended, readLayerNorm(layer.at(names.norm2), width, epsilon));
   return b.op('Add', [attended, mlp(b, inner, weights, activation)]);
+}
+
+/** q, k and v of x [N, S, width] */
+function projections(
+  b: GraphBuilder,
+  x: Value,
+  layer: WeightReader,
+  width: number,
+  { qkv, unbiased }: EncoderLayerNames,
+): readonly [Value, Value, Value] {
+  if (qkv !== undefined) {
+    return splitQkv(b, linear(b, x, readLinear(layer.at(qkv), width, 3 * width, { bias: true })), width);
+  }
+  const project = (name: string): Value => {
+    const bias = !unbiased.includes(name);
+    return linear(b, x, readLinear(layer.at(`self_attn.${name}`), width, width, { bias }));
+  };
+  return [project('q_proj'), project('k_proj'), project('v_proj')];
 }

@@ -38,7 +38,16 @@ export interface LlamaWeights {
   readonly head: WeightReader;
 }
 
-export function buildLlamaDecoder({ model, head }: LlamaWeights, config: LlamaConfig): Model {
+export interface DecoderOutputs {
+  /** Name of an extra output f32 [B, S, hidden], what the head reads; left out: none. */
+  readonly hidden?: string;
+}
+
+export function buildLlamaDecoder(
+  { model, head }: LlamaWeights,
+  config: LlamaConfig,
+  outputs: DecoderOutputs = {},
+): Model {
   const b = new GraphBuilder('decoder', inferNode);
   const { hidden, kvHeads, headDim, vocab, ropeSections } = config;
   const embeds = b.input('inputs_embeds', tensorType('float32', ['batch_size', 'sequence_length', hidden]));
@@ -73,13 +82,14 @@ export function buildLlamaDecoder({ model, head }: LlamaWeights, config: LlamaCo
       x = b.op('Add', [x, feedForward(b, x, block, config)]);
     });
   }
-  const logits = b.scope('head', () => {
+  const [normed, logits] = b.scope('head', () => {
     const normed = rmsNorm(b, x, readRmsNorm(model.at('norm'), hidden, config.epsilon));
     // A tied checkpoint may still hold a head; loading it the reference's way would overwrite it.
     const table = config.tied ? model.at('embed_tokens') : head;
-    return linear(b, normed, readLinear(table, hidden, vocab, { bias: false }));
+    return [normed, linear(b, normed, readLinear(table, hidden, vocab, { bias: false }))];
   });
   b.output('logits', logits);
+  if (outputs.hidden !== undefined) b.output(outputs.hidden, normed);
   cacheOutputs(b, present, kvHeads, headDim);
   return createModel(b.graph, referenceOpset);
 }
