@@ -92,6 +92,44 @@ export interface ImageGeometry extends PictureLayout {
   readonly summary: string;
 }
 
+/** What the features of one sound are. */
+export interface SoundLayout {
+  /** Log-mel frames that come from sound; the rest of the chunk is silence. */
+  readonly frames: number;
+  /** Length of its span in the prompt: rows of the encoder's output that count, from the first on. */
+  readonly tokens: number;
+  /** Of sound, in one token. */
+  readonly secondsPerToken: number;
+}
+
+export type MediaLayout = PictureLayout | SoundLayout;
+
+/** How a sound becomes log-mel frames: as the WhisperFeatureExtractor of transformers makes them. */
+export interface LogMelSettings {
+  /** Hz. */
+  readonly sampleRate: number;
+  /** Samples of a window (n_fft), and from one to the next. */
+  readonly window: number;
+  readonly hop: number;
+  /** Mel bands, up to `highest` Hz. */
+  readonly bands: number;
+  readonly highest: number;
+}
+
+/** Everything that hangs on the length of sounds, as data for plan, report and preprocessing. */
+export interface AudioGeometry extends LogMelSettings {
+  /** Of a chunk, which is what the encoder takes: sound, and silence behind it. */
+  readonly seconds: number;
+  readonly samples: number;
+  readonly frames: number;
+  /** Of a sound that fills the chunk. */
+  readonly tokens: number;
+  /** Frames that become a token; a sound has as many tokens as its frames, and one more, hold such groups. */
+  readonly framesPerToken: number;
+  /** One line a user reads: `30 s → 3000 frames → 750 tokens`. */
+  readonly summary: string;
+}
+
 /** Where image features go in a prompt, in its own order, picture after picture. */
 export type SpliceRule =
   /** They replace the embeddings strictly between the two ids, which hold one `padId` per feature. */
@@ -114,6 +152,8 @@ export interface PromptTemplate {
   readonly video?: string;
   readonly withPicture: string;
   readonly textOnly: string;
+  /** What stands for `picture` in that form, where its pictures are counted: `{number}`, from 1 on, and `{picture}`. */
+  readonly counted?: string;
   /** Between two pictures; left out: nothing. */
   readonly between?: string;
   /** What the tokenizer is given in place of `picture`, where that depends on the picture's views. */
@@ -138,7 +178,9 @@ export type EncoderFeed =
   /** `input` f32 [patches, numbers of a patch] of pictures and videos → `output` f32 [tokens, hidden]. */
   | PatchRowFeed
   /** `input` f32 [views, 3, patch, patch · L], views of all pictures → `output` f32 [views, tokens of a view, hidden]. */
-  | SliceFeed;
+  | SliceFeed
+  /** `input` f32 [sounds, bands, frames], log-mel → `output` f32 [sounds, rows, hidden]. */
+  | LogMelFeed;
 
 /**
  * Pictures as rows of patches: (channel, frame, row, column) of each, frame after frame, and in a frame by blocks of
@@ -170,6 +212,15 @@ export interface SliceFeed extends SliceRule {
   readonly known?: Slicing;
   /** True where features hang on the longest view of the call: the pictures of a prompt go in one. */
   readonly padded: boolean;
+}
+
+/** Sounds, each padded with silence to the chunk that the encoder takes. Features are the first rows of each. */
+export interface LogMelFeed {
+  readonly form: 'log-mel';
+  /** The input i64 [sounds, frames]: 1 on frames that come from sound. */
+  readonly mask: string;
+  /** The output i64 [sounds]: how many rows of each are features. */
+  readonly lengths: string;
 }
 
 /** How a picture is cut, in pixels but for the number of slices. */
@@ -266,6 +317,7 @@ export interface BuiltModel {
   readonly architecture: string;
   readonly components: readonly Component[];
   readonly image?: ImageGeometry;
+  readonly audio?: AudioGeometry;
   readonly recipe: GenerationRecipe;
   readonly sideFiles: readonly SideFile[];
   readonly warnings: readonly DiagnosticRecord[];

@@ -1,4 +1,4 @@
-/** Where a checkpoint of transformers keeps the settings of its image processor. */
+/** Where a checkpoint of transformers keeps the settings of its image processor, or of another part of its processor. */
 import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
@@ -10,12 +10,18 @@ export interface ProcessorSettings {
   readonly settings: JsonObject;
 }
 
-/** In a file of their own; today's transformers nests them in the processor's. Empty where a checkpoint has none. */
-export function findSettings({ json }: Pick<Checkpoint, 'json'>): ProcessorSettings {
-  const nested = objectOf(json.get('processor_config.json')).image_processor;
+/**
+ * In a file of their own; today's transformers nests them in the processor's, under `part`. Empty where a checkpoint has
+ * none.
+ */
+export function findSettings(
+  { json }: Pick<Checkpoint, 'json'>,
+  part: 'image_processor' | 'feature_extractor' = 'image_processor',
+): ProcessorSettings {
+  const nested = objectOf(json.get('processor_config.json'))[part];
   const own = json.get('preprocessor_config.json');
   if (own === undefined && isJsonObject(nested)) {
-    return { file: 'processor_config.json', path: 'image_processor', settings: nested };
+    return { file: 'processor_config.json', path: part, settings: nested };
   }
   return { file: 'preprocessor_config.json', path: '', settings: objectOf(own) };
 }

@@ -37,18 +37,36 @@ export interface LlamaConfig {
   readonly endOfTextId: number | undefined;
 }
 
-/**
- * `modelType`: what the config says of itself, where the language model has no config of its own.
- *
- * @throws VlmError VC1201 to VC1204, VC1232 for another model_type or rope_type
- */
-export function readLlamaConfig(reader: ConfigReader, modelType = 'llama'): LlamaConfig {
-  requireVariant(reader, 'model_type', [modelType], modelType);
+/** What absent keys mean. */
+interface LlamaDefaults {
+  /** What the config says of itself, where the language model has no config of its own. */
+  readonly modelType: string;
+  readonly mlpWidth: number;
+  readonly vocab: number;
+  readonly maxPositions: number;
+  /** Undefined: as many as there are heads. */
+  readonly kvHeads: number | undefined;
+  readonly endOfTextId: number | undefined;
+}
+
+const llamaDefaults: LlamaDefaults = {
+  modelType: 'llama',
+  mlpWidth: 11008,
+  vocab: 32000,
+  maxPositions: 2048,
+  kvHeads: undefined,
+  endOfTextId: 2,
+};
+
+/** @throws VlmError VC1201 to VC1204, VC1232 for another model_type or rope_type */
+export function readLlamaConfig(reader: ConfigReader, others: Partial<LlamaDefaults> = {}): LlamaConfig {
+  const defaults = { ...llamaDefaults, ...others };
+  requireVariant(reader, 'model_type', [defaults.modelType], defaults.modelType);
   const hidden = reader.int('hidden_size', { min: 1, max: configLimits.width, default: 4096 });
   const attentionBias = reader.bool('attention_bias', { default: false });
   const heads = reader.int('num_attention_heads', { min: 1, max: configLimits.heads, default: 32 });
   const headDim = readHeadDim(reader, hidden, heads);
-  const kvHeads = reader.int('num_key_value_heads', { min: 1, max: configLimits.heads, default: heads });
+  const kvHeads = reader.int('num_key_value_heads', { min: 1, max: configLimits.heads, default: defaults.kvHeads ?? heads });
   if (heads % kvHeads !== 0) {
     throw reader.conflict(
       ['num_attention_heads', 'num_key_value_heads'],
@@ -62,17 +80,17 @@ export function readLlamaConfig(reader: ConfigReader, modelType = 'llama'): Llam
     kvHeads,
     headDim,
     layers: reader.int('num_hidden_layers', { min: 1, max: configLimits.layers, default: 32 }),
-    mlpWidth: reader.int('intermediate_size', { min: 1, max: configLimits.width, default: 11008 }),
+    mlpWidth: reader.int('intermediate_size', { min: 1, max: configLimits.width, default: defaults.mlpWidth }),
     activation: readActivation(reader, 'hidden_act', 'silu'),
-    vocab: reader.int('vocab_size', { min: 1, max: configLimits.vocab, default: 32000 }),
-    maxPositions: reader.int('max_position_embeddings', { min: 1, max: configLimits.slots, default: 2048 }),
+    vocab: reader.int('vocab_size', { min: 1, max: configLimits.vocab, default: defaults.vocab }),
+    maxPositions: reader.int('max_position_embeddings', { min: 1, max: configLimits.slots, default: defaults.maxPositions }),
     epsilon: reader.number('rms_norm_eps', { above: 0, max: 1, default: 1e-6 }),
     ...readRope(reader),
     qkvBias: attentionBias,
     outputBias: attentionBias,
     mlpBias: reader.bool('mlp_bias', { default: false }),
     tied: reader.bool('tie_word_embeddings', { default: false }),
-    endOfTextId: firstId(reader.value('eos_token_id') ?? 2),
+    endOfTextId: reader.has('eos_token_id') ? firstId(reader.value('eos_token_id')) : defaults.endOfTextId,
   };
 }
 
@@ -109,7 +127,7 @@ function readRope(reader: ConfigReader): Pick<LlamaConfig, 'ropeBase' | 'ropeSca
 }
 
 /** Configs name one end of text or several; nothing depends on it but generation. */
-function firstId(value: JsonValue): number | undefined {
+function firstId(value: JsonValue | undefined): number | undefined {
   const id = Array.isArray(value) ? value[0] : value;
   return typeof id === 'number' && Number.isSafeInteger(id) && id >= 0 ? id : undefined;
 }

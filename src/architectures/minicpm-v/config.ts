@@ -42,7 +42,7 @@ export const resamplerEpsilon = 1e-6;
 export function readMiniCpmConfig(config: JsonObject): MiniCpmConfig {
   refuseOtherVersions(config);
   const root = new ConfigReader(config);
-  const text = readLlamaConfig(root, 'minicpmv');
+  const text = readLlamaConfig(root, { modelType: 'minicpmv' });
   const heads = resamplerHeads(text.hidden);
   // Its positions are sines and cosines of two axes: four equal parts.
   if (heads < 1 || text.hidden % heads !== 0 || text.hidden % 4 !== 0) {

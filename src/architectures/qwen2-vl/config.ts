@@ -8,6 +8,7 @@ import { ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import { type Activation, readActivation } from '../blocks/activation.ts';
 import type { LlamaConfig } from '../llama/config.ts';
+import { refuseWindows } from '../qwen2/config.ts';
 import { requireVariant } from '../variants.ts';
 
 export interface Qwen2VlVisionConfig {
@@ -102,13 +103,6 @@ function readText(reader: ConfigReader): Omit<Qwen2VlConfig['text'], 'tied'> {
     mlpBias: false,
     endOfTextId,
   };
-}
-
-/** Keys that every published model leaves off, and that would bound attention to a window. */
-function refuseWindows(reader: ConfigReader): void {
-  if (reader.bool('use_sliding_window', { default: false })) {
-    throw reader.conflict(['use_sliding_window'], 'true', 'false: attention over all slots');
-  }
 }
 
 /**
