@@ -9,6 +9,7 @@ import type { ModelLayout } from '../formats/onnx/layout.ts';
 import type { Model } from '../graph/model.ts';
 import type { DiagnosticRecord } from '../report/diagnostics.ts';
 import type { Target } from '../targets/target.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 
 /** A model that is to be packed, and what the options make of its components. */
 export interface PackageRequest {
@@ -21,20 +22,24 @@ export interface PackageRequest {
   readonly linkWeights: boolean;
 }
 
-/** A component as it is written. */
-export interface PackedComponent {
+/** A component after its passes. */
+export interface FinishedComponent {
   readonly component: Component;
   readonly precision: string;
   readonly model: Model;
+}
+
+/** A component as it is written. */
+export interface PackedComponent extends FinishedComponent {
   readonly layout: ModelLayout;
 }
 
-/** A component in the form that a runtime wants beside the one that is checked; its weights are the component's. */
+/** Components in the form that a runtime wants beside the one that is checked; its weights are the components'. */
 export interface AdaptedGraph {
-  /** Without extension: it stands beside the component's file. */
+  /** Without extension: it stands beside the components' files. */
   readonly fileName: string;
   readonly model: Model;
-  /** The component's, whose data files it reads. */
+  /** The components', whose data files it reads. */
   readonly layout: ModelLayout;
 }
 
@@ -54,6 +59,14 @@ export interface PackageFormat {
    * run.
    */
   name(request: PackageRequest): BuiltModel;
+  /**
+   * By component: the file name, without extension, that a weight's data file is called after, where that is not the
+   * component's own. Left out where a runtime finds data files by any name.
+   */
+  dataNames?(
+    built: BuiltModel,
+    components: readonly FinishedComponent[],
+  ): ReadonlyMap<string, ReadonlyMap<Tensor, string>>;
   /** The files beside the graphs, of those that the architecture made. */
   files(built: BuiltModel, checkpoint: Checkpoint, components: readonly PackedComponent[]): PackageFiles;
 }

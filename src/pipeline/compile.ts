@@ -7,6 +7,7 @@ import type { BuiltModel, Component } from '../architectures/architecture.ts';
 import { layoutModel, type ModelLayout } from '../formats/onnx/layout.ts';
 import { cloneModel } from '../graph/clone.ts';
 import type { Model } from '../graph/model.ts';
+import { packageFormat } from '../packages/registry.ts';
 import { expectedMeanings, missedMeanings } from '../passes/expected-meanings.ts';
 import type { DiagnosticRecord } from '../report/diagnostics.ts';
 import { placementWarnings } from '../targets/placement.ts';
@@ -54,13 +55,35 @@ export async function compile(
   links: Links = noLinks,
 ): Promise<readonly CompiledComponent[]> {
   const steps = chooseSteps(built, options);
-  const compiled: CompiledComponent[] = [];
+  const compiled: WithoutFiles[] = [];
   for (const component of built.components) {
     const chosen = steps.get(component.id);
     if (chosen === undefined) throw new RangeError(`no steps for ${component.id}`);
-    compiled.push(await compileComponent(component, chosen, options, onBroken, links));
+    compiled.push(await compileComponent(component, chosen, options, onBroken));
   }
-  return compiled;
+  return withLayouts(compiled, packageFormat(options.format).dataNames?.(built, compiled), links);
+}
+
+type WithoutFiles = Omit<CompiledComponent, 'layout'>;
+
+/** `dataNames`: by component, as the package format gives them. */
+function withLayouts(
+  compiled: readonly WithoutFiles[],
+  dataNames: ReadonlyMap<string, ReadonlyMap<Tensor, string>> | undefined,
+  links: Links,
+): readonly CompiledComponent[] {
+  const standing = new Map<string, number>();
+  return compiled.map((each) => {
+    const { id, fileName } = each.component;
+    const names = dataNames?.get(id);
+    const layout = layoutModel(each.model, {
+      fileName,
+      linked: links.names,
+      standing,
+      ...(names === undefined ? {} : { dataNames: names }),
+    });
+    return { ...each, layout };
+  });
 }
 
 async function compileComponent(
@@ -68,8 +91,7 @@ async function compileComponent(
   steps: ComponentSteps,
   options: ResolvedOptions,
   onBroken: OnBroken,
-  links: Links,
-): Promise<CompiledComponent> {
+): Promise<WithoutFiles> {
   const model = cloneModel(component.model);
   model.producerVersion = toolVersion();
   const instrumentation = {
@@ -95,7 +117,6 @@ async function compileComponent(
     plain,
     model: written,
     ...(open === undefined ? {} : { bound: { model, factors: open.tensors } }),
-    layout: layoutModel(written, { fileName: component.fileName, linked: links.names }),
   };
 }
 

@@ -2,8 +2,8 @@
  * Where every tensor of a model goes: inside the model file, or at an offset of a data file beside it. Planned
  * from shapes alone, so all offsets are known before any byte is computed.
  *
- * Data files are `<fileName>.onnx_data`, `<fileName>.onnx_data_1`, …; entries do not overlap, are ordered by file
- * and offset, and the bytes between them are zero.
+ * Data files are `<fileName>.onnx_data`, `<fileName>.onnx_data_1`, …; entries do not overlap, are ordered by offset in
+ * every file, and the bytes between them are zero.
  */
 import type { Attribute } from '../../graph/attribute.ts';
 import type { Graph } from '../../graph/graph.ts';
@@ -27,6 +27,10 @@ export interface LayoutOptions {
    * is stored as it is stays in its file.
    */
   readonly linked?: ReadonlyMap<ByteSource, string>;
+  /** Tensors whose data file is named after another model file than `fileName`: without extension, as that. */
+  readonly dataNames?: ReadonlyMap<Tensor, string>;
+  /** How many data files are called after a name, in layouts of one folder: this one counts on, and adds its own. */
+  readonly standing?: Map<string, number>;
 }
 
 export interface LayoutEntry {
@@ -67,6 +71,9 @@ export function layoutModels(models: readonly Model[], options: LayoutOptions): 
   const maxFileBytes = options.maxFileBytes ?? defaultMaxFileBytes;
   const placement = new Map<Tensor, LayoutEntry>();
   const files: { name: string; byteLength: number }[] = [];
+  /** The file that grows, by what it is called after. */
+  const growing = new Map<string, { name: string; byteLength: number }>();
+  const counts = options.standing ?? new Map<string, number>();
   const entries: LayoutEntry[] = [];
   const linked = new Set<string>();
   for (const { name, tensor, movable } of models.flatMap((model) => [...modelTensors(model)])) {
@@ -78,11 +85,14 @@ export function layoutModels(models: readonly Model[], options: LayoutOptions): 
       placement.set(tensor, standing);
       continue;
     }
-    let file = files.at(-1);
+    const stem = options.dataNames?.get(tensor) ?? options.fileName;
+    let file = growing.get(stem);
     let offset = file === undefined ? 0 : Math.ceil(file.byteLength / alignment) * alignment;
     if (file === undefined || offset + tensor.byteLength > maxFileBytes) {
-      const suffix = files.length === 0 ? '' : `_${files.length}`;
-      file = { name: `${options.fileName}.onnx_data${suffix}`, byteLength: 0 };
+      const before = counts.get(stem) ?? 0;
+      counts.set(stem, before + 1);
+      file = { name: `${stem}.onnx_data${before === 0 ? '' : `_${before}`}`, byteLength: 0 };
+      growing.set(stem, file);
       files.push(file);
       offset = 0;
     }
@@ -100,9 +110,15 @@ export function layoutModels(models: readonly Model[], options: LayoutOptions): 
   };
 }
 
-/** Another graph over the weights of a model: it reads the data files of that one, and has none of its own. */
-export function sharedLayout(fileName: string, { linkedFiles, placement }: ModelLayout): ModelLayout {
-  return { modelFile: `${fileName}.onnx`, dataFiles: [], entries: [], linkedFiles, placement };
+/** Another graph over the weights of models: it reads the data files of those, and has none of its own. */
+export function sharedLayout(fileName: string, ...layouts: readonly ModelLayout[]): ModelLayout {
+  return {
+    modelFile: `${fileName}.onnx`,
+    dataFiles: [],
+    entries: [],
+    linkedFiles: [...new Set(layouts.flatMap(({ linkedFiles }) => linkedFiles))],
+    placement: new Map(layouts.flatMap(({ placement }) => [...placement])),
+  };
 }
 
 /** Runtimes read elements where they stand, so they must not be split by what a processor loads at once. */

@@ -99,6 +99,26 @@ describe('layoutModel', () => {
     expect(layoutModel(model, { fileName: 'm' }).entries.map((entry) => entry.tensor)).toEqual([weight]);
   });
 
+  it('calls data files after other models, and counts on what stands there', () => {
+    const { model, weight } = linear();
+    const standing = new Map([['other', 2]]);
+    const layout = layoutModel(model, {
+      fileName: 'm',
+      inlineLimit: 100,
+      dataNames: new Map([[weight, 'other']]),
+      standing,
+    });
+    expect(layout.modelFile).toBe('m.onnx');
+    expect(layout.entries.map(({ name, file, offset }) => [name, file, offset])).toEqual([
+      ['w.a', 'other.onnx_data_2', 0],
+      ['Constant:value', 'm.onnx_data', 0],
+    ]);
+    expect([...standing]).toEqual([
+      ['other', 3],
+      ['m', 1],
+    ]);
+  });
+
   it('starts a new file above the limit, and gives a larger tensor its own', () => {
     const b = fresh('g');
     for (const [name, length] of [
