@@ -9,6 +9,7 @@ import { llava } from './llava/llava.ts';
 import { miniCpmV25 } from './minicpm-v/minicpm-v.ts';
 import { monkey } from './monkey/monkey.ts';
 import { qwenVl } from './qwen-vl/qwen-vl.ts';
+import { qwen2Audio } from './qwen2-audio/qwen2-audio.ts';
 import { qwen2Vl } from './qwen2-vl/qwen2-vl.ts';
 
 export const architectures: readonly Architecture[] = [
@@ -16,6 +17,7 @@ export const architectures: readonly Architecture[] = [
   monkey,
   llava,
   qwen2Vl,
+  qwen2Audio,
   miniCpmV25,
   llama,
   gpt2,

@@ -116,6 +116,12 @@ export const catalogue = {
     'the weights of the checkpoint are not those that the output was made from',
     'restore them, or convert again',
   ),
+  VC1140: error('input', 'tokenizer.model is not a sentencepiece model', 'download it again'),
+  VC1141: error(
+    'input',
+    'the sentencepiece model splits text in a way that is not supported',
+    "transformers' AutoTokenizer.save_pretrained writes tokenizer.json, which is",
+  ),
 
   // --- VC12xx config.json, and tensors against it
   VC1201: error('input', 'a config value is missing'),
@@ -379,6 +385,7 @@ export const catalogue = {
   VC4202: error('usage', 'the resolution is too small'),
   VC4203: error('usage', 'the resolution is too large'),
   VC4204: error('usage', 'sizes of the sweep cannot be used'),
+  VC4205: error('usage', 'the length of sounds is not usable'),
   VC4301: warning(
     'a tile runs adapter weights that were not trained for its position',
     'train adapters for this grid, or choose --lora-tiles base; --strict makes this an error',

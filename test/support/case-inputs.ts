@@ -6,9 +6,12 @@ import { casePixels } from './pixel-values.ts';
 import type { Recorded } from './read-io.ts';
 
 export interface CaseInputs {
-  /** float32 [images, 3, H, W], or rows of patches of pictures or of a video, or views; left out for text alone */
+  /**
+   * float32 [images, 3, H, W], or rows of patches of pictures or of a video, or views, or log-mel frames of sounds; left
+   * out for text alone
+   */
   readonly pixels?: RunTensor;
-  /** int64 [images, 3] beside rows of patches, [views, 2] beside views */
+  /** int64 [images, 3] beside rows of patches, [views, 2] beside views, [sounds, frames] beside frames */
   readonly grid?: RunTensor;
   /** int64 [batch, tokens] */
   readonly inputIds: RunTensor;
@@ -57,11 +60,13 @@ function widened(ids: RunTensor, spans: readonly UnsplicedSpan[], splice: Splice
   return int64Value([1, wide.length], wide);
 }
 
-/** Pictures or a video: no case has both. */
+/** Pictures, a video or sounds: no case has two of them. */
 function pictureInputs(golden: GoldenCase, io: Recorded): Pick<CaseInputs, 'pixels' | 'grid'> {
   if (golden.json.pixel_values !== undefined) return { pixels: casePixels(golden) };
-  const pixels = ['in.pixel_values', 'in.pixel_values_videos'].find((name) => io.has(name));
-  const grid = ['in.image_grid_thw', 'in.video_grid_thw', 'in.tgt_sizes'].find((name) => io.has(name));
+  const fed = ['in.pixel_values', 'in.pixel_values_videos', 'in.input_features'];
+  const beside = ['in.image_grid_thw', 'in.video_grid_thw', 'in.tgt_sizes', 'in.feature_attention_mask'];
+  const pixels = fed.find((name) => io.has(name));
+  const grid = beside.find((name) => io.has(name));
   return {
     ...(pixels === undefined ? {} : { pixels: io.get(pixels) }),
     ...(grid === undefined ? {} : { grid: io.get(grid) }),

@@ -48,7 +48,7 @@ export async function goldenDeviations(request: GoldenRun): Promise<Readonly<Rec
 
 /** What the vision component gave, under the name that each family calls it by; undefined for text alone. */
 export function recordedFeatures(io: Recorded): Float32Array | undefined {
-  const names = ['out.image_features', 'out.video_features', 'out.vision_features'];
+  const names = ['image', 'video', 'vision', 'audio'].map((modality) => `out.${modality}_features`);
   const name = names.find((candidate) => io.has(candidate));
   return name === undefined ? undefined : io.float32(name);
 }

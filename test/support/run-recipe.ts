@@ -2,7 +2,7 @@
  * Runs the components of a model through onnxruntime as a recipe says, a batch at a time: vision, embedding,
  * splice, prefill, and decoding on given ids with the cache. It shares no code with the runner of parity.
  */
-import type { GenerationRecipe, SpliceRule } from '../../src/architectures/architecture.ts';
+import type { EncoderFeed, GenerationRecipe, SpliceRule } from '../../src/architectures/architecture.ts';
 import { type Device, openSession, type Session } from '../../src/runtime/session.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../src/runtime/values.ts';
 import type { ComponentFiles } from './write-models.ts';
@@ -12,7 +12,7 @@ export interface RunRequest {
   readonly files: ComponentFiles;
   /** [images, 3, H, W], rows of patches or views, in prompt order over the rows of the batch; left out for text alone. */
   readonly pixels?: RunTensor;
-  /** int64 [images, 3] beside rows of patches, [views, 2] beside views. */
+  /** int64 [images, 3] beside rows of patches, [views, 2] beside views, [sounds, frames] beside log-mel frames. */
   readonly grid?: RunTensor;
   /** int64 [batch, tokens] */
   readonly inputIds: RunTensor;
@@ -62,7 +62,9 @@ export async function runRecipe(request: RunRequest): Promise<RunResult> {
   );
   const [prefill, ...later] = await embedAll([inputIds, ...stepIds]);
   if (prefill === undefined) throw new Error('no embeddings');
-  const inputsEmbeds = splice(recipe, inputIds, prefill, imageFeatures);
+  const spliced =
+    recipe.encoder?.feed.form === 'log-mel' ? soundRows(imageFeatures, request.grid) : imageFeatures;
+  const inputsEmbeds = splice(recipe, inputIds, prefill, spliced);
 
   return withSession(files, recipe.decoder.component, device, async (session) => {
     const slots = inputIds.shape[1] ?? 0;
@@ -89,9 +91,28 @@ async function runVision({ recipe, files, pixels, grid, device = 'cpu' }: RunReq
   if (recipe.encoder === undefined) throw new Error('the recipe has no vision component');
   const { component, input, output, feed } = recipe.encoder;
   const feeds = new Map([[input, pixels]]);
-  const name = feed.form === 'patch-rows' ? feed.grid : feed.form === 'slices' ? feed.sizes : undefined;
+  const name = besideOf(feed);
   if (name !== undefined && grid !== undefined) feeds.set(name, grid);
   return withSession(files, component, device, async (session) => get(await session.run(feeds), output));
+}
+
+function besideOf(feed: EncoderFeed): string | undefined {
+  if (feed.form === 'log-mel') return feed.mask;
+  return feed.form === 'patch-rows' ? feed.grid : feed.form === 'slices' ? feed.sizes : undefined;
+}
+
+/** Of the rows [sounds, rows, hidden] of an encoder of sounds those that each sound fills, by its mask of frames. */
+function soundRows(features: RunTensor, mask: RunTensor | undefined): RunTensor {
+  const [sounds = 0, rows = 0, hidden = 0] = features.shape;
+  const frames = Array.from(mask?.data ?? [], Number);
+  const each = frames.length / sounds;
+  const kept = Array.from({ length: sounds }, (_, sound) => {
+    const heard = frames.slice(sound * each, (sound + 1) * each).filter((frame) => frame === 1).length;
+    const positions = Math.floor((heard - 1) / 2) + 1;
+    const tokens = Math.floor((positions - 2) / 2) + 1;
+    return [...toFloat32(features).subarray(sound * rows * hidden, (sound * rows + tokens) * hidden)];
+  }).flat();
+  return float32Value([kept.length / hidden, hidden], Float32Array.from(kept));
 }
 
 /** [3, batch, steps] → [3, batch, 1] */

@@ -1,0 +1,62 @@
+/**
+ * The JSON files of the output folder: model config and feature extractor, moved to the length of sounds that was built.
+ * What they do not concern is kept as the publisher wrote it.
+ */
+import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
+import type { JsonValue } from '../../tensor/tensor.ts';
+import type { AudioGeometry, SideFile } from '../architecture.ts';
+import { findSettings, objectOf } from '../processor-settings.ts';
+import { copiedFiles } from '../side-files.ts';
+
+export function qwen2AudioSideFiles(
+  checkpoint: Checkpoint,
+  geometry: AudioGeometry,
+  compiled: boolean,
+): readonly SideFile[] {
+  const { file, settings } = findSettings(checkpoint, 'feature_extractor');
+  const extractor = extractorSettings(settings, geometry, compiled);
+  const config: JsonObject = {
+    ...checkpoint.config,
+    audio_config: {
+      ...objectOf(checkpoint.config.audio_config),
+      max_source_positions: geometry.frames / 2,
+    },
+  };
+  const written: Readonly<Record<string, JsonValue>> = {
+    'config.json': compiled ? config : checkpoint.config,
+    'preprocessor_config.json': extractor,
+    // A processor reads its own copy of the settings before the file beside it.
+    ...(file === 'processor_config.json'
+      ? { [file]: { ...objectOf(checkpoint.json.get(file)), feature_extractor: extractor } }
+      : {}),
+  };
+  const kept = ['processor_config.json', 'tokenizer_config.json'].filter(
+    (name) => checkpoint.files.includes(name) && written[name] === undefined,
+  );
+  return [
+    ...Object.entries(written).map(([name, value]): SideFile => ({ name, kind: 'json', value })),
+    ...kept.map((name): SideFile => ({ name, kind: 'copy', from: name })),
+    ...copiedFiles(checkpoint.files),
+  ];
+}
+
+/** `n_samples` and `nb_max_frames` follow from the others; files have them all the same. */
+function extractorSettings(settings: JsonObject, geometry: AudioGeometry, compiled: boolean): JsonObject {
+  const { bands, seconds, hop, window, samples, frames, sampleRate, tokens } = geometry;
+  return {
+    feature_extractor_type: 'WhisperFeatureExtractor',
+    processor_class: 'Qwen2AudioProcessor',
+    padding_side: 'right',
+    padding_value: 0,
+    return_attention_mask: true,
+    ...settings,
+    feature_size: bands,
+    chunk_length: seconds,
+    hop_length: hop,
+    n_fft: window,
+    n_samples: samples,
+    nb_max_frames: frames,
+    sampling_rate: sampleRate,
+    ...(compiled ? { vlm_convert: { max_audio_seconds: seconds, most_audio_tokens: tokens } } : {}),
+  };
+}
