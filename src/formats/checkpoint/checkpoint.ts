@@ -1,6 +1,7 @@
 /** A checkpoint folder as its publisher ships it: config, side files and tensors, nothing read but headers. */
 import type { DiagnosticRecord } from '../../report/diagnostics.ts';
 import type { JsonValue, Tensor } from '../../tensor/tensor.ts';
+import type { SentencePieceModel } from '../sentencepiece/read.ts';
 
 export type JsonObject = { readonly [key: string]: JsonValue };
 
@@ -22,6 +23,8 @@ export interface Checkpoint {
   readonly json: ReadonlyMap<string, JsonValue>;
   /** Text of `chat_template.jinja`, where there is one. */
   readonly chatTemplate?: string;
+  /** `tokenizer.model`, where it is all that there is of a tokenizer. */
+  readonly sentencePiece?: SentencePieceModel;
   /** Warnings met while opening: side files left out, tensors that the index does not list. */
   readonly problems: readonly DiagnosticRecord[];
   close(): Promise<void>;

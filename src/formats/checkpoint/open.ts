@@ -6,10 +6,11 @@ import type { DiagnosticRecord } from '../../report/diagnostics.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { fileNames, openFolder } from './folder.ts';
-import { readConfig, readSideFile, readText } from './read-json.ts';
+import { readConfig, readSentencePieceFile, readSideFile, readText } from './read-json.ts';
 import { openWeights, requireWeights } from './weights.ts';
 
 const templateFile = 'chat_template.jinja';
+const tokenizerModel = 'tokenizer.model';
 
 export interface OpenOptions {
   /** Stands before the names of weight files, where files of several folders are read. */
@@ -41,6 +42,10 @@ export async function openCheckpoint(
     if (value !== undefined) json.set(name, value);
   }
   const chatTemplate = files.includes(templateFile) ? await readText(folder, templateFile, warn) : undefined;
+  const sentencePiece =
+    files.includes(tokenizerModel) && !files.includes('tokenizer.json')
+      ? await readSentencePieceFile(folder, tokenizerModel, warn)
+      : undefined;
   return {
     name: folder.name,
     path: folder.path,
@@ -49,6 +54,7 @@ export async function openCheckpoint(
     files,
     json,
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    ...(sentencePiece === undefined ? {} : { sentencePiece }),
     problems,
     close: async () => {
       await Promise.all(weights.sources.map((source) => source.close()));

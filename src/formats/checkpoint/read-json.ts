@@ -1,9 +1,10 @@
-/** JSON files and templates of a checkpoint folder: read whole under a size cap. */
+/** JSON files, templates and tokenizers of a checkpoint folder: read whole under a size cap. */
 import { type DiagnosticRecord, diagnostic, fail, VlmError } from '../../report/diagnostics.ts';
 import { list, systemReason } from '../../report/show.ts';
 import { fileSource } from '../../tensor/byte-source.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import { isJsonObject, JsonError, parseJson } from '../json.ts';
+import { readSentencePiece, type SentencePieceModel } from '../sentencepiece/read.ts';
 import type { JsonObject } from './checkpoint.ts';
 import { type Folder, fileIn } from './folder.ts';
 
@@ -67,6 +68,15 @@ export async function readText(folder: Folder, where: string, warn: Warn): Promi
       throw fail('VC1104', { where, found: 'it is not UTF-8 text', cause });
     }
   });
+}
+
+/** A sentencepiece model; undefined, with a warning, where it is not usable. */
+export async function readSentencePieceFile(
+  folder: Folder,
+  where: string,
+  warn: Warn,
+): Promise<SentencePieceModel | undefined> {
+  return orWarning(where, warn, async () => readSentencePiece(await readFile(folder, where), where));
 }
 
 async function orWarning<T>(where: string, warn: Warn, read: () => Promise<T>): Promise<T | undefined> {
