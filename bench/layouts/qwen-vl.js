@@ -68,7 +68,7 @@ export function qwenVl({ hidden, layers, mlp, width, blocks, adapters }) {
     ...layerNorm(`${visual}.ln_post`, hidden),
     normal('lm_head.weight', vocab, hidden),
   ];
-  const folder = adapters > 0 ? 'monkey/tiny-896/checkpoint' : 'qwen-vl/tiny/checkpoint';
+  const folder = adapters > 0 ? 'monkey/tiny-896/checkpoint' : 'qwen-vl/batch-left-pad/checkpoint';
   const config = fixtureConfig(folder);
   return {
     tensors,

@@ -57,11 +57,11 @@ const families: readonly Family[] = [
   },
   {
     id: 'monkey',
-    case: 'monkey/chat-f16-sharded',
-    size: { width: 448, height: 448 },
+    case: 'monkey/tiny-896',
+    size: { width: 896, height: 896 },
     text: question,
   },
-  { id: 'qwen-vl', case: 'qwen-vl/tiny', size: { width: 448, height: 448 }, text: question },
+  { id: 'qwen-vl', case: 'qwen-vl/tiny-long', size: { width: 448, height: 448 }, text: question },
   { id: 'llama', case: 'peft/llama-layers', text: question },
   { id: 'gpt2', case: 'peft/gpt2-fan-in-fan-out', text: question },
 ];

@@ -13,7 +13,7 @@ let qwen: Checkpoint;
 
 beforeAll(async () => {
   monkey = await openCheckpoint(goldenCase('monkey/tiny-896').checkpoint);
-  qwen = await openCheckpoint(goldenCase('qwen-vl/tiny').checkpoint);
+  qwen = await openCheckpoint(goldenCase('qwen-vl/tiny-long').checkpoint);
 });
 afterAll(() => Promise.all([monkey.close(), qwen.close()]));
 

@@ -7,7 +7,7 @@ import { blockLimits } from '../../src/parity/gate-limits.ts';
 import { goldenCase } from '../support/golden-cases.ts';
 import { runMain } from './run-main.ts';
 
-const { checkpoint } = goldenCase('qwen-vl/tiny');
+const { checkpoint } = goldenCase('qwen-vl/tiny-long');
 let folder = '';
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'bisect-cli-'));

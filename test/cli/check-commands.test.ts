@@ -64,7 +64,7 @@ describe('parity', () => {
     expect(nothing).toMatchObject({ code: 3, err: expect.stringContaining('VC4012') });
     const unnamed = await runMain(['parity', made], { cwd: folder });
     expect(unnamed).toMatchObject({ code: 3, err: expect.stringContaining('no checkpoint is named') });
-    const other = goldenCase('llava/hf-tiny-two-images').checkpoint;
+    const other = goldenCase('llava/hf-variants-70x56').checkpoint;
     const wrong = await runMain(['parity', made, '--checkpoint', other]);
     expect(wrong).toMatchObject({ code: 4, err: expect.stringContaining('VC1132') });
     const none = await runMain(['parity', folder, '--checkpoint', checkpoint]);

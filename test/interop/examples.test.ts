@@ -31,11 +31,11 @@ const families: readonly (readonly [
 ])[] = [
   ['llava/hf-tiny', { width: 56, height: 56 }],
   ['monkey/tiny-896', { width: 896, height: 896 }],
-  ['qwen-vl/tiny', { width: 448, height: 448 }],
+  ['qwen-vl/tiny-long', { width: 448, height: 448 }],
   ['qwen2-vl/tiny-two-images', { width: 112, height: 84 }],
   ['minicpm-v-2.5/tiny-drop-last', { width: 98, height: 98 }],
   // Text alone.
-  ['llava/hf-tiny-two-images', undefined],
+  ['llava/hf-tiny', undefined],
 ];
 
 const text = 'What is this?';
@@ -77,11 +77,11 @@ async function askPython(output: string, images: readonly string[]): Promise<num
     .map(Number);
 }
 
-describe.each(families)('%s', (name, size) => {
+describe.each(families)('%s, %o', (name, size) => {
   let output = '';
   let pictures: readonly string[] = [];
   beforeAll(async () => {
-    output = join(folder, name.replaceAll('/', '-'));
+    output = join(folder, `${name.replaceAll('/', '-')}-${size === undefined ? 'text' : 'picture'}`);
     await convert({ checkpoint: goldenCase(name).checkpoint, output, parity: false });
     pictures = size === undefined ? [] : [await writePicture(size.width, size.height)];
   });

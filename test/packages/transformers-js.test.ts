@@ -304,7 +304,7 @@ describe('what it cannot run', () => {
       found: 'monkey',
       hint: expect.stringContaining('examples/'),
     });
-    expect(await refusal({ checkpoint: join(fixtures, 'qwen-vl/tiny/checkpoint') })).toMatchObject({
+    expect(await refusal({ checkpoint: join(fixtures, 'qwen-vl/batch-left-pad/checkpoint') })).toMatchObject({
       code: 'VC4501',
       found: 'qwen-vl',
     });

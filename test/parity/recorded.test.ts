@@ -20,39 +20,34 @@ async function recorded(golden: GoldenCase) {
 
 describe('recorded inputs of goldens', () => {
   it('are pictures and prompts, row after row, without padding', async () => {
-    const golden = goldenCase('llava/hf-tiny-two-images');
+    const golden = goldenCase('llava/hf-variants-70x56');
     const sample = await recorded(golden);
     const io = await readIo(join(golden.folder, 'io.safetensors'));
     expect(sample.source).toBe('recorded');
     expect(sample.media.map(({ feeds }) => get(feeds, 'pixel_values').shape)).toEqual(
-      Array(3).fill([1, 3, 56, 56]),
+      Array(3).fill([1, 3, 56, 70]),
     );
     const all = sample.media.flatMap(({ feeds }) => [...toFloat32(get(feeds, 'pixel_values'))]);
     expect(Float32Array.from(all)).toEqual(io.float32('in.pixel_values'));
     expect(sample.prompts.map(({ spans }) => spans)).toEqual([
       [
-        { first: 8, count: 16, media: 0 },
-        { first: 26, count: 16, media: 1 },
+        { first: 5, count: 21, media: 0 },
+        { first: 28, count: 21, media: 1 },
       ],
-      // 25 slots of the second row are padding on the left.
-      [{ first: 8, count: 16, media: 2 }],
+      // 27 slots of the second row are padding on the left.
+      [{ first: 4, count: 21, media: 2 }],
     ]);
     const ids = io.ints('in.input_ids');
-    expect(sample.prompts[0]?.ids).toEqual(ids.slice(0, 71));
-    expect(sample.prompts[1]?.ids).toEqual(ids.slice(71 + 25));
+    expect(sample.prompts[0]?.ids).toEqual(ids.slice(0, 58));
+    expect(sample.prompts[1]?.ids).toEqual(ids.slice(58 + 27));
   });
 
   it('draw the picture where there are ids only', async () => {
-    const sample = await recorded(goldenCase('qwen-vl/tiny-two-images'));
+    const sample = await recorded(goldenCase('qwen-vl/batch-left-pad'));
     expect(sample.media.length).toBe(1);
-    expect(sample.prompts.map(({ spans }) => spans)).toEqual([
-      [
-        { first: 40, count: 16, media: 0 },
-        { first: 64, count: 16, media: 0 },
-      ],
-    ]);
+    expect(sample.prompts.map(({ spans }) => spans)).toEqual([[{ first: 1, count: 16, media: 0 }], []]);
     // The path's bytes stand in the span, which the features overwrite.
-    expect(new Set(sample.prompts[0]?.ids.slice(40, 56))).toEqual(new Set([500]));
+    expect(new Set(sample.prompts[0]?.ids.slice(12, 17))).toEqual(new Set([506]));
   });
 });
 

@@ -173,7 +173,7 @@ describe('prompts of a folder', () => {
 });
 
 describe('pictures', () => {
-  const golden = goldenCase('qwen-vl/tiny-two-images');
+  const golden = goldenCase('qwen-vl/batch-left-pad');
 
   it('lose alpha, and repeat grey', async () => {
     const grey = new PNG({ width: 3, height: 2, colorType: 0 });

@@ -207,7 +207,7 @@ function overflow(model: Model, scope: string): void {
 }
 
 function bisectWith(
-  { golden = 'qwen-vl/tiny', precision, component, pass, plant }: Planted,
+  { golden = 'qwen-vl/tiny-long', precision, component, pass, plant }: Planted,
   body?: (results: readonly ComponentBisection[]) => Promise<void>,
 ): Promise<readonly ComponentBisection[]> {
   return bisectCase({
@@ -328,7 +328,7 @@ describe('bisectComponents', () => {
 
   it('blames the first of two passes that are wrong, though the second one fails earlier in the graph', async () => {
     const [result] = await bisectCase({
-      golden: goldenCase('qwen-vl/tiny'),
+      golden: goldenCase('qwen-vl/tiny-long'),
       options: { precision: 'int4' },
       component: 'vision',
       steps: (id, steps) => {

@@ -13,7 +13,7 @@ import { bisectCase } from '../support/bisect-case.ts';
 import { type GoldenCase, goldenCase, goldenCases } from '../support/golden-cases.ts';
 
 const precisions: readonly Precision[] = ['fp32', 'fp16', 'int8', 'int4'];
-const names = ['qwen-vl/tiny', 'monkey/tiny-896', 'llava/hf-tiny'];
+const names = ['qwen-vl/tiny-long', 'monkey/tiny-896', 'llava/hf-tiny'];
 const known = goldenCases(['qwen-vl', 'monkey', 'llava']).filter(({ name }) => names.includes(name));
 
 let folder = '';
@@ -93,7 +93,7 @@ describe('a weight that is hard to round', () => {
   const sensitive = 'transformer.h.1.attn.c_proj.weight';
 
   it('comes first, and keeping it restores as much as was said', async () => {
-    const checkpoint = await withOutliers(goldenCase('qwen-vl/tiny'), sensitive);
+    const checkpoint = await withOutliers(goldenCase('qwen-vl/tiny-long'), sensitive);
     const options = { source: checkpoint, component: 'decoder', precision: { decoder: 'int4' } } as const;
     const { passed, components, output } = await bisect(options, { cwd: folder });
     expect([passed, output]).toEqual([true, undefined]);
@@ -116,7 +116,7 @@ describe('a weight that is hard to round', () => {
 });
 
 describe('bisect', () => {
-  const { checkpoint } = goldenCase('qwen-vl/tiny');
+  const { checkpoint } = goldenCase('qwen-vl/tiny-long');
   const strict = { source: checkpoint, component: 'vision', threshold: 1e-4, precision: 'fp16' } as const;
 
   it('leaves a small model of what is beyond the threshold, in a folder that it may replace', async () => {

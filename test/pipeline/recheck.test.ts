@@ -129,10 +129,9 @@ describe('an output that is what was written', () => {
 
 it('is rebuilt with its links to the checkpoint', async () => {
   const half = join(folder, 'half');
-  await cp(goldenCase('monkey/chat-f16-sharded').checkpoint, half, { recursive: true });
+  await cp(goldenCase('llava/hf-variants-70x56').checkpoint, half, { recursive: true });
   const path = await output({
     checkpoint: half,
-    resolution: { width: 448, height: 448 },
     precision: 'fp16',
     linkWeights: true,
     parity: false,
@@ -236,7 +235,7 @@ describe('an output that is not what was written', () => {
 
 describe('another checkpoint', () => {
   it('is refused by its config and headers', async () => {
-    const other = goldenCase('llava/hf-tiny-two-images').checkpoint;
+    const other = goldenCase('llava/hf-variants-70x56').checkpoint;
     expect(await failure(made, { checkpoint: other })).toMatchObject({ code: 'VC1132', where: other });
   });
 

@@ -12,7 +12,7 @@ let checkpoint: Checkpoint;
 let qwen: Checkpoint;
 beforeAll(async () => {
   checkpoint = await openCheckpoint(goldenCase('monkey/tiny-896').checkpoint);
-  qwen = await openCheckpoint(goldenCase('qwen-vl/tiny').checkpoint);
+  qwen = await openCheckpoint(goldenCase('qwen-vl/tiny-long').checkpoint);
 });
 afterAll(() => Promise.all([checkpoint.close(), qwen.close()]));
 
@@ -90,7 +90,7 @@ it('describe the picture of Qwen-VL without tiles', () => {
   expect(preprocessor.size).toEqual({ height: 294, width: 490 });
   expect(preprocessor.vlm_convert).not.toHaveProperty('grid');
   expect(json(built, 'tokenizer_config.json')).toMatchObject({
-    image_token_span: 256,
+    image_token_span: 16,
     model_max_length: 8192,
   });
 });

@@ -1,5 +1,6 @@
 /** Faults of the output alone: each fails, and one finding says what it is, in which block and where; nothing else. */
 import { describe, expect, it } from 'vitest';
+import type { Size } from '../../../src/architectures/architecture.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import type { Node } from '../../../src/graph/node.ts';
 import { tensorType } from '../../../src/graph/types.ts';
@@ -21,11 +22,13 @@ import {
   transpose,
 } from './plant.ts';
 
-const qwen = goldenCase('qwen-vl/tiny');
+const qwen = goldenCase('qwen-vl/tiny-long');
 const llava = goldenCase('llava/hf-tiny');
-const monkey = goldenCase('monkey/tiny-1344x896');
+/** Three columns and two rows of tiles. */
+const monkey = { golden: goldenCase('monkey/tiny-896'), resolution: { width: 1344, height: 896 } };
 
 interface Planted extends Pick<StreamedCase, 'golden'> {
+  readonly resolution?: Size;
   readonly precision: Precision;
   readonly component: string;
   /** Changes the output. */
@@ -59,7 +62,7 @@ const faults: Readonly<Record<string, Planted>> = {
     text: /^decoder, block 1 \(layer\.1\), at implementation: wrong zero points of \S+ \(1 of \d+, first at row \d+, block \d+\); com\.microsoft::MatMulNBits /,
   },
   'one flipped zero point of the weights of one tile': {
-    golden: monkey,
+    ...monkey,
     precision: 'int4',
     component: 'vision',
     plant: (model) => {
@@ -101,7 +104,7 @@ const faults: Readonly<Record<string, Planted>> = {
     text: /exchanged inputs; query and key; com\.microsoft::MultiHeadAttention/,
   },
   'two tiles exchanged when the picture is cut': {
-    golden: monkey,
+    ...monkey,
     precision: 'int4',
     component: 'vision',
     plant: async (model) => {
@@ -120,7 +123,7 @@ const faults: Readonly<Record<string, Planted>> = {
     text: /exchanged views; .*only in tile row 0 column 1, tile row 1 column 1$/,
   },
   'two tiles exchanged in the order of the features': {
-    golden: monkey,
+    ...monkey,
     precision: 'fp32',
     component: 'vision',
     plant: async (model) => {
@@ -156,7 +159,7 @@ const faults: Readonly<Record<string, Planted>> = {
     text: /^vision, block 2 \(block\.1\), at implementation: values beyond float16; /,
   },
   'the feature of one token': {
-    golden: monkey,
+    ...monkey,
     precision: 'int4',
     component: 'vision',
     plant: async (model) => {
@@ -176,10 +179,10 @@ describe('a report blames', () => {
   it.each(Object.entries(faults))(
     '%s, and nothing else',
     async (_name, fault) => {
-      const { golden, precision, component, plant, finding, text } = fault;
+      const { golden, precision, resolution, component, plant, finding, text } = fault;
       const report = await check({
         golden,
-        options: { precision },
+        options: { precision, ...(resolution === undefined ? {} : { resolution }) },
         change: async (id, { converted }) => {
           if (id === component) await plant(converted);
         },

@@ -69,7 +69,7 @@ function taps(from: number, to: number, position: (out: number) => number, a: nu
   return { index, weight };
 }
 
-const checkpoint = join(fixtures, 'monkey/tiny-1344x896/checkpoint');
+const checkpoint = join(fixtures, 'monkey/tiny-896/checkpoint');
 
 let folder = '';
 

@@ -9,7 +9,7 @@ import { goldenCase } from '../../support/golden-cases.ts';
 import { withStreamedCheck } from '../../support/streamed-check.ts';
 import { changeConstant, nodesOf } from '../faults/plant.ts';
 
-const golden = goldenCase('qwen-vl/tiny');
+const golden = goldenCase('qwen-vl/tiny-long');
 
 it('names the node whose result the output loses, where only what has added up is not finite', async () => {
   let planted = '';

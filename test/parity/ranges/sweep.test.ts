@@ -11,7 +11,7 @@ import { sweepCase } from './in-memory.ts';
 
 const llava = goldenCase('llava/hf-tiny');
 const monkey = goldenCase('monkey/tiny-896');
-const qwen = goldenCase('qwen-vl/tiny');
+const qwen = goldenCase('qwen-vl/tiny-long');
 
 let folder = '';
 beforeAll(async () => {

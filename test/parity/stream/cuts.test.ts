@@ -33,7 +33,7 @@ async function compiled(name: string, precision: 'fp32' | 'fp16' | 'int8' | 'int
 
 const families = [
   ['monkey/tiny-896', ['views', 'embed', 'block.0', 'block.1', 'block.2'], ['layer.0', 'layer.1']],
-  ['qwen-vl/tiny', ['embed', 'block.0', 'block.1'], ['layer.0', 'layer.1']],
+  ['qwen-vl/tiny-long', ['embed', 'block.0', 'block.1'], ['layer.0', 'layer.1']],
   ['llava/hf-tiny', ['embed', 'block.0', 'block.1'], ['layer.0', 'layer.1']],
 ] as const;
 

@@ -17,7 +17,7 @@ import { blocks } from '../../support/streamed-check.ts';
 
 it.each([
   ['monkey/tiny-896', 'int4'],
-  ['qwen-vl/tiny', 'fp16'],
+  ['qwen-vl/tiny-long', 'fp16'],
   ['llava/hf-tiny', 'int8'],
   ['llava/hf-tiny', 'fp32'],
 ] as const)('the head of %s in %s is one, and no block is', async (name, precision) => {
