@@ -63,7 +63,20 @@ export type PictureStep =
   /** The middle; what the picture does not fill is black. */
   | { readonly step: 'center-crop'; readonly to: Size }
   /** Into the middle of a square of its longer side, of a colour in bytes. */
-  | { readonly step: 'pad-square'; readonly color: readonly number[] };
+  | { readonly step: 'pad-square'; readonly color: readonly number[] }
+  | InsideStep
+  /** Into the middle of that size, of a colour in bytes. */
+  | { readonly step: 'pad'; readonly to: Size; readonly color: readonly number[] };
+
+/** As large as fits in a size, both sides in proportion and none under `least` pixels. */
+export interface InsideStep {
+  readonly step: 'inside';
+  readonly to: Size;
+  readonly least: number;
+  /** Of the shorter side. `down`: int(side / longer · to), as Janus has it; `half-even`: round(side · (to / longer)). */
+  readonly rounding: 'down' | 'half-even';
+  readonly filter: PillowFilter;
+}
 
 /** What the features of one picture, or video, are. */
 export interface PictureLayout {

@@ -1,7 +1,15 @@
 /** Where a checkpoint of transformers keeps the settings of its image processor, or of another part of its processor. */
 import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';
+import type { PillowFilter } from '../kernels/pillow-resize.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
+
+/** PIL's codes of resampling. */
+export const pillowFilters: ReadonlyMap<unknown, PillowFilter> = new Map([
+  [1, 'lanczos'],
+  [2, 'bilinear'],
+  [3, 'bicubic'],
+]);
 
 export interface ProcessorSettings {
   readonly file: string;

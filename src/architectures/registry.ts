@@ -4,6 +4,7 @@ import { fail } from '../report/diagnostics.ts';
 import { didYouMean } from '../report/nearest.ts';
 import type { Architecture } from './architecture.ts';
 import { gpt2 } from './gpt2/gpt2.ts';
+import { janus } from './janus/janus.ts';
 import { llama } from './llama/llama.ts';
 import { llava } from './llava/llava.ts';
 import { miniCpmV25 } from './minicpm-v/minicpm-v.ts';
@@ -19,6 +20,7 @@ export const architectures: readonly Architecture[] = [
   qwen2Vl,
   qwen2Audio,
   miniCpmV25,
+  janus,
   llama,
   gpt2,
 ];

@@ -43,6 +43,14 @@ const step = z.discriminatedUnion('step', [
   z.strictObject({ step: z.literal('shortest-side'), side, filter }),
   z.strictObject({ step: z.literal('center-crop'), to: size }),
   z.strictObject({ step: z.literal('pad-square'), color: perChannel }),
+  z.strictObject({
+    step: z.literal('inside'),
+    to: size,
+    least: side,
+    rounding: z.enum(['down', 'half-even']),
+    filter,
+  }),
+  z.strictObject({ step: z.literal('pad'), to: size, color: perChannel }),
 ]);
 
 const view = z.strictObject({

@@ -5,20 +5,12 @@
 import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
 import { ConfigReader } from '../../formats/checkpoint/config.ts';
 import { isJsonObject } from '../../formats/json.ts';
-import type { PillowFilter } from '../../kernels/pillow-resize.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import type { ImageGeometry, PictureStep, SideFile, Size, Tiling } from '../architecture.ts';
 import { clipMean, clipStd } from '../clip/pixels.ts';
-import { findSettings, objectOf } from '../processor-settings.ts';
+import { findSettings, objectOf, pillowFilters } from '../processor-settings.ts';
 import { copiedFiles } from '../side-files.ts';
 import type { LlavaConfig } from './config.ts';
-
-/** PIL's codes of resampling. */
-const filters: ReadonlyMap<unknown, PillowFilter> = new Map([
-  [1, 'lanczos'],
-  [2, 'bilinear'],
-  [3, 'bicubic'],
-]);
 
 /**
  * What becomes of a picture before the graphs see it, moved to `input` as `processorSettings` does. Mean and standard
@@ -30,7 +22,7 @@ export function readPreprocessing(
 ): Pick<ImageGeometry, 'mean' | 'std' | 'steps'> {
   const { file, path, settings } = findSettings(checkpoint);
   const reader = new ConfigReader(settings, file, path);
-  const filter = filters.get(settings.resample ?? 3);
+  const filter = pillowFilters.get(settings.resample ?? 3);
   const mean = reader.numbers('image_mean', { length: 3, default: clipMean });
   const square = input.width === input.height;
   const resize: PictureStep | undefined =

@@ -1,8 +1,9 @@
 /**
  * A user's picture as the graphs take it: the family's own steps on bytes, then `normalise`. Layout: [height, width, 3].
  */
-import type { ImageGeometry, PictureStep, Size } from '../../architectures/architecture.ts';
+import type { ImageGeometry, InsideStep, PictureStep, Size } from '../../architectures/architecture.ts';
 import { type PillowFilter, pillowResize } from '../../kernels/pillow-resize.ts';
+import { roundHalfEven } from '../../kernels/python-math.ts';
 import type { Picture } from './picture.ts';
 
 /** Throws a RangeError when the steps do not end at the size that the graphs take. */
@@ -28,8 +29,14 @@ function runStep(picture: Picture, step: PictureStep): Picture {
       return resize(picture, shortestSide(picture, step.side), step.filter);
     case 'center-crop':
       return centerCrop(picture, step.to);
-    case 'pad-square':
-      return padSquare(picture, step.color);
+    case 'pad-square': {
+      const side = Math.max(picture.width, picture.height);
+      return pad(picture, { width: side, height: side }, step.color);
+    }
+    case 'inside':
+      return resize(picture, insideSize(picture, step), step.filter);
+    case 'pad':
+      return pad(picture, step.to, step.color);
   }
 }
 
@@ -59,17 +66,28 @@ function centerCrop(picture: Picture, to: Size): Picture {
   return { ...to, rgb };
 }
 
-/** As the original code of LLaVA pads: what does not split evenly goes to the right and below. */
-function padSquare(picture: Picture, color: readonly number[]): Picture {
-  const side = Math.max(picture.width, picture.height);
-  const x = Math.floor((side - picture.width) / 2);
-  const y = Math.floor((side - picture.height) / 2);
-  const line = Uint8Array.from({ length: side * 3 }, (_, index) => color[index % 3] ?? 0);
-  const rgb = new Uint8Array(side * side * 3);
-  for (let row = 0; row < side; row += 1) rgb.set(line, row * side * 3);
+/** In the order of operations in which the originals compute it: a double's last bit decides at halves. */
+export function insideSize(
+  { width, height }: Size,
+  { to, least, rounding }: Pick<InsideStep, 'to' | 'least' | 'rounding'>,
+): Size {
+  const wide = width * to.height >= height * to.width;
+  const [longer, target] = wide ? [width, to.width] : [height, to.height];
+  const scaled = (side: number): number =>
+    rounding === 'down' ? Math.trunc((side / longer) * target) : roundHalfEven(side * (target / longer));
+  return { width: Math.max(scaled(width), least), height: Math.max(scaled(height), least) };
+}
+
+/** As the original codes of LLaVA and Janus pad: what does not split evenly goes to the right and below. */
+function pad(picture: Picture, to: Size, color: readonly number[]): Picture {
+  const x = Math.floor((to.width - picture.width) / 2);
+  const y = Math.floor((to.height - picture.height) / 2);
+  const line = Uint8Array.from({ length: to.width * 3 }, (_, index) => color[index % 3] ?? 0);
+  const rgb = new Uint8Array(to.width * to.height * 3);
+  for (let row = 0; row < to.height; row += 1) rgb.set(line, row * to.width * 3);
   for (let row = 0; row < picture.height; row += 1) {
     const source = row * picture.width * 3;
-    rgb.set(picture.rgb.subarray(source, source + picture.width * 3), ((row + y) * side + x) * 3);
+    rgb.set(picture.rgb.subarray(source, source + picture.width * 3), ((row + y) * to.width + x) * 3);
   }
-  return { width: side, height: side, rgb };
+  return { ...to, rgb };
 }

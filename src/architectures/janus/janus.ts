@@ -1,0 +1,113 @@
+/**
+ * Janus and Janus-Pro, in the layout of their code or in that of transformers: SigLIP's tower and an aligner for pictures
+ * that are shown, Llama, and for pictures that are drawn a head over codes, an embedding of codes, and a VQ decoder.
+ *
+ * At another size the tower's positions are resized to the patch grid, as transformers does it
+ * (`interpolate_pos_encoding`). Drawn pictures keep their size: how many codes make one was learned.
+ */
+import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
+import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
+import type { Architecture, BuildOptions, BuiltModel, Component, ImageGeometry } from '../architecture.ts';
+import { fitPicture } from '../blocks/image-views.ts';
+import { embeddingModel, visionLanguageComponents, visionModel } from '../components.ts';
+import { spanWarning } from '../image-span.ts';
+import { buildLlamaDecoder } from '../llama/decoder.ts';
+import { findModules } from '../module-names.ts';
+import { patchPicture } from '../patch-geometry.ts';
+import type { JanusConfig } from './config.ts';
+import { dialectOf } from './dialect.ts';
+import { buildCodeEmbedding, buildGenerationHead } from './generation.ts';
+import type { JanusLayout, JanusWeights } from './layout.ts';
+import { readPreprocessing } from './preprocessing.ts';
+import { hiddenOutput, janusRecipe } from './recipe.ts';
+import { janusSideFiles } from './side-files.ts';
+import { readJanusTokens } from './special-tokens.ts';
+import { aligner, visionTower } from './tower.ts';
+import { buildImageDecoder } from './vq-decoder.ts';
+
+function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
+  const dialect = dialectOf(checkpoint.config);
+  const { layout, sizeKey, rounding } = dialect;
+  const table = new TensorTable(checkpoint.tensors);
+  const weights = findModules(table, layout.modules);
+  const config = dialect.read(checkpoint.config, weights);
+  const { text, vision } = config;
+  const own = { width: vision.imageSize, height: vision.imageSize };
+  const picture = patchPicture(options.resolution, own, options.tiling, vision.patch, sizeKey);
+  const tokens = picture.grid.rows * picture.grid.columns;
+  const image: ImageGeometry = {
+    requested: picture.requested,
+    input: picture.input,
+    views: [{ kind: 'global' }],
+    tokensPerView: tokens,
+    tokenGrid: { ...picture.grid, leading: 0 },
+    tokens,
+    ...readPreprocessing(checkpoint, picture.input, rounding),
+    summary: picture.summary,
+  };
+  const special = readJanusTokens(checkpoint, text.vocab);
+  const components = [
+    ...visionLanguageComponents({
+      vision: visionModel(image, text.hidden, (b, pixels) => {
+        const covered = fitPicture(b, pixels, picture.input, picture.covered);
+        const features = visionTower(b, covered, weights.tower, vision, layout.tower, picture.grid);
+        return b.scope('aligner', () =>
+          aligner(b, features, weights.aligner, config.aligner, layout.alignerLinear),
+        );
+      }),
+      embed: embeddingModel(weights.text.at('embed_tokens').take('weight', [text.vocab, text.hidden])),
+      decoder: buildLlamaDecoder({ model: weights.text, head: weights.head }, text, { hidden: hiddenOutput }),
+    }),
+    ...drawingComponents(weights, config, layout),
+  ];
+  const drawing = dialect.drawing(checkpoint, special, image);
+  return {
+    architecture: janus.id,
+    components,
+    image,
+    recipe: janusRecipe(config, special, drawing, { withSystem: dialect.withSystem(checkpoint) }),
+    sideFiles: janusSideFiles(checkpoint, image, picture.tiling, dialect),
+    warnings: spanWarning(tokens, 'max_position_embeddings', text.maxPositions),
+    unusedTensors: table.unused(),
+  };
+}
+
+/** Under the names by which the recipe and runtimes know them. */
+function drawingComponents(
+  weights: JanusWeights,
+  config: JanusConfig,
+  layout: JanusLayout,
+): readonly Component[] {
+  return [
+    {
+      id: 'gen_head',
+      kind: 'output-projector',
+      modality: 'image',
+      fileName: 'gen_head',
+      model: buildGenerationHead(weights.genHead, config, layout),
+    },
+    {
+      id: 'gen_embed',
+      kind: 'embed',
+      modality: 'image',
+      fileName: 'gen_img_embeds',
+      model: buildCodeEmbedding(weights, config, layout),
+    },
+    {
+      id: 'image_decoder',
+      kind: 'generator',
+      modality: 'image',
+      fileName: 'image_decode',
+      model: buildImageDecoder(weights, config, layout.vqDecoder),
+    },
+  ];
+}
+
+export const janus: Architecture = {
+  id: 'janus',
+  title: 'Janus-Pro',
+  modelTypes: ['janus', 'multi_modality'],
+  // DeepSeek-VL and JanusFlow have the same model_type: they are taken to be refused with what is supported.
+  recognises: ({ model_type }) => model_type === 'janus' || model_type === 'multi_modality',
+  build,
+};

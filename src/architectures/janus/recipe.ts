@@ -1,0 +1,58 @@
+/** How the graphs of a Janus checkpoint work together, to answer and to draw. */
+import type { GenerationRecipe, PictureGeneration } from '../architecture.ts';
+import { llamaDecoderRecipe } from '../llama/recipe.ts';
+import type { JanusConfig } from './config.ts';
+import type { JanusTokens } from './special-tokens.ts';
+
+/** The decoder's extra output, which the generation head reads. */
+export const hiddenOutput = 'hidden_states';
+
+const systemPrompt =
+  'You are a helpful language and vision assistant. You are able to understand the visual content that the user provides, and assist the user with a variety of tasks using natural language.\n\n';
+
+const chat = (content: string): string => `<|User|>: ${content}\n\n<|Assistant|>:`;
+
+export interface JanusDrawing extends Pick<PictureGeneration, 'guidance' | 'kept' | 'mean' | 'std'> {}
+
+export function janusRecipe(
+  { text, codes, side }: JanusConfig,
+  { image, imageStart, imageEnd, padId, endId, firstId }: JanusTokens,
+  { guidance, kept, mean, std }: JanusDrawing,
+  { withSystem }: { readonly withSystem: boolean },
+): GenerationRecipe {
+  const system = withSystem ? systemPrompt : '';
+  return {
+    encoder: {
+      component: 'vision',
+      input: 'pixel_values',
+      output: 'image_features',
+      feed: { form: 'pixels' },
+    },
+    embed: { component: 'embed' },
+    decoder: { ...llamaDecoderRecipe(text), hidden: hiddenOutput },
+    pictures: {
+      head: { component: 'gen_head' },
+      embed: { component: 'gen_embed' },
+      generator: { component: 'image_decoder' },
+      grid: { rows: side, columns: side },
+      codes,
+      guidance,
+      prompt: `${chat('{text}')}${imageStart.text}`,
+      padId,
+      kept,
+      mean,
+      std,
+    },
+    splice: { rule: 'image-token', tokenId: image.id },
+    prompt: {
+      picture: `${imageStart.text}${image.text}${imageEnd.text}`,
+      withPicture: `${system}${chat('{picture}\n{text}')}`,
+      textOnly: `${system}${chat('{text}')}`,
+      between: '\n',
+    },
+    vocabSize: text.vocab,
+    hiddenSize: text.hidden,
+    textIds: firstId,
+    ...(endId === undefined ? {} : { endOfTextId: endId }),
+  };
+}

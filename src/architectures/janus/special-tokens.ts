@@ -1,0 +1,106 @@
+/** The tokens that stand around and for pictures, their ids from the tokenizer's files. */
+import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
+import { ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
+import { fail } from '../../report/diagnostics.ts';
+import type { JsonValue } from '../../tensor/tensor.ts';
+import { objectOf } from '../processor-settings.ts';
+
+interface Token {
+  readonly id: number;
+  /** As the tokenizer spells it. */
+  readonly text: string;
+}
+
+export interface JanusTokens {
+  /** Once per feature. */
+  readonly image: Token;
+  readonly imageStart: Token;
+  readonly imageEnd: Token;
+  readonly padId: number;
+  /** Begins every text; a tokenizer may lack it. */
+  readonly beginId: number | undefined;
+  /** Ends every text; a tokenizer may lack it. */
+  readonly endId: number | undefined;
+  /** The first id of all these: those below it are ordinary text. */
+  readonly firstId: number;
+}
+
+/** Names in the processor's settings, in the tokenizer's, and as released. */
+const named = {
+  image: ['image_tag', 'image_token', '<image_placeholder>'],
+  imageStart: ['image_start_tag', 'boi_token', '<begin_of_image>'],
+  imageEnd: ['image_end_tag', 'eoi_token', '<end_of_image>'],
+  pad: ['pad_tag', 'pad_token', '<｜▁pad▁｜>'],
+  begin: ['', 'bos_token', '<｜begin▁of▁sentence｜>'],
+  end: ['', 'eos_token', '<｜end▁of▁sentence｜>'],
+} as const;
+
+/** @throws VlmError VC1201 where the tokenizer has no such token, VC1203 where its id is outside the vocabulary */
+export function readJanusTokens(checkpoint: Checkpoint, vocab: number): JanusTokens {
+  const ids = addedTokens(checkpoint);
+  const generation = readerOf(checkpoint, 'generation_config.json');
+  const stated = (key: string, reader: ConfigReader | undefined = generation): number | undefined =>
+    reader?.has(key) ? reader.int(key, { max: vocab - 1 }) : undefined;
+  const find = (token: keyof typeof named, id?: number): Token => {
+    const text = textOf(checkpoint, named[token]);
+    const found = id ?? ids.get(text);
+    if (found === undefined) {
+      throw fail('VC1201', {
+        where: 'tokenizer.json: added_tokens',
+        found: `no ${JSON.stringify(text)}`,
+        expected: 'the tokens around pictures',
+      });
+    }
+    if (found < vocab) return { id: found, text };
+    throw fail('VC1203', {
+      where: `tokenizer.json: added_tokens, ${JSON.stringify(text)}`,
+      found: `${found}`,
+      expected: `an id below ${vocab}`,
+    });
+  };
+  const optional = (token: 'begin' | 'end', key: string): number | undefined =>
+    stated(key) ?? ids.get(textOf(checkpoint, named[token]));
+  const image = find('image', stated('image_token_id', new ConfigReader(checkpoint.config)));
+  const start = find('imageStart', stated('boi_token_id', generation?.optionalObject('generation_kwargs')));
+  const end = find('imageEnd');
+  const padId = find('pad', stated('pad_token_id')).id;
+  const beginId = optional('begin', 'bos_token_id');
+  const endId = optional('end', 'eos_token_id');
+  const all = [image.id, start.id, end.id, padId, beginId, endId].filter((id) => id !== undefined);
+  return { image, imageStart: start, imageEnd: end, padId, beginId, endId, firstId: Math.min(...all) };
+}
+
+function readerOf({ json }: Checkpoint, file: string): ConfigReader | undefined {
+  const value = json.get(file);
+  return value === undefined ? undefined : new ConfigReader(objectOf(value), file);
+}
+
+function textOf({ json }: Checkpoint, [tag, token, released]: readonly [string, string, string]): string {
+  const settings = objectOf(json.get('tokenizer_config.json'));
+  const candidates = [
+    objectOf(json.get('processor_config.json'))[tag],
+    settings[token],
+    objectOf(settings.extra_special_tokens)[token],
+    objectOf(json.get('special_tokens_map.json'))[token],
+  ];
+  for (const candidate of candidates) {
+    const text = typeof candidate === 'string' ? candidate : objectOf(candidate).content;
+    if (typeof text === 'string') return text;
+  }
+  return released;
+}
+
+/** Text → id, of all files that list such tokens. */
+function addedTokens({ json }: Checkpoint): ReadonlyMap<string, number> {
+  const ids = new Map<string, number>();
+  const add = (text: JsonValue | undefined, id: unknown): void => {
+    const usable = typeof id === 'number' && Number.isSafeInteger(id) && id >= 0 && id < configLimits.vocab;
+    if (typeof text === 'string' && usable) ids.set(text, id);
+  };
+  for (const [text, id] of Object.entries(objectOf(json.get('added_tokens.json')))) add(text, id);
+  const decoder = objectOf(objectOf(json.get('tokenizer_config.json')).added_tokens_decoder);
+  for (const [id, token] of Object.entries(decoder)) add(objectOf(token).content, Number(id));
+  const listed = objectOf(json.get('tokenizer.json')).added_tokens;
+  for (const token of Array.isArray(listed) ? listed : []) add(objectOf(token).content, objectOf(token).id);
+  return ids;
+}
