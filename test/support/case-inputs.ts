@@ -1,6 +1,6 @@
 /** What a recorded case feeds, and what it says of the picture, whichever way its family recorded it. */
 import type { Size, SpliceRule } from '../../src/architectures/architecture.ts';
-import { int64Value, type RunTensor } from '../../src/runtime/values.ts';
+import { float32Value, int64Value, type RunTensor } from '../../src/runtime/values.ts';
 import type { GoldenCase, UnsplicedSpan } from './golden-cases.ts';
 import { casePixels } from './pixel-values.ts';
 import type { Recorded } from './read-io.ts';
@@ -28,7 +28,7 @@ export function caseInputs(golden: GoldenCase, io: Recorded, splice?: SpliceRule
   const unspliced = (golden.json.text.image_spans ?? []).filter((span) => 'index_in_ids' in span);
   const inputIds = widened(io.get('in.input_ids'), unspliced, splice);
   const [batch = 0, tokens = 0] = inputIds.shape;
-  const ids = io.ints('out.decode_ids');
+  const ids = io.has('out.decode_ids') ? io.ints('out.decode_ids') : [];
   const steps = ids.length / batch;
   return {
     ...pictureInputs(golden, io),
@@ -68,9 +68,17 @@ function pictureInputs(golden: GoldenCase, io: Recorded): Pick<CaseInputs, 'pixe
   const pixels = fed.find((name) => io.has(name));
   const grid = beside.find((name) => io.has(name));
   return {
-    ...(pixels === undefined ? {} : { pixels: io.get(pixels) }),
+    ...(pixels === undefined ? {} : { pixels: inOneRow(io.get(pixels)) }),
     ...(grid === undefined ? {} : { grid: io.get(grid) }),
   };
+}
+
+/** Pictures [batch, images, 3, H, W], one after the other: [images, 3, H, W]. */
+function inOneRow(pixels: RunTensor): RunTensor {
+  const { shape, data } = pixels;
+  if (shape.length !== 5 || !(data instanceof Float32Array)) return pixels;
+  const [batch = 0, images = 0, ...picture] = shape;
+  return float32Value([batch * images, ...picture], data);
 }
 
 /** Rows of `length` elements that are compared: those of tokens, not of padding. */
@@ -97,5 +105,9 @@ export function recordedPicture(
 ): (Size & { tokens: number }) | undefined {
   if (pixels?.shape.length !== 4 || grid !== undefined) return undefined;
   const [, , height = 0, width = 0] = pixels.shape;
-  return { width, height, tokens: json.text.IMG_TOKEN_SPAN ?? json.dims?.image_tokens ?? 0 };
+  return {
+    width,
+    height,
+    tokens: json.text.IMG_TOKEN_SPAN ?? json.dims?.image_tokens ?? json.dims?.vision?.tokens ?? 0,
+  };
 }

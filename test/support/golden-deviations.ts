@@ -7,6 +7,7 @@ import type { Device } from '../../src/runtime/session.ts';
 import { toFloat32 } from '../../src/runtime/values.ts';
 import { type CaseInputs, countedRows, countedSlots } from './case-inputs.ts';
 import { deviation } from './deviation.ts';
+import { drawingDeviations } from './golden-drawing.ts';
 import type { Recorded } from './read-io.ts';
 import { get, runRecipe } from './run-recipe.ts';
 import type { ComponentFiles } from './write-models.ts';
@@ -20,8 +21,21 @@ export interface GoldenRun {
   readonly device?: Device;
 }
 
-/** `features`, `logits`, `decode`, and `embeds`, `key`, `value` where the case recorded them. */
+/**
+ * Of an answer, where the case recorded one: `features`, `logits`, `decode`, and `embeds`, `key`, `value` where they were
+ * recorded. Of a picture that was drawn: those of golden-drawing.ts.
+ */
 export async function goldenDeviations(request: GoldenRun): Promise<Readonly<Record<string, number>>> {
+  const { io } = request;
+  const deviations = {
+    ...(io.has('out.logits') ? await answerDeviations(request) : {}),
+    ...(io.has('out.gen_ids') ? await drawingDeviations(request) : {}),
+  };
+  if (Object.keys(deviations).length === 0) throw new Error('a case without outputs');
+  return deviations;
+}
+
+async function answerDeviations(request: GoldenRun): Promise<Readonly<Record<string, number>>> {
   const { recipe, files, inputs, io, device } = request;
   const run = await runRecipe({ recipe, files, ...inputs, ...(device === undefined ? {} : { device }) });
   const batch = inputs.decodeIds.length;
