@@ -3,6 +3,7 @@
  * reference graphs in plain ONNX operators, float32, at the resolution asked for. It does no I/O and knows
  * nothing of quantization, fusions or runtimes.
  */
+import type { AppliedAdapter } from '../formats/checkpoint/adapters/apply.ts';
 import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import type { Model } from '../graph/model.ts';
 import type { PillowFilter } from '../kernels/pillow-resize.ts';
@@ -352,6 +353,11 @@ export interface ModelPart {
   readonly option?: 'visionTower';
 }
 
+export interface JoinedCheckpoint extends Checkpoint {
+  /** Adapters that are a part of the model, as they were applied. */
+  readonly adapters?: readonly AppliedAdapter[];
+}
+
 /** How a model in several parts becomes one checkpoint. */
 export interface ModelParts {
   /**
@@ -363,7 +369,7 @@ export interface ModelParts {
    * All parts as one, with the tensors, config and side files that `build` reads. Called where `find` gave some; throws
    * VlmError.
    */
-  join(main: Checkpoint, parts: ReadonlyMap<string, Checkpoint>): Checkpoint;
+  join(main: Checkpoint, parts: ReadonlyMap<string, Checkpoint>): JoinedCheckpoint;
   /** What a user's adapters go over: the main checkpoint before it is joined, or all of it. */
   readonly adapted: 'main' | 'whole';
 }

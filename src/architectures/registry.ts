@@ -8,6 +8,7 @@ import { janus } from './janus/janus.ts';
 import { llama } from './llama/llama.ts';
 import { llava } from './llava/llava.ts';
 import { miniCpmV25 } from './minicpm-v/minicpm-v.ts';
+import { miniGptV2 } from './minigpt-v2/minigpt-v2.ts';
 import { monkey } from './monkey/monkey.ts';
 import { qwenVl } from './qwen-vl/qwen-vl.ts';
 import { qwen2Audio } from './qwen2-audio/qwen2-audio.ts';
@@ -20,6 +21,7 @@ export const architectures: readonly Architecture[] = [
   qwen2Vl,
   qwen2Audio,
   miniCpmV25,
+  miniGptV2,
   janus,
   llama,
   gpt2,

@@ -7,7 +7,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { ModelPart } from '../architectures/architecture.ts';
+import type { JoinedCheckpoint, ModelPart } from '../architectures/architecture.ts';
 import { recognise } from '../architectures/registry.ts';
 import {
   type AppliedAdapter,
@@ -16,7 +16,7 @@ import {
 } from '../formats/checkpoint/adapters/apply.ts';
 import { type Adapter, isAdapterFolder, openAdapter } from '../formats/checkpoint/adapters/open-adapter.ts';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
-import { folderIn, openFolder } from '../formats/checkpoint/folder.ts';
+import { folderIn, lastPart, openFolder } from '../formats/checkpoint/folder.ts';
 import { openCheckpoint } from '../formats/checkpoint/open.ts';
 import { requireWeights } from '../formats/checkpoint/weights.ts';
 import { fail } from '../report/diagnostics.ts';
@@ -131,13 +131,18 @@ async function joinParts(
     return applyAdapters(main, adapters);
   }
   const opened = new Map<string, Checkpoint>();
-  const join = async (whole: Checkpoint): Promise<Checkpoint> => {
+  const join = async (whole: Checkpoint): Promise<JoinedCheckpoint> => {
     for (const part of asked) opened.set(part.id, await open(part));
     return parts.join(whole, opened);
   };
-  if (parts.adapted === 'whole') return applyAdapters(await join(main), adapters);
-  const applied = applyAdapters(main, adapters);
-  return { ...applied, checkpoint: await join(applied.checkpoint) };
+  if (parts.adapted === 'whole') {
+    const joined = await join(main);
+    const { checkpoint, adapters: applied } = applyAdapters(joined, adapters);
+    return { checkpoint, adapters: [...(joined.adapters ?? []), ...applied] };
+  }
+  const { checkpoint, adapters: applied } = applyAdapters(main, adapters);
+  const joined = await join(checkpoint);
+  return { checkpoint: joined, adapters: [...(joined.adapters ?? []), ...applied] };
 }
 
 /** In one of the folders, or, where its publisher may keep it there, beside one. */
@@ -165,12 +170,6 @@ async function findPart(
     ...(candidates.length === 0 ? {} : { expected: candidates.join(' or ') }),
     hint: `download ${what}${option === undefined ? '' : ', or name another: --vision-tower <folder>'}`,
   });
-}
-
-/** `clip-vit-large-patch14-336` of `openai/clip-vit-large-patch14-336`; undefined where it is no name. */
-function lastPart(path: string): string | undefined {
-  const last = path.split(/[\\/]/).findLast((part) => part !== '');
-  return last === undefined || last === '.' || last === '..' || last.includes('\0') ? undefined : last;
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -4,12 +4,15 @@
  */
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
+import { cast } from '../../tensor/derived/cast.ts';
+import { zeros } from '../../tensor/derived/fill.ts';
+import { concat } from '../../tensor/derived/join.ts';
 import type { Activation } from './activation.ts';
 import { type Attend, attention, splitQkv } from './attention.ts';
 import { layerNorm, readLayerNorm } from './layer-norm.ts';
 import { linear, readLinear } from './linear.ts';
 import { mlp } from './mlp.ts';
-import type { WeightReader } from './weights.ts';
+import type { Weight, WeightReader } from './weights.ts';
 
 export interface EncoderConfig {
   readonly width: number;
@@ -34,6 +37,8 @@ export interface EncoderLayerNames {
   readonly unbiased: readonly string[];
   /** The one module of all three projections, whose rows are q | k | v. */
   readonly qkv?: string;
+  /** Where q and v of `qkv` have biases [width] of their own, and k has none. */
+  readonly biases?: { readonly q: string; readonly v: string };
 }
 
 const visionNames: EncoderLayerNames = {
@@ -71,14 +76,30 @@ function projections(
   x: Value,
   layer: WeightReader,
   width: number,
-  { qkv, unbiased }: EncoderLayerNames,
+  { qkv, unbiased, biases }: EncoderLayerNames,
 ): readonly [Value, Value, Value] {
   if (qkv !== undefined) {
-    return splitQkv(b, linear(b, x, readLinear(layer.at(qkv), width, 3 * width, { bias: true })), width);
+    const own = readLinear(layer.at(qkv), width, 3 * width, { bias: biases === undefined });
+    const weights = biases === undefined ? own : { ...own, bias: joinedBias(layer, qkv, biases, width) };
+    return splitQkv(b, linear(b, x, weights), width);
   }
   const project = (name: string): Value => {
     const bias = !unbiased.includes(name);
     return linear(b, x, readLinear(layer.at(`self_attn.${name}`), width, width, { bias }));
   };
   return [project('q_proj'), project('k_proj'), project('v_proj')];
+}
+
+/** [3 · width]: that of q, zeros, that of v. */
+function joinedBias(
+  layer: WeightReader,
+  qkv: string,
+  { q, v }: Required<EncoderLayerNames>['biases'],
+  width: number,
+): Weight {
+  const part = (name: string) => cast(layer.take(name, [width]).tensor, 'float32');
+  return {
+    name: `${layer.prefix}${qkv}.bias`,
+    tensor: concat([part(q), zeros('float32', [width]), part(v)]),
+  };
 }

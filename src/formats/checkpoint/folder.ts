@@ -82,6 +82,12 @@ export function folderIn(folder: Folder, name: string): string | undefined {
   return undefined;
 }
 
+/** `clip-vit-large-patch14-336` of `openai/clip-vit-large-patch14-336`; undefined where it is no name. */
+export function lastPart(path: string): string | undefined {
+  const last = path.split(/[\\/]/).findLast((part) => part !== '');
+  return last === undefined || last === '.' || last === '..' || last.includes('\0') ? undefined : last;
+}
+
 /** Names of the regular files, links that are followed included, sorted. */
 export function fileNames(folder: Folder): string[] {
   return [...folder.entries].filter(([, entry]) => entry.kind === 'file').map(([name]) => name);

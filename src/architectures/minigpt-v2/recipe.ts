@@ -1,0 +1,32 @@
+/** How the graphs of a MiniGPT-v2 checkpoint work together. */
+import type { GenerationRecipe } from '../architecture.ts';
+import { llamaDecoderRecipe } from '../llama/recipe.ts';
+import type { MiniGptConfig } from './config.ts';
+
+/** Stands for a picture's features in a prompt; the original code cuts the text there. */
+export const pictureToken = '<ImageHere>';
+
+export function miniGptRecipe({ text, template, imageTokenId }: MiniGptConfig): GenerationRecipe {
+  // The original's text begins with <s>, and its tokenizer puts another before it.
+  const form = (words: string): string => `<s>${template.replace('{}', () => words)}`;
+  return {
+    encoder: {
+      component: 'vision',
+      input: 'pixel_values',
+      output: 'image_features',
+      feed: { form: 'pixels' },
+    },
+    embed: { component: 'embed' },
+    decoder: llamaDecoderRecipe(text),
+    splice: { rule: 'image-token', tokenId: imageTokenId },
+    prompt: {
+      picture: `<Img>${pictureToken}</Img>`,
+      withPicture: form('{picture} {text}'),
+      textOnly: form('{text}'),
+    },
+    vocabSize: text.vocab,
+    hiddenSize: text.hidden,
+    textIds: text.vocab,
+    ...(text.endOfTextId === undefined ? {} : { endOfTextId: text.endOfTextId }),
+  };
+}
