@@ -8,7 +8,7 @@ import { cloneModel } from '../graph/clone.ts';
 import { inferNode } from '../graph/infer/infer.ts';
 import type { Model } from '../graph/model.ts';
 import { tensorType } from '../graph/types.ts';
-import type { Value } from '../graph/value.ts';
+import { dimsOf, type Value } from '../graph/value.ts';
 import { codeOfDType, type DType } from '../tensor/dtype.ts';
 
 /** The name of the features' first axis, in what vision gives and in what the embedding takes. */
@@ -51,25 +51,38 @@ export function mergingEmbedding(model: Model, splice: SpliceRule, hidden: numbe
   const dtype = dtypeOf(embeds);
   const b = new GraphBuilder(copy.graph, inferNode);
   const features = b.input('image_features', tensorType(dtype, [featureRows, hidden]));
-  const merged = b.scope('merge', () => {
-    const flatIds = b.op('Reshape', [ids, b.int64([-1])]);
-    const isPlace = places(b, flatIds, splice);
-    const ordinal = b.op('CumSum', [integers(b, isPlace), b.int64([0], [])]);
-    const rows = b.op('Shape', [features], { attributes: { start: 0, end: 1 } });
-    const index = b.op('Sub', [ordinal, b.int64([1])]);
-    const taken = b.op('And', [isPlace, b.op('Less', [index, rows])]);
-    // One row more than there are: what is not taken has to have an index, too.
-    const zero = b.op('Cast', [b.float32([0], [1, 1])], { attributes: { to: codeOfDType(dtype) } });
-    const spare = b.op('Expand', [zero, b.int64([1, hidden])]);
-    const padded = b.op('Concat', [features, spare], { attributes: { axis: 0 } });
-    const chosen = b.op('Gather', [padded, b.op('Where', [taken, index, rows])], { attributes: { axis: 0 } });
-    const flat = b.op('Reshape', [embeds, b.int64([-1, hidden])]);
-    const joined = b.op('Where', [b.op('Unsqueeze', [taken, b.int64([1])]), chosen, flat]);
-    return b.op('Reshape', [joined, b.op('Shape', [embeds])]);
-  });
+  const merged = b.scope('merge', () => mergedFeatures(b, { ids, embeds, features }, splice));
   give(b, 'inputs_embeds', merged);
   copy.graph.setType(merged, tensorType(dtype, ['batch_size', 'sequence_length', hidden]));
   return copy;
+}
+
+/**
+ * ids i64 [batch, sequence], embeds [batch, sequence, hidden], features [image_tokens, hidden] → embeds with features in
+ * their places, as `mergingEmbedding` says.
+ */
+export function mergedFeatures(
+  b: GraphBuilder,
+  { ids, embeds, features }: { readonly ids: Value; readonly embeds: Value; readonly features: Value },
+  splice: SpliceRule,
+): Value {
+  const dtype = dtypeOf(embeds);
+  const hidden = dimsOf(features)?.at(-1);
+  if (typeof hidden !== 'number') throw new RangeError('features of an unknown width');
+  const flatIds = b.op('Reshape', [ids, b.int64([-1])]);
+  const isPlace = places(b, flatIds, splice);
+  const ordinal = b.op('CumSum', [integers(b, isPlace), b.int64([0], [])]);
+  const rows = b.op('Shape', [features], { attributes: { start: 0, end: 1 } });
+  const index = b.op('Sub', [ordinal, b.int64([1])]);
+  const taken = b.op('And', [isPlace, b.op('Less', [index, rows])]);
+  // One row more than there are: what is not taken has to have an index, too.
+  const zero = b.op('Cast', [b.float32([0], [1, 1])], { attributes: { to: codeOfDType(dtype) } });
+  const spare = b.op('Expand', [zero, b.int64([1, hidden])]);
+  const padded = b.op('Concat', [features, spare], { attributes: { axis: 0 } });
+  const chosen = b.op('Gather', [padded, b.op('Where', [taken, index, rows])], { attributes: { axis: 0 } });
+  const flat = b.op('Reshape', [embeds, b.int64([-1, hidden])]);
+  const joined = b.op('Where', [b.op('Unsqueeze', [taken, b.int64([1])]), chosen, flat]);
+  return b.op('Reshape', [joined, b.op('Shape', [embeds])]);
 }
 
 /** Inputs that nobody feeds, as the constants they are given: int64 scalars by name. */

@@ -13,6 +13,7 @@ import { targets } from '../targets/registry.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
 import type { PackageFormat, PackageRequest, PackedComponent } from './package-format.ts';
 import { clientFamilies } from './transformers-js-families.ts';
+import { type ClientGraph, dataNames, type LoadedGraph, loadedGraphs } from './transformers-js-graphs.ts';
 
 interface DataType {
   /** As `dtype` names it, in its options and in config.json. */
@@ -48,47 +49,61 @@ export const transformersJs: PackageFormat = {
   name(request) {
     refuse(request);
     const { built, precisions } = request;
-    const named = (component: Component): Component => ({
-      ...component,
-      fileName: `${component.fileName}${dataType(precisions.get(component.id)).suffix}`,
-    });
+    // A graph that is made of a component has the name that the class looks for, and the component another.
+    const taken = new Set(graphsOf(built).flatMap((graph) => ('make' in graph ? graph.fileName : [])));
+    const named = (component: Component): Component => {
+      const own = taken.has(component.fileName) ? component.id : component.fileName;
+      return { ...component, fileName: `${own}${suffixOf(precisions.get(component.id))}` };
+    };
     return { ...built, components: built.components.map(named) };
   },
+  dataNames: (built, components) => dataNames(graphsOf(built), components, suffixOf),
   files(built, checkpoint, components) {
-    const { processor, imageProcessor, text, processorConfig } = familyOf(built);
+    const family = familyOf(built);
+    const { loaded, adapted } = loadedGraphs(graphsOf(built), components, suffixOf);
     const found = new Map(built.sideFiles.map((file) => [file.name, file]));
     const json = (name: string): JsonObject => {
       const file = found.get(name);
       const value = file?.kind === 'json' ? file.value : checkpoint.json.get(file?.from ?? name);
       return isJsonObject(value) ? value : {};
     };
-    const template = chatTemplate(checkpoint);
+    const { processor: processor_class, imageProcessor: image_processor_type } = family;
+    const template = family.chatTemplates?.(built, checkpoint) ?? chatTemplate(checkpoint);
     const tokenizer = json('tokenizer_config.json');
+    const image = built.image === undefined ? {} : family.imageSettings?.(built.image);
     const written: Readonly<Record<string, JsonValue>> = {
       'config.json': {
-        ...text.write(json('config.json'), languageSizes(built.recipe)),
-        'transformers.js_config': loading(components),
+        ...family.config(json('config.json'), languageSizes(built.recipe)),
+        'transformers.js_config': loading(loaded),
       },
       'preprocessor_config.json': {
         ...imageDefaults,
         ...json('preprocessor_config.json'),
-        processor_class: processor,
-        image_processor_type: imageProcessor,
+        ...image,
+        processor_class,
+        image_processor_type,
       },
       'tokenizer_config.json': template === undefined ? tokenizer : { ...tokenizer, chat_template: template },
-      ...(processorConfig === undefined
+      ...(family.generationConfig === undefined
+        ? {}
+        : { 'generation_config.json': family.generationConfig(json('generation_config.json'), built) }),
+      ...(family.processorConfig === undefined
         ? {}
         : {
             'processor_config.json': {
               ...withoutSettings(json('processor_config.json')),
-              processor_class: processor,
-              ...processorConfig(built),
+              processor_class,
+              ...family.processorConfig(built, checkpoint),
             },
           }),
     };
     const kept = built.sideFiles.filter(({ name }) => !Object.hasOwn(written, name));
     const made = Object.entries(written).map(([name, value]): SideFile => ({ name, kind: 'json', value }));
-    return { sideFiles: [...made, ...kept], graphs: [], warnings: warnings(built, checkpoint, components) };
+    return {
+      sideFiles: [...made, ...kept],
+      graphs: adapted,
+      warnings: warnings(built, checkpoint, components),
+    };
   },
 };
 
@@ -101,6 +116,11 @@ function familyOf({ architecture }: BuiltModel) {
     expected: `one of ${[...clientFamilies.keys()].join(', ')}, for which it has classes`,
     hint: 'leave --format out: the same graphs run in plain onnxruntime, as examples/node and examples/python do',
   });
+}
+
+/** What its class loads. */
+function graphsOf(built: BuiltModel): readonly ClientGraph[] {
+  return familyOf(built).graphs?.(built) ?? built.components.map(({ id }) => ({ components: [id] }));
 }
 
 function refuse({ built, precisions, ioDtype, linkWeights }: PackageRequest): void {
@@ -129,6 +149,10 @@ function dataType(precision: string | undefined): DataType {
   return found;
 }
 
+function suffixOf(precision: string | undefined): string {
+  return dataType(precision).suffix;
+}
+
 /** Sizes of the cache, which older versions read from the config; released ones leave out what is a default. */
 function languageSizes({ decoder, hiddenSize }: GenerationRecipe): JsonObject {
   return {
@@ -140,17 +164,12 @@ function languageSizes({ decoder, hiddenSize }: GenerationRecipe): JsonObject {
 }
 
 /** `transformers.js_config`: what to load when the caller does not say, and how many data files each graph has. */
-function loading(components: readonly PackedComponent[]): JsonObject {
-  const dtype = Object.fromEntries(
-    components.map(({ component, precision }) => {
-      const type = dataType(precision);
-      return [component.fileName.slice(0, component.fileName.length - type.suffix.length), type.dtype];
-    }),
-  );
-  const pieces = components
-    .filter(({ layout }) => layout.dataFiles.length > 0)
-    .map(({ layout }) => [layout.modelFile, layout.dataFiles.length] as const);
-  return { dtype, use_external_data_format: Object.fromEntries(pieces) };
+function loading(graphs: readonly LoadedGraph[]): JsonObject {
+  const dtypes = graphs.map(({ fileName, precision }) => [fileName, dataType(precision).dtype] as const);
+  const pieces = graphs
+    .filter(({ dataFiles }) => dataFiles > 0)
+    .map(({ modelFile, dataFiles }) => [modelFile, dataFiles] as const);
+  return { dtype: Object.fromEntries(dtypes), use_external_data_format: Object.fromEntries(pieces) };
 }
 
 /** Its processors read the image settings from preprocessor_config.json only. */
@@ -159,14 +178,16 @@ function withoutSettings({ image_processor: _, ...processor }: JsonObject): Json
 }
 
 function warnings(
-  { image }: BuiltModel,
+  built: BuiltModel,
   { files }: Checkpoint,
   components: readonly PackedComponent[],
 ): readonly DiagnosticRecord[] {
   const large = components
     .flatMap(({ layout }) => layout.dataFiles)
     .filter(({ byteLength }) => byteLength > largestBuffer);
-  const padded = image?.steps?.some(({ step }) => step === 'pad-square') ?? false;
+  const padded =
+    familyOf(built).imageSettings === undefined &&
+    (built.image?.steps?.some(({ step }) => step === 'pad-square') ?? false);
   return [
     ...(padded ? [diagnostic('VC4505', { found: 'pictures that are padded to a square' })] : []),
     ...(files.includes('tokenizer.json') ? [] : [diagnostic('VC4503', { where: 'tokenizer.json' })]),
