@@ -9,6 +9,7 @@ import type { Model } from '../graph/model.ts';
 import type { PillowFilter } from '../kernels/pillow-resize.ts';
 import type { DiagnosticRecord } from '../report/diagnostics.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
+import type { ComponentKind, Modality, Role } from './vocabulary.ts';
 
 export interface Size {
   readonly width: number;
@@ -27,15 +28,14 @@ export interface BuildOptions {
   readonly audioSeconds?: number;
 }
 
-/** Parts of a multimodal model; `--precision` and parity address components by `id`. */
-export type ComponentKind = 'encoder' | 'projector' | 'embed' | 'decoder' | 'output-projector' | 'generator';
-export type Modality = 'image' | 'video' | 'audio' | 'text';
-
+/** One graph of a model, which is one file of the output; options address it by the words of vocabulary.ts. */
 export interface Component {
   /** `vision`, `embed`, `decoder`. */
   readonly id: string;
   readonly kind: ComponentKind;
   readonly modality: Modality;
+  /** All that is in the file, where that is more than one part: an encoder and its projector. */
+  readonly holds?: readonly Role[];
   /** File base name in the output: `vision_encoder`, `embed_tokens`, `decoder_model_merged`. */
   readonly fileName: string;
   readonly model: Model;
@@ -143,6 +143,8 @@ export interface AudioGeometry extends LogMelSettings {
   /** One line a user reads: `30 s → 3000 frames → 750 tokens`. */
   readonly summary: string;
 }
+
+export type MediaGeometry = ImageGeometry | AudioGeometry;
 
 /** Where image features go in a prompt, in its own order, picture after picture. */
 export type SpliceRule =

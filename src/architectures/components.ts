@@ -6,6 +6,7 @@ import { tensorType } from '../graph/types.ts';
 import type { Value } from '../graph/value.ts';
 import type { Component, ImageGeometry } from './architecture.ts';
 import { initializer, type Weight } from './blocks/weights.ts';
+import type { Modality, Role } from './vocabulary.ts';
 
 /** Operator set of the reference graphs: the first with Gelu. */
 export const referenceOpset = 20;
@@ -15,16 +16,26 @@ interface LanguageModels {
   readonly decoder: Model;
 }
 
-/** Vision encoder, embedding and decoder, under the names that runtimes look for. */
+/** An encoder with its projector in one file, as runtimes want them. */
+export function withProjector(modalities: readonly Modality[]): readonly Role[] {
+  return modalities.flatMap((modality) => [
+    { kind: 'encoder', modality },
+    { kind: 'projector', modality },
+  ]);
+}
+
+/** Vision encoder, embedding and decoder, under the names that runtimes look for. `takes`: default pictures alone. */
 export function visionLanguageComponents({
   vision,
+  takes = ['image'],
   ...language
-}: LanguageModels & { readonly vision: Model }): readonly Component[] {
+}: LanguageModels & { readonly vision: Model; readonly takes?: readonly Modality[] }): readonly Component[] {
   return [
     {
       id: 'vision',
       kind: 'encoder',
       modality: 'image',
+      holds: withProjector(takes),
       fileName: 'vision_encoder',
       model: vision,
     },

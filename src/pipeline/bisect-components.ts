@@ -35,10 +35,10 @@ export interface BisectWork extends ComponentWork {
 export interface ComponentWork {
   /** By component id. */
   readonly steps: ReadonlyMap<string, readonly PipelineStep[]>;
-  /** What the output has to run on. */
-  readonly targets: readonly Target[];
+  /** What the output has to run on, by component id. */
+  readonly targets: ReadonlyMap<string, readonly Target[]>;
   /** Components that are looked at; default all. The others only feed them. */
-  readonly component: string | undefined;
+  readonly wanted: readonly string[] | undefined;
   readonly device: Device;
   readonly cut: CutOptions;
   /** Instead of the limit of each pass. */
@@ -107,11 +107,11 @@ export async function bisectComponents(work: BisectWork): Promise<readonly Compo
   const { built, sample } = work;
   const results: ComponentBisection[] = [];
   const losses: (() => ReturnType<typeof precisionLoss>)[] = [];
-  await eachComponent({ recipe: built.recipe, image: built.image, sample }, async (run) => {
+  await eachComponent({ recipe: built.recipe, sample }, async (run) => {
     const component = built.components.find(({ id }) => id === run.component);
     if (component === undefined) throw new RangeError(`there is no component ${run.component}`);
     const { result, outputs, loss } = await bisectComponent(component, run, work);
-    if (work.component === undefined || work.component === run.component) {
+    if (work.wanted?.includes(run.component) ?? true) {
       results.push(result);
       losses.push(loss);
     }
@@ -138,9 +138,9 @@ export async function bisectComponent(
   readonly loss: () => ReturnType<typeof precisionLoss>;
 }> {
   const { id, model } = component;
-  const wanted = work.component === undefined || work.component === id;
+  const wanted = work.wanted?.includes(id) ?? true;
   const steps = wanted ? (work.steps.get(id) ?? []) : [];
-  const trace = await tracePasses(model, steps, work.targets, work.threshold);
+  const trace = await tracePasses(model, steps, work.targets.get(id) ?? [], work.threshold);
   const { stages, outputs } = await stageErrors({
     original: model,
     stages: trace.stages,

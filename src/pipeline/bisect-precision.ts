@@ -62,7 +62,10 @@ export async function precisionLoss(
   if (blocks.every((block) => block.relative === 0)) return undefined;
   const keep = choose(weights);
   const other = keep.length === 0 ? undefined : withKept(steps, stage, keep);
-  const kept = other && ((await tracePasses(original, other, work.targets)).stages.at(-1)?.made ?? original);
+  const kept =
+    other &&
+    ((await tracePasses(original, other, work.targets.get(run.component) ?? [])).stages.at(-1)?.made ??
+      original);
   const models = [made, ...(kept === undefined ? [] : [kept])];
   const [relative = 0, restored] = await outputErrors({
     original,

@@ -4,12 +4,11 @@
  * whole or not at all.
  */
 import { resolve } from 'node:path';
+import { idsAt } from '../architectures/vocabulary.ts';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import { type DiagnosticRecord, fail } from '../report/diagnostics.ts';
 import { plural } from '../report/format.ts';
-import { didYouMean } from '../report/nearest.ts';
 import { runStage } from '../report/progress.ts';
-import { quote } from '../report/show.ts';
 import { silentReporter } from '../report/sinks.ts';
 import type { Device } from '../runtime/devices.ts';
 import {
@@ -32,7 +31,7 @@ import { besideFolder, checkRoom, chooseOutput, writeFileSynced } from './output
 import { build, optionsJson } from './plan.ts';
 import { checkStructure, openManifest } from './recheck.ts';
 import { showCommand, writeReproducer } from './reproducer.ts';
-import { chooseSteps, optionTargets } from './steps.ts';
+import { chooseSteps } from './steps.ts';
 import { storedOptions } from './stored-options.ts';
 import { toolVersion } from './version.ts';
 import { openWorkFolder, type WorkFolder } from './work-folder.ts';
@@ -114,10 +113,9 @@ export async function bisect(options: BisectOptions, context: ConvertContext = {
     checkpoint = opened;
     if (manifest !== undefined) checkStructure(manifest, structureSha256(opened), opened.path);
     const built = build(opened, resolved);
-    checkComponent(
-      options.component,
-      built.components.map(({ id }) => id),
-    );
+    const wanted =
+      options.component === undefined ? undefined : idsAt(options.component, built.components, '--component');
+    const chosen = chooseSteps(built, resolved);
     const sample = await readSample(built, opened, resolved);
     const place = await chooseOutput(
       besideFolder(options.reproducer, `${opened.name}-bisect`, cwd),
@@ -131,11 +129,9 @@ export async function bisect(options: BisectOptions, context: ConvertContext = {
     const found = await runStage(reporter, 'passes', (progress) =>
       bisectComponents({
         built,
-        steps: new Map(
-          [...chooseSteps(built, resolved)].map(([id, { plain, rest }]) => [id, [...plain, ...rest]]),
-        ),
-        targets: optionTargets(resolved),
-        component: options.component,
+        steps: new Map([...chosen].map(([id, { plain, rest }]) => [id, [...plain, ...rest]])),
+        targets: new Map([...chosen].map(([id, { targets }]) => [id, targets])),
+        wanted,
         sample,
         device,
         cut: checkCut,
@@ -197,18 +193,6 @@ async function optionsOf(
   }
   const folder = resolve(cwd, checkpoint ?? '.');
   return { resolved: resolveOptions({ ...stored, ...own, checkpoint: folder }), manifest };
-}
-
-/** Throws VC4006. */
-function checkComponent(component: string | undefined, ids: readonly string[]): void {
-  if (component === undefined || ids.includes(component)) return;
-  const hint = didYouMean(component, ids);
-  throw fail('VC4006', {
-    where: '--component',
-    found: quote(component),
-    expected: ids.join(', '),
-    ...(hint === undefined ? {} : { hint }),
-  });
 }
 
 type ManifestHead = Omit<Manifest, 'files'>;

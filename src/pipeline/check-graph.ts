@@ -191,8 +191,8 @@ async function findFault(
     },
     {
       steps: new Map([[name, steps]]),
-      targets,
-      component: undefined,
+      targets: new Map([[name, targets]]),
+      wanted: undefined,
       device: device.device,
       cut: { limitBytes: Number.POSITIVE_INFINITY, at: 'size' },
       threshold: roundsInside(original) ? largestMax(draws) : undefined,

@@ -11,7 +11,6 @@ import { packageFormat } from '../packages/registry.ts';
 import { expectedMeanings, missedMeanings } from '../passes/expected-meanings.ts';
 import type { DiagnosticRecord } from '../report/diagnostics.ts';
 import { placementWarnings } from '../targets/placement.ts';
-import { targetsOf } from '../targets/registry.ts';
 import { cast } from '../tensor/derived/cast.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { withAdapterInputs } from './adapter-inputs.ts';
@@ -111,7 +110,7 @@ async function compileComponent(
     records: [...first.records, ...rest.records],
     warnings: [
       ...(steps.usual ? missedMeanings(component.id, expectedMeanings(original), model) : []),
-      ...placementWarnings(component.id, model, targetsOf(options.target ?? [])),
+      ...placementWarnings(component.id, model, steps.asked),
     ],
     ...(changesSums(first.records) ? { rewritten: original } : {}),
     plain,

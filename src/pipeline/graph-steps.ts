@@ -6,7 +6,7 @@ import { fail } from '../report/diagnostics.ts';
 import { optimizePasses } from './optimize-passes.ts';
 import type { Precision, ResolvedOptions } from './options.ts';
 import { type PipelineStep, parsePipeline, printPipeline, step } from './pipeline-text.ts';
-import { precisionOfSteps, precisionSteps } from './steps.ts';
+import { optionTargets, precisionOfSteps, precisionSteps } from './steps.ts';
 
 /** Passes after which a model means something else. */
 const changingPasses: ReadonlySet<string> = new Set(['retarget-resolution', 'merge-lora']);
@@ -42,7 +42,8 @@ export function graphSteps(options: ResolvedOptions): GraphSteps {
 
 function usualSteps(options: ResolvedOptions): readonly PipelineStep[] {
   const { resolution, precision } = options;
-  const rounding = typeof precision === 'string' ? precisionSteps(precision, options) : [];
+  const rounding =
+    typeof precision === 'string' ? precisionSteps(precision, options, optionTargets(options)) : [];
   return [
     ...(resolution === undefined
       ? []

@@ -41,7 +41,7 @@ export interface ConvertOptions {
   /** Low-rank adapters: in the weights, as branches, or as branches whose factors are inputs of the graphs. */
   readonly lora?: LoraMode | undefined;
   readonly loraTiles?: LoraTiles | undefined;
-  /** One for all, or by component id (the rest stays fp32). */
+  /** One for all, or by component (its id, its kind, or modality_kind; the rest stays fp32). */
   readonly precision?: Precision | Readonly<Record<string, Precision>> | undefined;
   /** Weights that share a scale in int4 and int8. */
   readonly blockSize?: number | undefined;
@@ -49,9 +49,12 @@ export interface ConvertOptions {
   readonly quantizeEmbeddings?: boolean | undefined;
   /** Of the inputs and outputs of fp16 graphs. */
   readonly ioDtype?: 'float32' | 'float16' | undefined;
-  /** Ids of what the graphs have to run on; default: what `format` is for, which is cpu and webgpu for `onnx`. */
-  readonly target?: readonly string[] | undefined;
-  /** Pipeline text for all components, or by component id, instead of what the options above choose. */
+  /**
+   * Ids of what the graphs have to run on, or by component; default (for those not named): what `format` is for, which is
+   * cpu and webgpu for `onnx`.
+   */
+  readonly target?: readonly string[] | Readonly<Record<string, readonly string[]>> | undefined;
+  /** Pipeline text for all components, or by component, instead of what the options above choose. */
   readonly passes?: string | Readonly<Record<string, string>> | undefined;
   /** How the result is run beside the original; false: not at all. Default auto. */
   readonly parity?: boolean | ParityMode | undefined;
@@ -120,7 +123,7 @@ export interface ResolvedOptions {
   readonly symmetric: boolean;
   readonly quantizeEmbeddings: boolean;
   readonly ioDtype: 'float32' | 'float16';
-  readonly target: readonly string[] | undefined;
+  readonly target: readonly string[] | Readonly<Record<string, readonly string[]>> | undefined;
   readonly passes: string | Readonly<Record<string, string>> | undefined;
   readonly parity: false | ParityMode;
   readonly device: DeviceChoice;

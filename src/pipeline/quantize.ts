@@ -8,7 +8,6 @@ import { formatBytes, plural } from '../report/format.ts';
 import { runStage, type StageSpec } from '../report/progress.ts';
 import { silentReporter } from '../report/sinks.ts';
 import { placementWarnings } from '../targets/placement.ts';
-import { targetsOf } from '../targets/registry.ts';
 import type { ConvertContext } from './convert.ts';
 import { type GraphSource, openGraph, planGraph } from './graph-output.ts';
 import { type MadeOutput, makeOutput, type OutputJob, orInterrupted, outputStages } from './make-output.ts';
@@ -145,7 +144,7 @@ function choose(options: QuantizeOptions): Choice {
 /** Weights behind nodes are quantized after they are folded; float16 leaves such nodes where they are. */
 function stepsOf(precision: Precision, options: ResolvedOptions): readonly PipelineStep[] {
   const folds = precision === 'fp16' ? [] : [step('fold'), step('dead-code')];
-  return [...folds, ...precisionSteps(precision, options), step('dead-code')];
+  return [...folds, ...precisionSteps(precision, options, optionTargets(options)), step('dead-code')];
 }
 
 async function planJob(
@@ -173,7 +172,7 @@ async function planJob(
     recorded: optionsOf(options),
     warnings: [
       ...nothingChanged(file, model, records, passes),
-      ...placementWarnings(file, model, targetsOf(options.target ?? [])),
+      ...placementWarnings(file, model, options.target === undefined ? [] : optionTargets(options)),
     ],
     check: { scratch: 0, memory: 0 },
   };

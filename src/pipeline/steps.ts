@@ -1,9 +1,9 @@
 /** Which passes a component goes through: those that the options choose, or those that are given as text. */
 import type { BuiltModel, Component } from '../architectures/architecture.ts';
+import { byComponent } from '../architectures/vocabulary.ts';
 import { packageFormat } from '../packages/registry.ts';
 import { hasBranches } from '../passes/merge-lora.ts';
 import { fail } from '../report/diagnostics.ts';
-import { didYouMean } from '../report/nearest.ts';
 import { quote } from '../report/show.ts';
 import { targetsOf } from '../targets/registry.ts';
 import { type Target, unsupported } from '../targets/target.ts';
@@ -33,6 +33,8 @@ export function changesSums(plain: readonly Pick<PassRecord, 'name' | 'changed'>
 export interface ComponentSteps {
   readonly precision: Precision;
   readonly targets: readonly Target[];
+  /** Those of them that the user named. */
+  readonly asked: readonly Target[];
   /** Those that the options choose, not given as text. */
   readonly usual: boolean;
   /** Up to the first pass that fuses, quantizes or rounds. */
@@ -40,32 +42,34 @@ export interface ComponentSteps {
   readonly rest: readonly PipelineStep[];
 }
 
-/** Throws VC4006 when an option names a component that is not there, VC44xx for wrong pipeline text. */
+/** Throws VC4006 and VC4022 for components that options name, VC44xx for wrong pipeline text and unknown targets. */
 export function chooseSteps(
   built: BuiltModel,
   options: ResolvedOptions,
 ): ReadonlyMap<string, ComponentSteps> {
-  const ids = built.components.map((component) => component.id);
-  for (const [option, value] of [
-    ['--precision', options.precision],
-    ['--passes', options.passes],
-  ] as const) {
-    if (typeof value === 'object') checkComponents(option, Object.keys(value), ids);
-  }
-  const targets = optionTargets(options);
+  const { components } = built;
+  const precisions = valuesOf(options.precision, components, '--precision');
+  const texts = valuesOf(options.passes, components, '--passes');
+  const named = namedTargets(options, components);
   return new Map(
-    built.components.map((component) => {
-      const asked = precisionOf(options, component.id);
-      const text = typeof options.passes === 'object' ? options.passes[component.id] : options.passes;
-      const steps = text === undefined ? defaultSteps(component, built, asked, options) : parsePipeline(text);
+    components.map((component) => {
+      const { id } = component;
+      const asked = precisions(id) ?? 'fp32';
+      const text = texts(id);
+      const targets = named(id) ?? packageFormat(options.format).targets;
+      const steps =
+        text === undefined
+          ? defaultSteps(component, built, { ...options, precision: asked }, targets)
+          : parsePipeline(text);
       const precision = text === undefined ? asked : precisionOfSteps(steps);
       const first = steps.findIndex(({ pass }) => !plainPasses.has(pass.name));
       const split = first === -1 ? steps.length : first;
       return [
-        component.id,
+        id,
         {
           precision,
           targets,
+          asked: named(id) ?? [],
           usual: text === undefined,
           plain: steps.slice(0, split),
           rest: steps.slice(split),
@@ -91,8 +95,8 @@ const fusions: readonly string[] = [
 function defaultSteps(
   component: Component,
   built: BuiltModel,
-  precision: Precision,
-  options: ResolvedOptions,
+  options: ResolvedOptions & { readonly precision: Precision },
+  targets: readonly Target[],
 ): readonly PipelineStep[] {
   const steps: PipelineStep[] = [];
   if (component.modality === 'image' && built.image !== undefined) {
@@ -105,12 +109,16 @@ function defaultSteps(
   // A plan reads headers only, and the check replaces weights by their names.
   steps.push(step('fold', { weights: false }), step('dead-code'), ...fusions.map((name) => step(name)));
   // A bias goes into a quantized product first, which costs nothing there.
-  steps.push(...precisionSteps(precision, options), step('fuse-bias'), step('dead-code'));
+  steps.push(...precisionSteps(options.precision, options, targets), step('fuse-bias'), step('dead-code'));
   return steps;
 }
 
 /** The passes that change weights and their use. */
-export function precisionSteps(precision: Precision, options: ResolvedOptions): readonly PipelineStep[] {
+export function precisionSteps(
+  precision: Precision,
+  options: ResolvedOptions,
+  targets: readonly Target[],
+): readonly PipelineStep[] {
   switch (precision) {
     case 'fp32':
       return [];
@@ -121,34 +129,68 @@ export function precisionSteps(precision: Precision, options: ResolvedOptions): 
       const { blockSize: block, symmetric, quantizeEmbeddings: embedding } = options;
       return [
         step(precision, { block, symmetric, embedding }),
-        ...(hasGather(options) ? [] : [step('plain-gather')]),
+        ...(hasGather(targets) ? [] : [step('plain-gather')]),
       ];
     }
   }
 }
 
-/** What the graphs have to run on. Throws VC4405 where a target is not known. */
+/**
+ * What a graph that is no component has to run on. Throws VC4405 where a target is not known, VC4006 where targets are
+ * named by component.
+ */
 export function optionTargets({ target, format }: ResolvedOptions): readonly Target[] {
-  return target === undefined ? packageFormat(format).targets : targetsOf(target);
+  if (target === undefined) return packageFormat(format).targets;
+  if (isList(target)) return targetsOf(target);
+  throw fail('VC4006', {
+    where: '--target',
+    found: Object.keys(target).map(quote).join(', '),
+    expected: 'targets alone: the model is one graph',
+  });
 }
 
-/** True where every runtime that the format is for gathers quantized rows by an operator of their own. */
-function hasGather(options: ResolvedOptions): boolean {
-  const objection = unsupported(
-    optionTargets(options),
-    'com.microsoft::GatherBlockQuantized',
-    ({ kernel }) => (kernel ? undefined : 'no kernel'),
+/** True where every target gathers quantized rows by an operator of their own. */
+function hasGather(targets: readonly Target[]): boolean {
+  const objection = unsupported(targets, 'com.microsoft::GatherBlockQuantized', ({ kernel }) =>
+    kernel ? undefined : 'no kernel',
   );
   return objection === undefined;
+}
+
+function isList(value: object): value is readonly string[] {
+  return Array.isArray(value);
+}
+
+/** The targets that the user named, by component id. */
+function namedTargets(
+  { target }: ResolvedOptions,
+  components: readonly Component[],
+): (id: string) => readonly Target[] | undefined {
+  if (target === undefined || isList(target)) {
+    const all = target && targetsOf(target);
+    return () => all;
+  }
+  const own = byComponent(target, components, '--target');
+  return (id) => {
+    const ids = own.get(id);
+    return ids && targetsOf(ids);
+  };
+}
+
+/** An option that is one value for all, or values by address. */
+function valuesOf<T extends string>(
+  given: T | Readonly<Record<string, T>> | undefined,
+  components: readonly Component[],
+  option: string,
+): (id: string) => T | undefined {
+  if (typeof given !== 'object') return () => given;
+  const own = byComponent(given, components, option);
+  return (id) => own.get(id);
 }
 
 /** True when a graph runs adapters beside its weights. */
 export function usesAdapters({ components }: BuiltModel): boolean {
   return components.some(({ model }) => hasBranches(model));
-}
-
-function precisionOf(options: ResolvedOptions, id: string): Precision {
-  return typeof options.precision === 'string' ? options.precision : (options.precision[id] ?? 'fp32');
 }
 
 /** What passes given as text come to: the least exact of them decides, and with it the limits of the check. */
@@ -157,17 +199,4 @@ export function precisionOfSteps(steps: readonly PipelineStep[]): Precision {
   if (names.has('int4')) return 'int4';
   if (names.has('int8') || names.has('int8-channel')) return 'int8';
   return names.has('float16') ? 'fp16' : 'fp32';
-}
-
-function checkComponents(option: string, named: readonly string[], ids: readonly string[]): void {
-  for (const id of named) {
-    if (ids.includes(id)) continue;
-    const hint = didYouMean(id, ids);
-    throw fail('VC4006', {
-      where: option,
-      found: quote(id),
-      expected: ids.join(', '),
-      ...(hint === undefined ? {} : { hint }),
-    });
-  }
 }

@@ -38,6 +38,7 @@ const either =
     checks.some((check) => check(value));
 
 const isTarget = oneOf(...allTargets.map(({ id }) => id));
+const isTargets: Check = (value) => Array.isArray(value) && value.length > 0 && value.every(isTarget);
 const isPrecision = oneOf(...precisions);
 
 /** Options of one run: places, resources, and what it refuses. */
@@ -67,7 +68,7 @@ const graphOptions: Readonly<Record<Exclude<keyof ResolvedOptions, CheckOptionKe
   symmetric: isBoolean,
   quantizeEmbeddings: isBoolean,
   ioDtype: oneOf('float32', 'float16'),
-  target: (value) => Array.isArray(value) && value.length > 0 && value.every(isTarget),
+  target: either(isTargets, recordOf(isTargets)),
   passes: either(isText, recordOf(isText)),
   allowNonfinite: isBoolean,
   linkWeights: isBoolean,

@@ -381,6 +381,11 @@ export const catalogue = {
     'no graph has this node',
     'vlm-convert inspect <model> --graph lists the nodes with what they make',
   ),
+  VC4022: error(
+    'usage',
+    'an option gives one component two values',
+    "name it by its id, which counts more than a kind: vlm-convert inspect <checkpoint> lists the model's components",
+  ),
   VC4201: error('usage', 'the resolution is not usable'),
   VC4202: error('usage', 'the resolution is too small'),
   VC4203: error('usage', 'the resolution is too large'),
@@ -524,6 +529,7 @@ export const catalogue = {
     'an activation comes close to the end of float16: another picture may go beyond',
     'leave that component in fp32, or look at it with more of your own pictures (--samples)',
   ),
+  VC6112: warning('a sound is longer than the model takes, and its end is left out'),
   VC6201: error(
     'gate',
     'a parity gate failed',

@@ -10,7 +10,7 @@ import { checkCut } from '../../src/pipeline/check-plan.ts';
 import { type ConvertOptions, resolveOptions } from '../../src/pipeline/options.ts';
 import type { PipelineStep } from '../../src/pipeline/pipeline-text.ts';
 import { build } from '../../src/pipeline/plan.ts';
-import { chooseSteps, optionTargets } from '../../src/pipeline/steps.ts';
+import { chooseSteps } from '../../src/pipeline/steps.ts';
 import { openSession, type Session } from '../../src/runtime/session.ts';
 import { caseOptions, type GoldenCase } from './golden-cases.ts';
 
@@ -32,15 +32,14 @@ export async function bisectCase(one: BisectCase): Promise<readonly ComponentBis
   const checkpoint = await openCheckpoint(golden.checkpoint);
   try {
     const built = build(checkpoint, resolved);
-    const chosen = [...chooseSteps(built, resolved)].map(
-      ([id, { plain, rest }]) => [id, steps(id, [...plain, ...rest])] as const,
-    );
+    const choices = chooseSteps(built, resolved);
+    const chosen = [...choices].map(([id, { plain, rest }]) => [id, steps(id, [...plain, ...rest])] as const);
     const results = await bisectComponents({
       built,
       steps: new Map(chosen),
-      targets: optionTargets(resolved),
-      component: one.component,
-      sample: drawSample(built.recipe, built.image, 1),
+      targets: new Map([...choices].map(([id, { targets }]) => [id, targets])),
+      wanted: one.component === undefined ? undefined : [one.component],
+      sample: drawSample(built.recipe, built.image ?? built.audio, 1),
       device: 'cpu',
       cut: { ...checkCut, limitBytes: Number.POSITIVE_INFINITY },
       threshold: one.threshold,

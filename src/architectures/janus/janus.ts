@@ -90,6 +90,10 @@ function drawingComponents(
       id: 'gen_embed',
       kind: 'embed',
       modality: 'image',
+      holds: [
+        { kind: 'embed', modality: 'image' },
+        { kind: 'projector', modality: 'image' },
+      ],
       fileName: 'gen_img_embeds',
       model: buildCodeEmbedding(weights, config, layout),
     },

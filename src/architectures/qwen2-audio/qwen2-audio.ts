@@ -6,7 +6,7 @@
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
 import type { Architecture, BuildOptions, BuiltModel } from '../architecture.ts';
-import { embeddingModel, languageComponents } from '../components.ts';
+import { embeddingModel, languageComponents, withProjector } from '../components.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
 import { audioGeometry } from '../log-mel.ts';
 import { findModules } from '../module-names.ts';
@@ -35,6 +35,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
         id: 'audio_encoder',
         kind: 'encoder',
         modality: 'audio',
+        holds: withProjector(['audio']),
         fileName: 'audio_encoder',
         model: buildAudioEncoder(weights, config, geometry),
       },

@@ -48,6 +48,7 @@ function build(checkpoint: Checkpoint, { resolution }: BuildOptions): BuiltModel
   };
   const { geometry, warnings } = compiled ? oneSize(resolution, feed, processor) : anySize(feed, processor);
   const components = visionLanguageComponents({
+    takes: ['image', 'video'],
     vision: visionModel(weights.tower, config, compiled ? patchGridOf(geometry.input, feed) : undefined),
     embed: embeddingModel(weights.text.at('embed_tokens').take('weight', [text.vocab, text.hidden])),
     decoder: buildLlamaDecoder({ model: weights.text, head: weights.head }, text),
