@@ -6,6 +6,7 @@ import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint
 import { ConfigReader } from '../../formats/checkpoint/config.ts';
 import { isJsonObject } from '../../formats/json.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
+import { filesWithToken } from '../added-token.ts';
 import type { ImageGeometry, PictureStep, SideFile, Size, Tiling } from '../architecture.ts';
 import { clipMean, clipStd } from '../clip/pixels.ts';
 import { findSettings, objectOf, pillowFilters } from '../processor-settings.ts';
@@ -60,7 +61,9 @@ export function llavaSideFiles(
     ...(isJsonObject(processor.image_processor)
       ? { 'processor_config.json': { ...processor, image_processor: settings } }
       : {}),
-    ...(config.imageTokenId < config.text.vocab ? {} : imageTokenFiles(checkpoint, config.imageTokenId)),
+    ...(config.imageTokenId < config.text.vocab
+      ? {}
+      : filesWithToken(checkpoint, { id: config.imageTokenId, content: '<image>' })),
   };
   const kept = ['processor_config.json', 'tokenizer_config.json'].filter((name) =>
     checkpoint.files.includes(name),
@@ -73,37 +76,6 @@ export function llavaSideFiles(
     ...Object.entries(written).map(([name, value]): SideFile => ({ name, kind: 'json', value })),
     ...copies.filter(({ name }) => written[name] === undefined),
   ];
-}
-
-/** Tokenizer files of a language model that has no pictures, with `<image>` added. */
-function imageTokenFiles({ json }: Checkpoint, id: number): Readonly<Record<string, JsonValue>> {
-  const content = '<image>';
-  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
-  const tokenizer = json.get('tokenizer.json');
-  const settings = json.get('tokenizer_config.json');
-  const decoder = objectOf(objectOf(settings).added_tokens_decoder);
-  return {
-    'added_tokens.json': { ...objectOf(json.get('added_tokens.json')), [content]: id },
-    ...(isJsonObject(settings)
-      ? {
-          'tokenizer_config.json': {
-            ...settings,
-            added_tokens_decoder: { ...decoder, [id]: { content, ...flags } },
-          },
-        }
-      : {}),
-    ...(isJsonObject(tokenizer)
-      ? {
-          'tokenizer.json': {
-            ...tokenizer,
-            added_tokens: [
-              ...(Array.isArray(tokenizer.added_tokens) ? tokenizer.added_tokens : []),
-              { id, content, ...flags },
-            ],
-          },
-        }
-      : {}),
-  };
 }
 
 function modelConfig(config: JsonObject, { input: { width, height }, tokens }: ImageGeometry): JsonValue {

@@ -3,10 +3,9 @@
  * original has in code, and the language model's tokenizer with a token for pictures.
  */
 import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
-import { tokenizerForm, tokenizerJson } from '../../formats/sentencepiece/tokenizer-json.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
+import { filesWithToken } from '../added-token.ts';
 import type { ImageGeometry, SideFile } from '../architecture.ts';
-import { objectOf } from '../processor-settings.ts';
 import { copiedFiles } from '../side-files.ts';
 import type { MiniGptConfig } from './config.ts';
 import { pictureToken } from './recipe.ts';
@@ -29,7 +28,7 @@ export function miniGptSideFiles(
       image_token_index: imageTokenId,
     },
     'preprocessor_config.json': processorSettings(geometry),
-    ...tokenizerFiles(checkpoint, imageTokenId),
+    ...filesWithToken(checkpoint, { id: imageTokenId, content: pictureToken }),
     ...Object.fromEntries(kept.map((name) => [name, json.get(name)])),
   };
   return [
@@ -54,39 +53,5 @@ function processorSettings({ input, mean, std }: ImageGeometry): JsonObject {
     do_normalize: true,
     image_mean: mean,
     image_std: std,
-  };
-}
-
-/**
- * With `<ImageHere>` added. The original takes Llama's tokenizer as it was before `legacy` came: every stretch of text
- * between special tokens begins with a space.
- */
-function tokenizerFiles(
-  { json, sentencePiece }: Checkpoint,
-  id: number,
-): Readonly<Record<string, JsonValue | undefined>> {
-  const content = pictureToken;
-  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
-  const settings = objectOf(json.get('tokenizer_config.json'));
-  const own = json.get('tokenizer.json');
-  const tokens = objectOf(own).added_tokens;
-  return {
-    'tokenizer_config.json': {
-      ...settings,
-      legacy: true,
-      added_tokens_decoder: { ...objectOf(settings.added_tokens_decoder), [id]: { content, ...flags } },
-    },
-    'tokenizer.json':
-      own !== undefined
-        ? {
-            ...objectOf(own),
-            added_tokens: [...(Array.isArray(tokens) ? tokens : []), { id, content, ...flags }],
-          }
-        : sentencePiece &&
-          tokenizerJson(sentencePiece, {
-            ...tokenizerForm(settings, sentencePiece),
-            prefix: 'every',
-            added: [{ id, content }],
-          }),
   };
 }

@@ -1,7 +1,15 @@
-/** The tokenizer of a checkpoint, or of what became of it: `tokenizer.json`, or the tiktoken file of Qwen v1. */
+/**
+ * The tokenizer of a checkpoint, or of what became of it: `tokenizer.json`, a sentencepiece model, or the tiktoken file
+ * of Qwen v1.
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { JsonObject } from '../../formats/checkpoint/checkpoint.ts';
+import { isJsonObject } from '../../formats/json.ts';
+import { readSentencePiece } from '../../formats/sentencepiece/read.ts';
+import { tokenizerForm, tokenizerJson } from '../../formats/sentencepiece/tokenizer-json.ts';
 import { fail } from '../../report/diagnostics.ts';
+import type { JsonValue } from '../../tensor/tensor.ts';
 import { tiktokenTokenizer } from './tiktoken.ts';
 
 export interface Tokenizer {
@@ -14,35 +22,61 @@ export interface Tokenizer {
 /** The largest published one, of 256 000 tokens, has 35 MB. */
 const maxBytes = 2 ** 27;
 
-/** `files`: names in the checkpoint's folder. Throws VC6109 when none of them is a tokenizer that can be read. */
-export async function openTokenizer(folder: string, files: readonly string[]): Promise<Tokenizer> {
+/**
+ * `files`: names in the folder; `made`: JSON files that stand before those of the folder. Throws VC6109 when none of them
+ * is a tokenizer that can be read, VC1140, VC1141 for a sentencepiece model that cannot.
+ */
+export async function openTokenizer(
+  folder: string,
+  files: readonly string[],
+  made: ReadonlyMap<string, JsonValue> = new Map(),
+): Promise<Tokenizer> {
+  const json = async (name: string): Promise<JsonObject | undefined> => {
+    const own = made.get(name);
+    if (isJsonObject(own)) return own;
+    return files.includes(name) ? parse(await read(folder, name), name) : undefined;
+  };
+  const settings = (await json('tokenizer_config.json')) ?? {};
+  const model = (await json('tokenizer.json')) ?? (await converted(folder, files, settings));
+  if (model !== undefined) return libraryTokenizer(model, settings);
   const tiktoken = files.find((name) => name.endsWith('.tiktoken'));
-  if (files.includes('tokenizer.json')) {
-    const name = 'tokenizer.json';
-    const settings = 'tokenizer_config.json';
-    const model = parse(await read(folder, name), name);
-    const config = files.includes(settings) ? parse(await read(folder, settings), settings) : {};
-    const library = await import('@huggingface/tokenizers');
-    try {
-      const tokenizer = new library.Tokenizer(model, config);
-      return {
-        encode: (text) => tokenizer.encode(text).ids,
-        decode: (ids) => tokenizer.decode([...ids], { skip_special_tokens: true }),
-      };
-    } catch (cause) {
-      throw fail('VC6109', { where: name, found: (cause as Error).message, cause });
-    }
+  if (tiktoken !== undefined) {
+    return tiktokenTokenizer((await read(folder, tiktoken)).toString('utf8'), tiktoken);
   }
-  if (tiktoken !== undefined) return tiktokenTokenizer(await read(folder, tiktoken), tiktoken);
   throw fail('VC6109', {
     where: folder,
     found: 'no tokenizer',
-    expected: 'tokenizer.json or a .tiktoken file in the checkpoint',
+    expected: 'tokenizer.json, tokenizer.model or a .tiktoken file in the checkpoint',
     hint: "transformers' AutoTokenizer.save_pretrained writes tokenizer.json; --inputs takes recorded input_ids",
   });
 }
 
-async function read(folder: string, name: string): Promise<string> {
+/** A sentencepiece model as `tokenizer.json`; undefined where there is none. */
+async function converted(
+  folder: string,
+  files: readonly string[],
+  settings: JsonObject,
+): Promise<JsonObject | undefined> {
+  const name = 'tokenizer.model';
+  if (!files.includes(name)) return undefined;
+  const model = await readSentencePiece(await read(folder, name), name);
+  return tokenizerJson(model, tokenizerForm(settings, model));
+}
+
+async function libraryTokenizer(model: JsonObject, settings: JsonObject): Promise<Tokenizer> {
+  const library = await import('@huggingface/tokenizers');
+  try {
+    const tokenizer = new library.Tokenizer(model, settings);
+    return {
+      encode: (text) => tokenizer.encode(text).ids,
+      decode: (ids) => tokenizer.decode([...ids], { skip_special_tokens: true }),
+    };
+  } catch (cause) {
+    throw fail('VC6109', { where: 'tokenizer.json', found: (cause as Error).message, cause });
+  }
+}
+
+async function read(folder: string, name: string): Promise<Buffer> {
   const bytes = await readFile(join(folder, name));
   if (bytes.byteLength > maxBytes) {
     throw fail('VC6109', {
@@ -51,13 +85,13 @@ async function read(folder: string, name: string): Promise<string> {
       expected: `at most ${maxBytes}`,
     });
   }
-  return bytes.toString('utf8');
+  return bytes;
 }
 
-function parse(text: string, where: string): object {
+function parse(text: Buffer, where: string): JsonObject {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null) return value;
+    const value = JSON.parse(text.toString('utf8')) as JsonValue;
+    if (isJsonObject(value)) return value;
     throw new Error('not an object');
   } catch (cause) {
     throw fail('VC6109', { where, found: (cause as Error).message, expected: 'JSON', cause });
