@@ -158,7 +158,14 @@ export type SpliceRule =
       readonly slices?: { readonly startId: number; readonly endId: number };
     }
   /** They replace the embeddings of one id, which stands once per feature; those of a video, of an id of its own. */
-  | { readonly rule: 'image-token'; readonly tokenId: number; readonly videoTokenId?: number };
+  | {
+      readonly rule: 'image-token';
+      readonly tokenId: number;
+      readonly videoTokenId?: number;
+      /** Ids whose embeddings stand before and after the features of each picture. */
+      readonly before?: readonly number[];
+      readonly after?: readonly number[];
+    };
 
 /** Texts in which `{picture}` and `{text}` stand for what their names say. */
 export interface PromptTemplate {

@@ -5,7 +5,14 @@
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import { ConfigReader } from '../formats/checkpoint/config.ts';
 import { fail } from '../report/diagnostics.ts';
-import type { AudioGeometry, LogMelSettings, SoundLayout } from './architecture.ts';
+import type {
+  AudioGeometry,
+  LogMelSettings,
+  MediaGeometry,
+  MediaLayout,
+  PictureLayout,
+  SoundLayout,
+} from './architecture.ts';
 import { findSettings } from './processor-settings.ts';
 import { requireVariant } from './variants.ts';
 
@@ -93,6 +100,16 @@ export function audioGeometry(
     framesPerToken,
     summary: `sounds of up to ${seconds} s${cut} → ${frames} frames → ${tokens} tokens`,
   };
+}
+
+/** Of a model that takes sounds. */
+export function isAudio(geometry: MediaGeometry): geometry is AudioGeometry {
+  return 'sampleRate' in geometry;
+}
+
+/** What the features of a picture or video are, not of a sound. */
+export function isPicture(layout: MediaLayout): layout is PictureLayout {
+  return 'views' in layout;
 }
 
 /** A convolution of stride 2 rounds up, a mean of neighbours down. */

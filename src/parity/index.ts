@@ -46,6 +46,7 @@ export {
   sampleMedia as samplePicture,
 } from './inputs/sample.ts';
 export { readSamples } from './inputs/samples.ts';
+export { cutSounds, readSound } from './inputs/sound/read-sound.ts';
 export { summariseSample } from './inputs/summary.ts';
 export { openTokenizer, type Tokenizer } from './inputs/tokenizer.ts';
 export { readVideo } from './inputs/video.ts';

@@ -72,13 +72,15 @@ export interface Tolerance {
 /** Absolute tolerances for which the relative one is measured. */
 export const atols = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1] as const;
 
-/** Relative error per row, for rows that are tokens of a picture: one map per view, row-major. */
+/** Relative error per row, for rows that are tokens of a picture or a sound: one map per view, row-major. */
 export interface TokenMap {
   readonly view: string;
   readonly rows: number;
   readonly columns: number;
   /** ‖error‖ / ‖reference‖ of each token, infinite where the output is not finite. */
   readonly errors: readonly number[];
+  /** Of a sound, whose tokens are one row in time: seconds in each. */
+  readonly seconds?: number;
 }
 
 /** Where the tokens of one view are among the rows that are added. */
@@ -88,6 +90,8 @@ export interface TokenGrid {
   readonly columns: number;
   /** Row of the comparison that holds the first token. */
   readonly first: number;
+  /** As in `TokenMap`. */
+  readonly seconds?: number;
 }
 
 /** Between which a share lies with a confidence of 95 %. */
@@ -297,9 +301,9 @@ export class Comparison {
     };
   }
 
-  #finishMap({ view, rows, columns, first }: TokenGrid): TokenMap {
+  #finishMap({ view, rows, columns, first, seconds }: TokenGrid): TokenMap {
     const errors = [...this.#rowErrors.subarray(first, first + rows * columns)];
-    return { view, rows, columns, errors };
+    return { view, rows, columns, errors, ...(seconds === undefined ? {} : { seconds }) };
   }
 
   #finishLogits(): LogitMetrics {

@@ -1,14 +1,39 @@
 /**
- * The features of the pictures of one prompt: a run of the vision component for each, or one for all where the views of
+ * The features of the pictures or sounds of one prompt: a run of the encoder for each, or one for all where the views of
  * one picture hang on those beside it.
  */
-import type { EncoderRecipe } from '../architectures/architecture.ts';
+import type { EncoderRecipe, MediaLayout } from '../architectures/architecture.ts';
+import { isPicture } from '../architectures/log-mel.ts';
+import { fail } from '../report/diagnostics.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../runtime/values.ts';
 import type { SampleMedia } from './inputs/sample.ts';
 
 type Feeds = SampleMedia['feeds'];
 
-/** One tensor [..., hidden] per picture, a row per token. */
+/** Of the rows [1, rows, hidden] of one sound those that are its features; what a picture becomes counts whole. */
+export function featureRows(features: RunTensor, layout: MediaLayout): RunTensor {
+  const [, rows = 0, hidden = 0] = features.shape;
+  if (isPicture(layout) || layout.tokens >= rows) return features;
+  return float32Value([1, layout.tokens, hidden], toFloat32(features).slice(0, layout.tokens * hidden));
+}
+
+/** The output that says how many rows of each sound are features. */
+export function lengthsOutput({ feed }: EncoderRecipe): string | undefined {
+  return feed.form === 'log-mel' ? feed.lengths : undefined;
+}
+
+/** Throws VC6102 where a graph counts other features of a sound than its prompt has places for. */
+export function checkLengths(
+  outputs: ReadonlyMap<string, RunTensor>,
+  name: string | undefined,
+  tokens: number,
+): void {
+  const found = name === undefined ? undefined : outputs.get(name);
+  if (name === undefined || found === undefined || Number(found.data[0]) === tokens) return;
+  throw fail('VC6102', { where: name, found: `${found.data[0]}`, expected: `${tokens}` });
+}
+
+/** One tensor [..., hidden] per picture or sound, a row per token. */
 export async function pictureFeatures(
   pictures: readonly SampleMedia[],
   { input, feed }: EncoderRecipe,
@@ -17,7 +42,7 @@ export async function pictureFeatures(
   const joined = feed.form === 'slices' && feed.padded && feed.sizes !== undefined && pictures.length > 1;
   if (!joined) {
     const made: RunTensor[] = [];
-    for (const { feeds } of pictures) made.push(await run(feeds));
+    for (const { feeds, layout } of pictures) made.push(featureRows(await run(feeds), layout));
     return made;
   }
   const all = pictures.map(({ feeds }) => feeds);

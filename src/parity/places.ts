@@ -1,5 +1,6 @@
 /** Where a row of an output is, in words that a person can find again; and which rows of large outputs are kept. */
-import type { PictureLayout, View } from '../architectures/architecture.ts';
+import type { MediaLayout, View } from '../architectures/architecture.ts';
+import { isPicture } from '../architectures/log-mel.ts';
 import type { Prompt } from './inputs/sample.ts';
 import type { Place, TokenGrid } from './metrics.ts';
 
@@ -25,8 +26,9 @@ export function sampledLayers(layers: number, elementsPerLayer: number): readonl
   return evenly(layers, Math.max(2, Math.floor(maxCacheElements / Math.max(elementsPerLayer, 1))));
 }
 
-/** Rows of image features, views · tokens per view, of one of `pictures` pictures. */
-export function featurePlace(layout: PictureLayout, picture = 0, pictures = 1): Place {
+/** Rows of features: of one of `pictures` pictures, views · tokens per view, or of a sound, in time. */
+export function featurePlace(layout: MediaLayout, picture = 0, pictures = 1): Place {
+  if (!isPicture(layout)) return (row) => `sound ${picture}, ${frameName(row, layout.secondsPerToken)}`;
   const prefix = pictures === 1 ? '' : `picture ${picture}, `;
   return (row) => {
     const index = Math.floor(row / layout.tokensPerView);
@@ -36,12 +38,17 @@ export function featurePlace(layout: PictureLayout, picture = 0, pictures = 1): 
   };
 }
 
+/** `frame 12 (0.48 s)`: of features of a sound, and where in it they begin. */
+export function frameName(frame: number, seconds: number): string {
+  return `frame ${frame} (${(frame * seconds).toFixed(2)} s)`;
+}
+
 /**
- * Where the tokens of each view are among the rows of features, where they lie in a grid. The rows are those of the
- * `shown` ones of the pictures, one after the other.
+ * Where the tokens of each view are among the rows of features, where they lie in a grid; those of a sound are one row in
+ * time. The rows are those of the `shown` ones of the pictures or sounds, one after the other.
  */
 export function featureGrids(
-  layouts: readonly PictureLayout[],
+  layouts: readonly MediaLayout[],
   shown: readonly number[],
 ): readonly TokenGrid[] {
   const grids: TokenGrid[] = [];
@@ -49,6 +56,12 @@ export function featureGrids(
   for (const picture of shown) {
     const layout = layouts[picture];
     if (layout === undefined) throw new RangeError(`there is no picture ${picture}`);
+    if (!isPicture(layout)) {
+      const { tokens: columns, secondsPerToken: seconds } = layout;
+      grids.push({ view: `sound ${picture}`, rows: 1, columns, first, seconds });
+      first += columns;
+      continue;
+    }
     const { views, tokenGrid, tokensPerView } = layout;
     for (const [index, view] of views.entries()) {
       if (tokenGrid === undefined) break;

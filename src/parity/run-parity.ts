@@ -2,7 +2,7 @@
  * The one entry of the parity room: runs the converted model against its references at every level, judges the
  * gates and gives the report. Nothing is written; a failed gate is `passed: false`, not an exception.
  */
-import type { GenerationRecipe, ImageGeometry } from '../architectures/architecture.ts';
+import type { AudioGeometry, GenerationRecipe, ImageGeometry } from '../architectures/architecture.ts';
 import { fail, VlmError } from '../report/diagnostics.ts';
 import type { Progress } from '../report/progress.ts';
 import type { ChosenDevice, Device } from '../runtime/devices.ts';
@@ -15,7 +15,13 @@ import { summariseSample } from './inputs/summary.ts';
 import { locate } from './locate/locate.ts';
 import { PlacementLog, placementLine } from './placement.ts';
 import { findingText } from './report/finding.ts';
-import { type ImageSummary, type ParityReport, reportVersion, type Subject } from './report/report.ts';
+import {
+  type AudioSummary,
+  type ImageSummary,
+  type ParityReport,
+  reportVersion,
+  type Subject,
+} from './report/report.ts';
 import type { Call } from './stream/lanes.ts';
 import type { StreamedBuilds } from './stream/request.ts';
 import { runStreamed } from './stream/streamed.ts';
@@ -25,6 +31,7 @@ export interface ParityRequest {
   readonly subject: Subject;
   readonly recipe: GenerationRecipe;
   readonly image?: ImageGeometry | undefined;
+  readonly audio?: AudioGeometry | undefined;
   readonly stream: StreamedBuilds;
   /** Limits that replace the defaults; see `parseGates`. */
   readonly gates?: readonly GateOverride[];
@@ -51,13 +58,14 @@ export const defaultDecodeSteps = 8;
  * the signal's reason when aborted.
  */
 export async function runParity(request: ParityRequest): Promise<ParityReport> {
-  const { subject, recipe, image, signal } = request;
+  const { subject, recipe, image, audio, signal } = request;
+  const geometry = image ?? audio;
   const chosen: ChosenDevice = request.device ?? { device: 'cpu', requested: 'cpu', passedOver: [] };
   const { device } = chosen;
   const decodeSteps = request.decodeSteps ?? defaultDecodeSteps;
   const runtime = await runtimeVersion();
-  const sample = request.sample ?? drawSample(recipe, image, request.seed ?? 1);
-  const summary = summariseSample(sample, image, decodeSteps, request.stream.continuation);
+  const sample = request.sample ?? drawSample(recipe, geometry, request.seed ?? 1);
+  const summary = summariseSample(sample, geometry, decodeSteps, request.stream.continuation);
   if (request.baseline !== undefined) checkBaseline(request.baseline, subject, summary);
   const clock = stopwatch();
   const placement = new PlacementLog();
@@ -67,7 +75,6 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
   const asked = (reference: Device) => ({
     ...request.stream,
     recipe,
-    image,
     sample,
     decodeSteps,
     signal,
@@ -118,6 +125,7 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
       notes: [...notes, ...placed.map(placementLine)],
     },
     ...(image === undefined ? {} : { image: summariseImage(image) }),
+    ...(audio === undefined ? {} : { audio: summariseAudio(audio) }),
     sample: summary,
     findings,
     gates,
@@ -179,6 +187,10 @@ function deviceNotes({ device, requested, passedOver, defects }: ChosenDevice, s
     );
   }
   return notes;
+}
+
+function summariseAudio({ seconds, tokens, summary }: AudioGeometry): AudioSummary {
+  return { seconds, tokens, summary };
 }
 
 function summariseImage(image: ImageGeometry): ImageSummary {

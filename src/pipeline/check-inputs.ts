@@ -9,6 +9,7 @@ import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import {
   type Baseline,
   checkBaseline,
+  cutSounds,
   defaultDecodeSteps,
   drawSample,
   parseBaseline,
@@ -19,6 +20,7 @@ import {
 } from '../parity/index.ts';
 import { fail } from '../report/diagnostics.ts';
 import { systemReason } from '../report/show.ts';
+import type { Reporter } from '../report/progress.ts';
 import { subjectOf } from './check.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Prepared } from './plan.ts';
@@ -37,13 +39,15 @@ export async function readCheckInputs(
   prepared: Prepared,
   checkpoint: Pick<Checkpoint, 'path' | 'files'>,
   options: Pick<ResolvedOptions, 'baseline' | 'inputs' | 'samples' | 'seed'>,
+  reporter: Reporter,
 ): Promise<CheckInputs> {
-  const { image } = prepared.built;
+  const { image, audio } = prepared.built;
   const sample = await readSample(prepared.built, checkpoint, options);
+  reporter.warn(cutSounds(sample.media, audio));
   const baseline = options.baseline === undefined ? undefined : await readBaseline(options.baseline);
   if (baseline !== undefined) {
     const continuation = prepared.check?.mode === 'whole' ? 'picked' : 'drawn';
-    const summary = summariseSample(sample, image, defaultDecodeSteps, continuation);
+    const summary = summariseSample(sample, image ?? audio, defaultDecodeSteps, continuation);
     checkBaseline(baseline, subjectOf(prepared), summary);
   }
   return { sample, baseline };
@@ -66,17 +70,17 @@ export function refuseWithoutCheck(
 
 /** Throws VC6103 when there is nothing to draw, VC6109 when the user's inputs cannot be used. */
 export async function readSample(
-  { recipe, image }: BuiltModel,
+  { recipe, image, audio }: BuiltModel,
   checkpoint: Pick<Checkpoint, 'path' | 'files'>,
   { inputs, samples, seed }: Pick<ResolvedOptions, 'inputs' | 'samples' | 'seed'>,
 ): Promise<Sample> {
   if (samples !== undefined) {
     if (inputs !== undefined)
       throw fail('VC6109', { where: '--inputs and --samples', expected: 'one of both' });
-    return readSamples({ folder: samples, checkpoint, recipe, image, seed });
+    return readSamples({ folder: samples, checkpoint, recipe, image, audio, seed });
   }
-  if (inputs === undefined) return drawSample(recipe, image, seed);
-  return recordedSample(await readInputs(inputs), { recipe, image }, seed, basename(inputs));
+  if (inputs === undefined) return drawSample(recipe, image ?? audio, seed);
+  return recordedSample(await readInputs(inputs), { recipe, image, audio }, seed, basename(inputs));
 }
 
 async function readBaseline(path: string): Promise<Baseline> {

@@ -119,8 +119,8 @@ function distinctBytes(models: readonly Model[]): number {
 }
 
 /** The logits that are kept of three prompts, by six lanes, and a generous share for what goes from part to part. */
-function activationBytes({ recipe, image }: BuiltModel): number {
-  const tokens = (image?.tokens ?? 0) + 64;
+function activationBytes({ recipe, image, audio }: BuiltModel): number {
+  const tokens = ((image ?? audio)?.tokens ?? 0) + 64;
   const logits = Math.min(maxLogitElements, tokens * recipe.vocabSize);
   return 4 * (18 * logits + 64 * tokens * recipe.hiddenSize);
 }

@@ -68,6 +68,7 @@ async function compare(prepared: Prepared, options: CheckOptions): Promise<Parit
         subject: subjectOf(prepared),
         recipe: built.recipe,
         image: built.image,
+        audio: built.audio,
         stream: {
           builds: new Map(components.map((one) => [one.component.id, buildsOf(one)])),
           cut: checkCut,

@@ -89,7 +89,8 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
       reporter,
       'build',
       async () => build(opened, resolved),
-      ({ architecture, image }) => (image === undefined ? architecture : `${architecture}, ${image.summary}`),
+      ({ architecture, image, audio }) =>
+        [architecture, (image ?? audio)?.summary].filter(Boolean).join(', '),
     );
     signal.throwIfAborted();
     const prepared = await runStage(
@@ -105,7 +106,8 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
     const sizes = await compileSizes(opened, resolved);
     signal.throwIfAborted();
     const { plan, components, adapted, links, sideFiles } = prepared;
-    const checkInputs = device === undefined ? undefined : await readCheckInputs(prepared, opened, resolved);
+    const checkInputs =
+      device === undefined ? undefined : await readCheckInputs(prepared, opened, resolved, reporter);
     await ahead.stop();
     let parity: ParityReport | undefined;
     const made = await makeOutput(

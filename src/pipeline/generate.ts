@@ -5,8 +5,10 @@
  */
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { isPicture } from '../architectures/log-mel.ts';
 import {
   argMax,
+  cutSounds,
   decodePicture,
   embedIds,
   encodePrompt,
@@ -15,6 +17,7 @@ import {
   output as outputOf,
   type Prompt,
   pictureFeatures,
+  readSound,
   readVideo,
   runDecoder,
   type SamplePicture,
@@ -40,6 +43,8 @@ export interface GenerateOptions {
   readonly output: string;
   /** Picture files, in the order in which the prompt shows them. */
   readonly images?: readonly string[] | undefined;
+  /** WAV files, in the order in which the prompt marks them; cut to what the encoder takes. */
+  readonly audios?: readonly string[] | undefined;
   /** Folders of frames, as pictures in the order of their names; they come after the pictures. */
   readonly videos?: readonly string[] | undefined;
   /** Frames that such a folder has in a second; two of them are looked at. Default 2: all of them. */
@@ -67,6 +72,8 @@ export interface Generated {
     readonly views: number;
     readonly tokens: number;
   }[];
+  /** Per sound: its path, how much of it was heard, and its tokens. */
+  readonly sounds: readonly { readonly file: string; readonly seconds: number; readonly tokens: number }[];
   readonly device: string;
   readonly milliseconds: { readonly load: number; readonly prefill: number; readonly decode: number };
 }
@@ -105,9 +112,14 @@ async function answer(
   const { device } = await checkDevice(options.device ?? 'cpu', context.reporter ?? silentReporter);
   const files = (options.images ?? []).map((path) => resolve(cwd, path));
   const folders = (options.videos ?? []).map((path) => resolve(cwd, path));
+  const recordings = (options.audios ?? []).map((path) => resolve(cwd, path));
   const pictures: SamplePicture[] = [];
   for (const path of files) pictures.push(await readPicture(path, generation));
   for (const path of folders) pictures.push(await readFrames(path, options, generation));
+  for (const path of recordings) {
+    pictures.push(await readSound(path, generation.recipe.encoder, generation.audio));
+  }
+  context.reporter?.warn(cutSounds(pictures, generation.audio));
   const tokenizer = await openTokenizer(folder, await readdir(folder));
   const prompt = encode(options.prompt, tokenizer, generation, pictures);
 
@@ -147,12 +159,7 @@ async function answer(
     ids: stream.ids,
     stopped,
     promptTokens: prompt.ids.length,
-    images: pictures.map(({ layout }, index) => ({
-      file: [...files, ...folders][index] ?? '',
-      ...layout.input,
-      views: layout.views.length,
-      tokens: layout.tokens,
-    })),
+    ...describeMedia(pictures, [...files, ...folders, ...recordings], generation),
     device,
     milliseconds: {
       load: Math.round(clock.loaded - clock.started),
@@ -172,6 +179,25 @@ async function readPicture(path: string, { recipe, image }: Generation): Promise
   return samplePicture('image', [picture], recipe.encoder, image, name);
 }
 
+/** `files`: of the pictures, videos and sounds, in their order. */
+function describeMedia(
+  media: readonly SamplePicture[],
+  files: readonly string[],
+  { audio }: Generation,
+): Pick<Generated, 'images' | 'sounds'> {
+  const of = media.map(({ layout }, index) => ({ layout, file: files[index] ?? '' }));
+  return {
+    images: of.flatMap(({ layout, file }) =>
+      isPicture(layout) ? [{ file, ...layout.input, views: layout.views.length, tokens: layout.tokens }] : [],
+    ),
+    sounds: of.flatMap(({ layout, file }) =>
+      isPicture(layout) || audio === undefined
+        ? []
+        : [{ file, seconds: (layout.frames * audio.hop) / audio.sampleRate, tokens: layout.tokens }],
+    ),
+  };
+}
+
 async function readFrames(
   path: string,
   { framesPerSecond = defaultFramesPerSecond }: GenerateOptions,
@@ -186,18 +212,19 @@ async function readFrames(
 function encode(
   text: string,
   tokenizer: Tokenizer,
-  { recipe }: Generation,
+  { recipe, audio }: Generation,
   pictures: readonly SamplePicture[],
 ): Prompt {
   const where = 'the prompt';
   const asked = { text, first: 0, shown: pictures.length, where };
   const { places, prompt } = encodePrompt(asked, tokenizer, recipe, pictures);
   if (places === pictures.length) return prompt();
+  const what = audio === undefined ? 'picture' : 'sound';
   throw fail('VC6109', {
     where,
-    found: `places for ${plural(places, 'picture')}, and ${plural(pictures.length, 'picture')} given`,
+    found: `places for ${plural(places, what)}, and ${plural(pictures.length, what)} given`,
     expected: 'as many',
-    ...(recipe.prompt === undefined ? {} : { hint: `${recipe.prompt.picture} is where a picture goes` }),
+    ...(recipe.prompt === undefined ? {} : { hint: `${recipe.prompt.picture} is where a ${what} goes` }),
   });
 }
 

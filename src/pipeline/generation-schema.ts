@@ -76,6 +76,27 @@ const image = z.strictObject({
   summary: text,
 });
 
+/** A chunk is what is allocated for a sound: ten minutes at the highest rate. */
+const audio = z.strictObject({
+  sampleRate: z.int().min(1000).max(192_000),
+  window: z.int().min(2).max(8192),
+  hop: z.int().min(1).max(8192),
+  bands: z.int().min(1).max(1024),
+  highest: z.number().positive(),
+  seconds: z.number().positive(),
+  samples: z
+    .int()
+    .min(1)
+    .max(2 ** 27),
+  frames: z
+    .int()
+    .min(1)
+    .max(2 ** 17),
+  tokens: count,
+  framesPerToken: z.int().min(1).max(64),
+  summary: text,
+});
+
 const feed = z.discriminatedUnion('form', [
   z.strictObject({ form: z.literal('pixels') }),
   z.strictObject({
@@ -87,6 +108,7 @@ const feed = z.discriminatedUnion('form', [
     minPixels: leastPixels,
     maxPixels: mostPixels,
   }),
+  z.strictObject({ form: z.literal('log-mel'), mask: name, lengths: name }),
   z.strictObject({
     form: z.literal('slices'),
     sizes: name.optional(),
@@ -128,6 +150,7 @@ const recipe = z.strictObject({
       withPicture: text,
       textOnly: text,
       between: text.optional(),
+      counted: text.optional(),
       views: z.strictObject({ view: text, feature: text, slices: text, rowBreak: text }).optional(),
     })
     .optional(),
@@ -142,6 +165,7 @@ const schema = z.strictObject({
   components: z.record(name, z.string().regex(/^onnx\/[A-Za-z0-9_.-]+\.onnx$/)),
   recipe,
   image: image.optional(),
+  audio: audio.optional(),
   stopIds: z.array(index).max(1024),
 });
 
@@ -162,7 +186,8 @@ export function readGeneration({ generation }: Manifest, folder: string): Genera
       found: issue?.message ?? 'not usable',
     });
   }
-  const { image: geometry, recipe: known } = result.data;
+  const { image: picture, audio: sound, recipe: known } = result.data;
+  const geometry = known.encoder?.feed.form === 'log-mel' ? sound : picture;
   if (known.encoder !== undefined && (geometry === undefined || known.splice === undefined)) {
     throw fail('VC4011', { where: folder, found: 'an encoder without geometry or splice rule' });
   }

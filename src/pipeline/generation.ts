@@ -2,7 +2,12 @@
  * What an output folder says of how its graphs work together, so that it can be run without the checkpoint: the files,
  * the recipe, what becomes of a picture, and where an answer ends.
  */
-import type { BuiltModel, GenerationRecipe, ImageGeometry } from '../architectures/architecture.ts';
+import type {
+  AudioGeometry,
+  BuiltModel,
+  GenerationRecipe,
+  ImageGeometry,
+} from '../architectures/architecture.ts';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';
 
@@ -11,13 +16,14 @@ export interface Generation {
   readonly components: Readonly<Record<string, string>>;
   readonly recipe: GenerationRecipe;
   readonly image?: ImageGeometry;
+  readonly audio?: AudioGeometry;
   /** An answer ends before the first of these ids. */
   readonly stopIds: readonly number[];
 }
 
 /** `files`: per component, its files, of which the model is the first. */
 export function generationOf(
-  { recipe, image }: BuiltModel,
+  { recipe, image, audio }: BuiltModel,
   files: readonly { readonly id: string; readonly files: readonly { readonly path: string }[] }[],
   checkpoint: Pick<Checkpoint, 'json'>,
 ): Generation {
@@ -25,6 +31,7 @@ export function generationOf(
     components: Object.fromEntries(files.map(({ id, files: [model] }) => [id, model?.path ?? ''])),
     recipe,
     ...(image === undefined ? {} : { image }),
+    ...(audio === undefined ? {} : { audio }),
     stopIds: stopIds(checkpoint, recipe),
   };
 }

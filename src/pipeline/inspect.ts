@@ -67,6 +67,7 @@ export interface InspectedCheckpoint extends Contents {
   readonly components: readonly InspectedComponent[];
   /** What the checkpoint does with a picture, in one line. */
   readonly image?: string;
+  readonly audio?: string;
   /** Tensors that no component reads. */
   readonly unusedTensors: readonly string[];
 }
@@ -138,6 +139,7 @@ async function inspectCheckpoint(path: string, options: InspectOptions): Promise
       architecture,
       components,
       ...(built?.image === undefined ? {} : { image: built.image.summary }),
+      ...(built?.audio === undefined ? {} : { audio: built.audio.summary }),
       unusedTensors: built?.unusedTensors ?? [],
       tensors,
       dtypes: totals(tensors),

@@ -2,7 +2,7 @@
  * The plan of a conversion: everything that is known before a weight is read. `--dry-run` prints it, and a
  * conversion records it. JSON with a version; all counts are exact but those that say "about".
  */
-import type { BuiltModel, ImageGeometry } from '../architectures/architecture.ts';
+import type { AudioGeometry, BuiltModel, ImageGeometry } from '../architectures/architecture.ts';
 import { findArchitecture } from '../architectures/registry.ts';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import { encodeModel } from '../formats/onnx/encode.ts';
@@ -70,6 +70,7 @@ export interface Plan {
   /** Left out where there are none. */
   readonly adapters?: readonly AdapterRecord[];
   readonly image?: ImageGeometry;
+  readonly audio?: AudioGeometry;
   readonly components: readonly PlannedComponent[];
   /** How the graphs are run; of conversions. */
   readonly generation?: Generation;
@@ -182,6 +183,7 @@ export async function prepare(
     options: optionsJson(options),
     ...(adapters.length === 0 ? {} : { adapters }),
     ...(built.image === undefined ? {} : { image: built.image }),
+    ...(built.audio === undefined ? {} : { audio: built.audio }),
     components: planned,
     generation: generationOf(built, planned, checkpoint),
     files,

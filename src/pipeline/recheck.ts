@@ -116,7 +116,7 @@ export async function recheck(options: RecheckOptions, context: ConvertContext =
     });
     reporter.warn(prepared.plan.warnings);
     const sizes = await compileSizes(checkpoint, resolved);
-    const inputs = await readCheckInputs(prepared, checkpoint, resolved);
+    const inputs = await readCheckInputs(prepared, checkpoint, resolved, reporter);
     checkMemory(prepared.plan.memory.parity);
     const target = report === undefined ? output : resolve(cwd, report);
     scratch = await makeScratch(target, prepared.plan.bytes.scratch);

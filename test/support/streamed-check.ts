@@ -61,6 +61,7 @@ export async function withStreamedCheck<T>(
       subject: subjectOf(prepared),
       recipe: built.recipe,
       image: built.image,
+      audio: built.audio,
       stream: {
         builds,
         cut,

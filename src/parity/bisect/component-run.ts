@@ -2,11 +2,12 @@
  * The runs of each component in a bisection, fed with what the original's components made before: pictures, prompts,
  * and a few steps after each prompt on its own cache. Layouts are those of ../components.ts.
  */
-import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+import type { GenerationRecipe } from '../../architectures/architecture.ts';
 import { fail } from '../../report/diagnostics.ts';
 import type { RunTensor } from '../../runtime/values.ts';
 import { cacheNames, embedNames, output } from '../components.ts';
 import type { Sample } from '../inputs/sample.ts';
+import { featureRows } from '../picture-features.ts';
 import { sampledRows } from '../places.ts';
 import {
   type DecoderCall,
@@ -31,7 +32,6 @@ export interface ComponentRun {
 
 export interface RunInputs {
   readonly recipe: GenerationRecipe;
-  readonly image: ImageGeometry | undefined;
   readonly sample: Sample;
 }
 
@@ -40,25 +40,29 @@ const steps = 2;
 
 /**
  * Runs the body for each component in the order in which they feed each other; it gives the original's outputs, per
- * call. Throws VC6103 where the model sees pictures and there are none.
+ * call. Throws VC6103 where the model sees pictures, or hears sounds, and there are none.
  */
 export async function eachComponent(
-  { recipe, image, sample }: RunInputs,
+  { recipe, sample }: RunInputs,
   body: (run: ComponentRun) => Promise<readonly ReadonlyMap<string, RunTensor>[]>,
 ): Promise<void> {
   const { encoder: vision, embed, decoder } = recipe;
   const all = (): undefined => undefined;
   let features: readonly RunTensor[] = [];
   if (vision !== undefined) {
-    if (image === undefined || sample.media.length === 0) throw fail('VC6103', { where: 'the picture' });
+    if (sample.media.length === 0) throw fail('VC6103', { where: 'the picture' });
     const made = await body({
       component: vision.component,
       calls: pictureCalls(sample.media),
       cache: new Map(),
-      label: (call) => `picture ${call}`,
+      label: (call) => `${sample.media[call]?.kind === 'audio' ? 'sound' : 'picture'} ${call}`,
       rows: all,
     });
-    features = made.map((outputs) => output(outputs, vision.output));
+    features = made.map((outputs, call) => {
+      const layout = sample.media[call]?.layout;
+      const own = output(outputs, vision.output);
+      return layout === undefined ? own : featureRows(own, layout);
+    });
   }
   const { prompts } = sample;
   const continuations = drawContinuations(recipe, sample, steps);

@@ -1,5 +1,6 @@
 /** Positions of a prompt's tokens where they have three: time, row and column. */
-import type { PictureLayout } from '../../architectures/architecture.ts';
+import type { MediaLayout } from '../../architectures/architecture.ts';
+import { isPicture } from '../../architectures/log-mel.ts';
 import type { Span } from './sample.ts';
 
 export interface PromptPositions {
@@ -16,7 +17,7 @@ export interface PromptPositions {
 export function timeRowColumn(
   length: number,
   spans: readonly Span[],
-  layouts: readonly PictureLayout[],
+  layouts: readonly MediaLayout[],
 ): PromptPositions {
   const rows: [number[], number[], number[]] = [[], [], []];
   const push = (time: number, row: number, column: number): void => {
@@ -35,15 +36,17 @@ export function timeRowColumn(
       continue;
     }
     const layout = layouts[span.media];
-    const grid = layout?.tokenGrid;
-    if (layout === undefined || grid === undefined) throw new RangeError(`picture ${span.media} has no grid`);
-    for (const frame of layout.views.keys()) {
+    const picture = layout !== undefined && isPicture(layout) ? layout : undefined;
+    const grid = picture?.tokenGrid;
+    if (picture === undefined || grid === undefined)
+      throw new RangeError(`picture ${span.media} has no grid`);
+    for (const frame of picture.views.keys()) {
       for (let row = 0; row < grid.rows; row += 1) {
         for (let column = 0; column < grid.columns; column += 1)
           push(next + frame, next + row, next + column);
       }
     }
-    next += Math.max(layout.views.length, grid.rows, grid.columns);
+    next += Math.max(picture.views.length, grid.rows, grid.columns);
     at += span.count;
   }
   return { rows, next };

@@ -58,7 +58,10 @@ function formText(
 ): string {
   if (splice !== undefined && tokenizer.encode(text).some((id) => isMark(id, splice))) return text;
   const form = (shown.length === 0 ? prompt?.textOnly : prompt?.withPicture) ?? '{text}';
-  const marks = shown.map(({ kind }) => (kind === 'video' ? prompt?.video : undefined) ?? prompt?.picture);
+  const marks = shown.map(({ kind }, index) => {
+    const mark = (kind === 'video' ? prompt?.video : undefined) ?? prompt?.picture ?? '';
+    return prompt?.counted?.replace('{number}', `${index + 1}`).replace('{picture}', () => mark) ?? mark;
+  });
   const pictures = marks.join(prompt?.between ?? '');
   return form.replace('{picture}', () => pictures).replace('{text}', () => text);
 }

@@ -1,35 +1,54 @@
 /**
  * A sample from recorded tensors, by the names that models' own code gives them: `input_ids` [B, S] with or without
  * `attention_mask` [B, S], and pictures, as `pixel_values` [N, 3, H, W], or as rows of patches with their grids:
- * `pixel_values` [patches, length] and `image_grid_thw` [N, 3], `pixel_values_videos` and `video_grid_thw`. A row of ids
- * is a prompt, without its padding. Pictures are taken in order, row after row, and so are videos. What is missing is
- * drawn.
+ * `pixel_values` [patches, length] and `image_grid_thw` [N, 3], `pixel_values_videos` and `video_grid_thw`; or sounds, as
+ * `input_features` [N, bands, frames] and `feature_attention_mask` [N, frames]. A row of ids is a prompt, without its
+ * padding. Pictures are taken in order, row after row, and so are videos, and sounds. What is missing is drawn.
  */
-import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+import type {
+  AudioGeometry,
+  GenerationRecipe,
+  ImageGeometry,
+  MediaLayout,
+} from '../../architectures/architecture.ts';
+import { isPicture } from '../../architectures/log-mel.ts';
 import { fail } from '../../report/diagnostics.ts';
 import type { RunTensor } from '../../runtime/values.ts';
 import { recordedPictures } from './recorded-pictures.ts';
 import { integers } from './recorded-values.ts';
 import { drawSample, type Prompt, placePrompt, type Sample, type SampleMedia } from './sample.ts';
+import { recordedSounds } from './sound/recorded-sounds.ts';
 import { findSpans, type NextPicture, type ShownPicture, shownPicture } from './spans.ts';
+
+export interface RecordedModel {
+  readonly recipe: GenerationRecipe;
+  readonly image: ImageGeometry | undefined;
+  readonly audio?: AudioGeometry | undefined;
+}
 
 /** Throws VC6109 when the tensors do not fit the model or each other; `name` is their file's. */
 export function recordedSample(
   values: ReadonlyMap<string, RunTensor>,
-  { recipe, image }: { readonly recipe: GenerationRecipe; readonly image: ImageGeometry | undefined },
+  { recipe, image, audio }: RecordedModel,
   seed: number,
   name: string,
 ): Sample {
   const ids = values.get('input_ids');
-  const recorded = recordedPictures(values, recipe.encoder, image, name);
+  const names =
+    audio === undefined
+      ? { plural: 'pictures', values: 'pixel_values' }
+      : { plural: 'sounds', values: 'input_features' };
+  const recorded =
+    recordedSounds(values, recipe.encoder, audio, name) ??
+    recordedPictures(values, recipe.encoder, image, name);
   if (recorded === undefined && ids === undefined) {
     throw fail('VC6109', {
       where: name,
       found: [...values.keys()].join(', ') || 'no tensor',
-      expected: 'pixel_values, input_ids or both',
+      expected: `${names.values}, input_ids or both`,
     });
   }
-  const drawn = drawSample(recipe, image, seed, recorded);
+  const drawn = drawSample(recipe, image ?? audio, seed, recorded);
   const { media: pictures } = drawn;
   if (ids === undefined) return { ...drawn, source: 'recorded' };
   const next = recorded === undefined ? standIns(pictures) : inOrder(pictures);
@@ -38,7 +57,7 @@ export function recordedSample(
   if (recorded !== undefined && used.size !== pictures.length) {
     throw fail('VC6109', {
       where: name,
-      found: `${pictures.length} pictures in pixel_values, ${used.size} in input_ids`,
+      found: `${pictures.length} ${names.plural} in ${names.values}, ${used.size} in input_ids`,
       expected: 'as many',
     });
   }
@@ -111,14 +130,15 @@ export function promptOf(
       left.set(picture, (left.get(picture) ?? picture.tokens) - count);
       return { first, count, media: picture.index };
     }
-    const size = picture === undefined ? undefined : pictures[picture.index]?.layout.input;
+    const shown = picture === undefined ? undefined : pictures[picture.index];
+    const what = shown?.kind === 'audio' || recipe.encoder?.feed.form === 'log-mel' ? 'sound' : 'picture';
     throw fail('VC6109', {
       where: `${where}, token ${first}`,
-      found: `${count} tokens for a picture`,
+      found: `${count} tokens for a ${what}`,
       expected:
-        picture === undefined || size === undefined
-          ? 'no more pictures than there are'
-          : `${wanted}, as many as the graphs give at ${size.width}x${size.height}`,
+        shown === undefined
+          ? `no more ${what}s than there are`
+          : `${wanted}, as many as the graphs give ${sizeText(shown.layout)}`,
     });
   });
   const [short] = [...left].filter(([, tokens]) => tokens !== 0);
@@ -146,4 +166,11 @@ export function promptOf(
     recipe,
     pictures.map(({ layout }) => layout),
   );
+}
+
+/** `at 896x896`, `for 128 frames` */
+function sizeText(layout: MediaLayout): string {
+  return isPicture(layout)
+    ? `at ${layout.input.width}x${layout.input.height}`
+    : `for ${layout.frames} frames of sound`;
 }

@@ -1,21 +1,24 @@
 /**
- * The inputs of a parity run: pictures and prompts. Drawn here from the model's own geometry and recipe, one picture
- * (and a short video, where the model takes pictures of any size) and several prompts of different lengths; everything
- * follows from the seed.
+ * The inputs of a parity run: pictures or sounds, and prompts. Drawn here from the model's own geometry and recipe, one
+ * picture (and a short video, where the model takes pictures of any size), or two sounds, and several prompts of
+ * different lengths; everything follows from the seed.
  */
 import { createHash } from 'node:crypto';
 import type {
   EncoderRecipe,
   GenerationRecipe,
   ImageGeometry,
-  PictureLayout,
+  MediaGeometry,
+  MediaLayout,
   SpliceRule,
 } from '../../architectures/architecture.ts';
+import { isAudio, isPicture } from '../../architectures/log-mel.ts';
 import { fail } from '../../report/diagnostics.ts';
 import type { RunTensor } from '../../runtime/values.ts';
 import { drawPicture, type Picture } from './picture.ts';
 import { type PromptPositions, timeRowColumn } from './positions.ts';
 import { Random } from './random.ts';
+import { drawSounds } from './sound/draw-sounds.ts';
 import { visionInputs } from './vision-inputs.ts';
 
 /**
@@ -25,7 +28,7 @@ import { visionInputs } from './vision-inputs.ts';
 export interface Span {
   readonly first: number;
   readonly count: number;
-  /** Index into the sample's pictures. */
+  /** Index into the sample's pictures, videos or sounds. */
   readonly media: number;
 }
 
@@ -38,21 +41,23 @@ export interface Prompt {
 }
 
 export interface SampleMedia {
-  readonly kind: 'image' | 'video';
-  /** Inputs of the vision component for it alone, by name. */
+  readonly kind: 'image' | 'video' | 'audio';
+  /** Inputs of the encoder for it alone, by name. */
   readonly feeds: ReadonlyMap<string, RunTensor>;
   /** What its features are. */
-  readonly layout: PictureLayout;
-  /** SHA-256 of what was measured with: RGB bytes of pictures, float32 bytes of recorded pixel values. */
+  readonly layout: MediaLayout;
+  /** SHA-256 of what was measured with: RGB bytes of pictures, float32 bytes of sounds and of recorded values. */
   readonly sha256: string;
   /** The file's name; left out for a drawn picture. */
   readonly name?: string;
+  /** Seconds that were cut off, where a sound was longer than the encoder takes. */
+  readonly cut?: number;
 }
 
 export interface Sample {
   readonly seed: number;
   readonly source: 'drawn' | 'recorded' | 'samples';
-  /** Empty when the model has no vision part. */
+  /** Empty when the model has no encoder. */
   readonly media: readonly SampleMedia[];
   readonly prompts: readonly Prompt[];
 }
@@ -83,19 +88,18 @@ const drawnVideo = { groups: 2, rows: 3, columns: 4 } as const;
  */
 export function drawSample(
   recipe: GenerationRecipe,
-  image: ImageGeometry | undefined,
+  geometry: MediaGeometry | undefined,
   seed: number,
   given?: readonly SampleMedia[],
 ): Sample {
   if (recipe.textIds < 1)
     throw fail('VC6103', { found: 'a recipe without text ids', expected: 'textIds > 0' });
-  const { encoder: vision } = recipe;
-  if (vision !== undefined && (image === undefined || recipe.splice === undefined)) {
-    throw fail('VC6103', { found: 'a vision component without geometry or splice rule' });
+  const { encoder } = recipe;
+  if (encoder !== undefined && (geometry === undefined || recipe.splice === undefined)) {
+    throw fail('VC6103', { found: 'an encoder without geometry or splice rule' });
   }
   const random = new Random(seed);
-  const drawn = vision === undefined || image === undefined ? [] : drawPictures(vision, image, seed);
-  const pictures = given ?? drawn;
+  const pictures = given ?? (encoder === undefined ? [] : drawMedia(encoder, geometry, seed));
   let shown = 0;
   const draw = (shape: PromptShape): Prompt => {
     const at = shown % Math.max(pictures.length, 1);
@@ -109,6 +113,15 @@ export function drawSample(
   const prompts = promptShapes.map(draw);
   while (shown < pictures.length) prompts.push(draw(oneMore));
   return { seed, source: 'drawn', media: pictures, prompts };
+}
+
+function drawMedia(
+  encoder: EncoderRecipe,
+  geometry: MediaGeometry | undefined,
+  seed: number,
+): readonly SampleMedia[] {
+  if (geometry === undefined) return [];
+  return isAudio(geometry) ? drawSounds(encoder, geometry, seed) : drawPictures(encoder, geometry, seed);
 }
 
 /** A picture of the geometry's size; for graphs that take any, a picture or a video of another one, too. */
@@ -153,7 +166,7 @@ export function placePrompt(
   ids: readonly number[],
   spans: readonly Span[],
   { decoder }: GenerationRecipe,
-  layouts: readonly PictureLayout[],
+  layouts: readonly MediaLayout[],
 ): Prompt {
   if (decoder.positions === undefined) return { ids, spans };
   return { ids, spans, positions: timeRowColumn(ids.length, spans, layouts) };
@@ -193,14 +206,14 @@ function pictureIds(
   splice: SpliceRule,
   { kind, layout }: SampleMedia,
 ): { readonly ids: readonly number[]; readonly spans: readonly Pick<Span, 'first' | 'count'>[] } {
-  const { tokens, tokensPerView } = layout;
+  const { tokens } = layout;
   const repeat = (id: number, count: number): number[] => Array.from({ length: count }, () => id);
   if (splice.rule === 'image-token') {
     const id = (kind === 'video' ? splice.videoTokenId : undefined) ?? splice.tokenId;
     return { ids: repeat(id, tokens), spans: [{ first: 0, count: tokens }] };
   }
   const { startId, endId, padId, slices } = splice;
-  const count = slices === undefined ? tokens : tokensPerView;
+  const count = slices === undefined || !isPicture(layout) ? tokens : layout.tokensPerView;
   const ids: number[] = [];
   const spans: Pick<Span, 'first' | 'count'>[] = [];
   for (let done = 0; done < tokens; done += count) {

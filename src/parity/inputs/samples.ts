@@ -1,17 +1,20 @@
 /**
- * A sample from a user's folder: pictures, and prompts as text. `<name>.txt` beside `<name>.png` is that picture's
- * prompt; the lines of `prompts.txt` go to the pictures without one, in turn; a text that no picture takes is a prompt
- * of its own. Pictures go through the family's own preprocessing, texts through the checkpoint's own tokenizer.
+ * A sample from a user's folder: pictures or sounds, and prompts as text. `<name>.txt` beside `<name>.png` is that
+ * picture's prompt; the lines of `prompts.txt` go to the pictures without one, in turn; a text that no picture takes is a
+ * prompt of its own. Pictures and sounds go through the family's own preprocessing, texts through the checkpoint's own
+ * tokenizer.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+import type { AudioGeometry, GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { plural } from '../../report/format.ts';
 import { systemReason } from '../../report/show.ts';
 import { decodePicture, pictureExtensions } from './decode-picture.ts';
 import { encodePrompt } from './prompt.ts';
 import { type Prompt, type Sample, type SampleMedia, sampleMedia } from './sample.ts';
+import { readSound } from './sound/read-sound.ts';
+import { soundExtensions } from './sound/wav.ts';
 import { openTokenizer, type Tokenizer } from './tokenizer.ts';
 import { fitPicture } from './vision-inputs.ts';
 
@@ -21,6 +24,7 @@ export interface SamplesRequest {
   readonly checkpoint: { readonly path: string; readonly files: readonly string[] };
   readonly recipe: GenerationRecipe;
   readonly image: ImageGeometry | undefined;
+  readonly audio?: AudioGeometry | undefined;
   readonly seed: number;
 }
 
@@ -31,33 +35,39 @@ const mostPrompts = 256;
 const longestText = 2 ** 16;
 /** The prompts of all pictures that have none. */
 const promptsName = 'prompts.txt';
-const defaultPrompt = 'Describe the picture.';
+const defaultPrompts = { picture: 'Describe the picture.', sound: 'Describe the sound.' } as const;
 
 /** Throws VC6109 for a folder, file or prompt that cannot be used. */
 export async function readSamples(request: SamplesRequest): Promise<Sample> {
-  const { folder, recipe, image, seed } = request;
+  const { folder, recipe, image, audio, seed } = request;
   const names = await list(folder);
-  const files = names.filter((name) => pictureExtensions.has(extname(name).toLowerCase()));
-  const texts = await planPrompts(folder, names, files);
+  const files = names.filter((name) => isMedia(name));
+  const what = audio === undefined ? 'picture' : 'sound';
+  const texts = await planPrompts(folder, names, files, defaultPrompts[what]);
   if (texts.length === 0) {
     throw fail('VC6109', {
       where: folder,
-      found: 'no picture and no text',
-      expected: 'PNG, JPEG … and .txt',
+      found: `no ${what} and no text`,
+      expected: audio === undefined ? 'PNG, JPEG … and .txt' : '.wav and .txt',
     });
   }
   if (files.length > mostPictures || texts.length > mostPrompts) {
     throw fail('VC6109', {
       where: folder,
-      found: `${files.length} pictures, ${texts.length} prompts`,
+      found: `${files.length} ${what}s, ${texts.length} prompts`,
       expected: `at most ${mostPictures} and ${mostPrompts}`,
     });
   }
   const pictures: SampleMedia[] = [];
-  for (const name of files) pictures.push(await readPicture(join(folder, name), recipe, image));
+  for (const name of files) pictures.push(await readMedia(join(folder, name), recipe, { image, audio }));
   const tokenizer = await openTokenizer(request.checkpoint.path, request.checkpoint.files);
   const prompts = texts.map((text) => readPrompt(text, tokenizer, recipe, pictures));
   return { seed, source: 'samples', media: pictures, prompts };
+}
+
+function isMedia(name: string): boolean {
+  const extension = extname(name).toLowerCase();
+  return pictureExtensions.has(extension) || soundExtensions.has(extension);
 }
 
 /** Names of the folder's own files, in the order of their bytes. */
@@ -84,6 +94,7 @@ async function planPrompts(
   folder: string,
   names: readonly string[],
   pictures: readonly string[],
+  defaultPrompt: string,
 ): Promise<readonly PlannedPrompt[]> {
   const stem = (name: string): string => basename(name, extname(name));
   const texts = names.filter((name) => extname(name) === '.txt' && name !== promptsName);
@@ -127,12 +138,13 @@ async function readText(folder: string, name: string): Promise<string> {
   }
 }
 
-async function readPicture(
+async function readMedia(
   path: string,
   recipe: GenerationRecipe,
-  image: ImageGeometry | undefined,
+  { image, audio }: Pick<SamplesRequest, 'image' | 'audio'>,
 ): Promise<SampleMedia> {
   const name = basename(path);
+  if (soundExtensions.has(extname(path).toLowerCase())) return readSound(path, recipe.encoder, audio);
   if (recipe.encoder === undefined || image === undefined) {
     throw fail('VC6109', { where: name, expected: 'no pictures: the model takes none' });
   }

@@ -1,5 +1,6 @@
-/** Where pictures stand in a prompt's ids, by the model's splice rule. */
-import type { PictureLayout, SpliceRule } from '../../architectures/architecture.ts';
+/** Where pictures, or sounds, stand in a prompt's ids, by the model's splice rule. */
+import type { MediaLayout, SpliceRule } from '../../architectures/architecture.ts';
+import { isPicture } from '../../architectures/log-mel.ts';
 
 export interface FoundSpan {
   readonly first: number;
@@ -19,8 +20,9 @@ export interface ShownPicture {
   readonly tokensPerView?: number;
 }
 
-export function shownPicture(index: number, { tokens, tokensPerView }: PictureLayout): ShownPicture {
-  return { index, tokens, tokensPerView };
+export function shownPicture(index: number, layout: MediaLayout): ShownPicture {
+  const { tokens } = layout;
+  return isPicture(layout) ? { index, tokens, tokensPerView: layout.tokensPerView } : { index, tokens };
 }
 
 /** Gives the pictures of a kind, one after the other, in the order in which prompts show them. */

@@ -1,27 +1,34 @@
 /** What a report says about the inputs of a run: enough to tell whether two runs had the same. */
 import { createHash } from 'node:crypto';
-import type { ImageGeometry } from '../../architectures/architecture.ts';
+import type { MediaGeometry } from '../../architectures/architecture.ts';
+import { isAudio, isPicture } from '../../architectures/log-mel.ts';
 import type { SampleSummary } from '../report/report.ts';
 import type { Sample } from './sample.ts';
 
 export function summariseSample(
   sample: Sample,
-  image: ImageGeometry | undefined,
+  geometry: MediaGeometry | undefined,
   decodeSteps: number,
   continuation: 'picked' | 'drawn',
 ): SampleSummary {
   const { seed, source, media: pictures, prompts } = sample;
   const [first] = pictures;
+  const sounds = pictures.flatMap(({ layout, sha256 }) =>
+    isPicture(layout) ? [] : [{ frames: layout.frames, tokens: layout.tokens, sha256 }],
+  );
   const video = pictures.find(({ kind }) => kind === 'video');
   return {
     seed,
     source,
     ...(source === 'drawn'
       ? {
-          ...(image !== undefined && first !== undefined
-            ? { picture: { ...image.input, sha256: first.sha256 } }
+          ...(geometry !== undefined && !isAudio(geometry) && first !== undefined
+            ? { picture: { ...geometry.input, sha256: first.sha256 } }
             : {}),
-          ...(video === undefined ? {} : { video: { ...video.layout.input, sha256: video.sha256 } }),
+          ...(video !== undefined && isPicture(video.layout)
+            ? { video: { ...video.layout.input, sha256: video.sha256 } }
+            : {}),
+          ...(sounds.length === 0 ? {} : { sounds }),
         }
       : { pictures: pictures.map(({ name, sha256 }) => ({ name: name ?? '', sha256 })) }),
     prompts: prompts.map((prompt) => ({

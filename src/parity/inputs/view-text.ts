@@ -1,5 +1,6 @@
 /** The text of a prompt in which pictures are written view by view. */
 import type { PictureLayout, PromptTemplate, ViewTemplate } from '../../architectures/architecture.ts';
+import { isPicture } from '../../architectures/log-mel.ts';
 import type { SampleMedia } from './sample.ts';
 import type { NextPicture } from './spans.ts';
 
@@ -14,7 +15,7 @@ export function showViews(
   const { picture: mark, views } = prompt;
   return text.replaceAll(mark, () => {
     const layout = pictures[next(false)?.index ?? -1]?.layout;
-    return layout === undefined ? mark : viewText(layout, views);
+    return layout === undefined || !isPicture(layout) ? mark : viewText(layout, views);
   });
 }
 

@@ -27,7 +27,7 @@ import { type TensorFault, tensorFaults } from './weights.ts';
 export interface LocateRequest
   extends Pick<
     StreamRequest,
-    'builds' | 'cut' | 'place' | 'recipe' | 'image' | 'sample' | 'decodeSteps' | 'devices' | 'signal'
+    'builds' | 'cut' | 'place' | 'recipe' | 'sample' | 'decodeSteps' | 'devices' | 'signal'
   > {
   readonly report: Pick<ParityReport, 'gates' | 'curves' | 'precision'>;
   /** Runs of each component, fed with what the original made. */

@@ -1,4 +1,5 @@
 /** What rows of a component's values are: tokens of a picture's views, positions of a prompt and of what follows it. */
+import { isPicture } from '../../architectures/log-mel.ts';
 import { positionPlace, viewName } from '../places.ts';
 import { decoderSchedule } from '../stream/calls.ts';
 import type { StreamRequest } from '../stream/request.ts';
@@ -12,6 +13,10 @@ export function rowNames(
 ): RowNames {
   const layout = sample.media[call]?.layout;
   if (component === recipe.encoder?.component && layout !== undefined) {
+    if (!isPicture(layout)) {
+      const row = (index: number): string => `sound ${call}, position ${index}`;
+      return { views: [], tokensPerView: 0, row };
+    }
     const prefix = sample.media.length === 1 ? '' : `picture ${call}, `;
     return {
       views: layout.views.map((view) => `${prefix}${viewName(view)}`),

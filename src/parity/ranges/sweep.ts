@@ -4,6 +4,7 @@
  * of float16: a tower may overflow at one size only.
  */
 import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+import { isPicture } from '../../architectures/log-mel.ts';
 import type { Model } from '../../graph/model.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { type RunTensor, toFloat32 } from '../../runtime/values.ts';
@@ -106,7 +107,11 @@ class SizeRun {
     const calls = pictureCalls(pictures).map(({ feeds }) => feeds);
     return await this.#measure(component, name, {
       calls: { plain: calls, converted: calls },
-      place: (call) => picturePlace(pictures[call]?.layout ?? this.#size.image, call, pictures.length),
+      place: (call) => {
+        const layout = pictures[call]?.layout;
+        const own = layout !== undefined && isPicture(layout) ? layout : this.#size.image;
+        return picturePlace(own, call, pictures.length);
+      },
     });
   }
 

@@ -48,6 +48,8 @@ export interface SampleSummary {
   readonly picture?: { readonly width: number; readonly height: number; readonly sha256: string };
   /** The drawn video, where there is one: the size of its frames, and the SHA-256 of them all. */
   readonly video?: { readonly width: number; readonly height: number; readonly sha256: string };
+  /** Drawn sounds: their log-mel frames, what they become, and the SHA-256 of their samples. */
+  readonly sounds?: readonly { readonly frames: number; readonly tokens: number; readonly sha256: string }[];
   readonly prompts: readonly { readonly tokens: number; readonly imageTokens: number }[];
   /** SHA-256 of the prompts' ids and spans, as JSON. */
   readonly promptsSha256?: string;
@@ -63,6 +65,13 @@ export interface ImageSummary {
   readonly tokens: number;
   readonly summary: string;
   readonly views: readonly View[];
+}
+
+export interface AudioSummary {
+  /** Of the longest sound, and what it becomes. */
+  readonly seconds: number;
+  readonly tokens: number;
+  readonly summary: string;
 }
 
 export interface LevelReport {
@@ -136,6 +145,7 @@ export interface ParityReport extends Subject {
     readonly notes: readonly string[];
   };
   readonly image?: ImageSummary;
+  readonly audio?: AudioSummary;
   readonly sample: SampleSummary;
   /** What the failed gates lead to, in the order from the original to the output; empty where none failed. */
   readonly findings: readonly Finding[];

@@ -66,8 +66,16 @@ const metrics = z.object({
   tolerances: z.array(z.object({ atol: z.number(), rtol: measure })).optional(),
   logits: logits.optional(),
   tokens: z
-    .array(z.object({ view: z.string(), rows: count, columns: count, errors: z.array(measure) }))
-    .describe('‖error‖ / ‖reference‖ of each image token, a map per view, row-major')
+    .array(
+      z.object({
+        view: z.string(),
+        rows: count,
+        columns: count,
+        errors: z.array(measure),
+        seconds: z.number().optional().describe('of a sound, whose tokens are one row in time: in each'),
+      }),
+    )
+    .describe('‖error‖ / ‖reference‖ of each token of a picture or sound, a map per view, row-major')
     .optional(),
   differences: z
     .object({ edges: z.array(z.number()), counts: z.array(count) })
@@ -273,12 +281,14 @@ export const parityReportSchema = z.object({
       views: z.array(view),
     })
     .optional(),
+  audio: z.object({ seconds: z.number(), tokens: count, summary: z.string() }).optional(),
   sample: z.object({
     seed: z.number(),
     source: z.enum(['drawn', 'recorded', 'samples']),
     pictures: z.array(z.object({ name: z.string(), sha256: z.string() })).optional(),
     picture: z.object({ width: count, height: count, sha256: z.string() }).optional(),
     video: z.object({ width: count, height: count, sha256: z.string() }).optional(),
+    sounds: z.array(z.object({ frames: count, tokens: count, sha256: z.string() })).optional(),
     prompts: z.array(z.object({ tokens: count, imageTokens: count })),
     promptsSha256: z.string().optional(),
     decodeSteps: count,

@@ -1,5 +1,5 @@
 /** What a check in parts is asked for, and what it gives. */
-import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+import type { GenerationRecipe } from '../../architectures/architecture.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Device } from '../../runtime/session.ts';
 import type { Sample } from '../inputs/sample.ts';
@@ -25,7 +25,6 @@ export interface StreamedBuilds {
 
 export interface StreamRequest extends StreamedBuilds {
   readonly recipe: GenerationRecipe;
-  readonly image: ImageGeometry | undefined;
   readonly sample: Sample;
   readonly decodeSteps: number;
   readonly signal: AbortSignal | undefined;

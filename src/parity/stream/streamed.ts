@@ -8,12 +8,14 @@
  * beforehand (teacher forcing), so that a part is visited once: it runs all prompts and then every step after them on
  * its own cache.
  */
+import { isPicture } from '../../architectures/log-mel.ts';
 import { fail } from '../../report/diagnostics.ts';
 import type { RunTensor } from '../../runtime/values.ts';
 import { cacheNames, embedNames, output } from '../components.ts';
 import { comparedLayers } from '../decoding.ts';
 import { type Level, levels as levelOrder } from '../gates.ts';
 import { checkNames, type OutputResult } from '../outputs.ts';
+import { checkLengths, featureRows, lengthsOutput } from '../picture-features.ts';
 import { positionPlace, viewName } from '../places.ts';
 import type { ErrorCurve, LevelReport } from '../report/report.ts';
 import { buildNames, cutBuilds, outputBuilds } from './builds.ts';
@@ -107,23 +109,35 @@ class StreamedCheck {
 
   /** Features per picture; empty when the model sees none. */
   async #vision(): Promise<Both> {
-    const { recipe, sample, image } = this.#request;
+    const { recipe, sample } = this.#request;
     if (recipe.encoder === undefined) return { reference: [], converted: [] };
     const { component, output: name } = recipe.encoder;
-    if (image === undefined || sample.media.length === 0) throw fail('VC6103', { where: 'the picture' });
+    if (sample.media.length === 0) throw fail('VC6103', { where: 'the picture' });
     const names = this.#outputNames(component);
+    const lengths = lengthsOutput(recipe.encoder);
     const features: { reference: RunTensor[]; converted: RunTensor[] } = { reference: [], converted: [] };
     await this.#run({
       component,
       calls: pictureCalls(sample.media),
       probe: this.#picturesOfProbe(),
-      sink: (_feed, calls) => featureSink(component, names, { recipe, sample, calls }),
+      sink: (_feed, calls) =>
+        featureSink(
+          component,
+          names.filter((one) => one !== lengths),
+          { recipe, sample, calls },
+        ),
       cache: new Map(),
-      trim: (_call, _name, value) => value,
+      // Rows behind a sound are of no one's concern: no prompt gets them.
+      trim: (call, output, value) => {
+        const layout = sample.media[call]?.layout;
+        return output === name && layout !== undefined ? featureRows(value, layout) : value;
+      },
       place: (call, _value, { shape }) => {
+        const layout = sample.media[call]?.layout;
+        if (layout !== undefined && !isPicture(layout)) return (row) => `sound ${call}, position ${row}`;
         const prefix = sample.media.length === 1 ? '' : `picture ${call}, `;
         const [, views, rows = 1] = shape;
-        const own = sample.media[call]?.layout.views ?? [];
+        const own = layout?.views ?? [];
         if (shape.length !== 4 || views !== own.length) return (row) => `${prefix}row ${row}`;
         return (row) => {
           const view = own[Math.floor(row / rows)];
@@ -131,6 +145,8 @@ class StreamedCheck {
         };
       },
       onOutputs: (call, reference, converted) => {
+        const tokens = sample.media[call]?.layout.tokens ?? 0;
+        for (const outputs of [reference, converted]) checkLengths(outputs, lengths, tokens);
         if (!reference.has(name)) return;
         features.reference[call] = output(reference, name);
         features.converted[call] = output(converted, name);

@@ -41,7 +41,6 @@ it('names the node whose result the output loses, where only what has added up i
       const findings = await locate({
         ...request.stream,
         recipe,
-        image,
         sample,
         decodeSteps: 0,
         devices: { reference: 'cpu', converted: 'cpu' },
