@@ -13,12 +13,10 @@ import { inferNode } from '../../graph/infer/infer.ts';
 import { createModel, type Model } from '../../graph/model.ts';
 import { tensorType } from '../../graph/types.ts';
 import type { Value } from '../../graph/value.ts';
-import { reshape } from '../../tensor/derived/reshape.ts';
 import { activate } from '../blocks/activation.ts';
 import { attention } from '../blocks/attention.ts';
 import { convolution2d, readConvolution2d } from '../blocks/convolution2d.ts';
 import { type GroupNormShape, groupNorm, readGroupNorm } from '../blocks/group-norm.ts';
-import { type LinearWeights, linear } from '../blocks/linear.ts';
 import type { Grid } from '../blocks/resize.ts';
 import { initializer, type WeightReader } from '../blocks/weights.ts';
 import { referenceOpset } from '../components.ts';
@@ -140,32 +138,31 @@ function residualBlock(
   return b.op('Add', [kept, inner]);
 }
 
-/** One head over all places of the map; its 1x1 convolutions are linears of what stands at a place. */
+/**
+ * One head over all places of the map. Its 1x1 convolutions are not spelled as linears, which passes would store in four
+ * bits like those of the language model: that would save a five hundredth of the model, and cost the picture its colours.
+ */
 function attentionBlock(b: GraphBuilder, x: Value, block: WeightReader, channels: number, grid: Grid): Value {
   const normed = groupNorm(b, x, readGroupNorm(block.at('norm'), channels, norm), grid);
-  const places = b.op('Reshape', [normed, b.int64([0, channels, grid.rows * grid.columns])]);
-  const rows = b.op('Transpose', [places], { attributes: { perm: [0, 2, 1] } });
-  const project = (name: string, input: Value): Value =>
-    linear(b, input, readPointwise(block.at(name), channels));
+  const convolve = (name: string, input: Value): Value =>
+    convolution2d(b, input, readConvolution2d(block.at(name), { width: channels, channels, kernel: 1 }));
+  const project = (name: string): Value => {
+    const places = b.op('Reshape', [
+      convolve(name, normed),
+      b.int64([0, channels, grid.rows * grid.columns]),
+    ]);
+    return b.op('Transpose', [places], { attributes: { perm: [0, 2, 1] } });
+  };
   const mixed = attention(b, {
-    q: project('q', rows),
-    k: project('k', rows),
-    v: project('v', rows),
+    q: project('q'),
+    k: project('k'),
+    v: project('v'),
     heads: 1,
     headDim: channels,
   });
-  const joined = b.op('Transpose', [project('proj_out', mixed)], { attributes: { perm: [0, 2, 1] } });
-  const map = b.op('Reshape', [joined, b.int64([0, channels, grid.rows, grid.columns])]);
-  return b.op('Add', [x, map]);
-}
-
-/** A 1x1 convolution as a linear. */
-function readPointwise(reader: WeightReader, channels: number): LinearWeights {
-  const { name, tensor } = reader.take('weight', [channels, channels, 1, 1]);
-  return {
-    weight: { name, tensor: reshape(tensor, [channels, channels]) },
-    bias: reader.take('bias', [channels]),
-  };
+  const channelsFirst = b.op('Transpose', [mixed], { attributes: { perm: [0, 2, 1] } });
+  const map = b.op('Reshape', [channelsFirst, b.int64([0, channels, grid.rows, grid.columns])]);
+  return b.op('Add', [x, convolve('proj_out', map)]);
 }
 
 /** x [N, C, H, W] → [N, C, 2 H, 2 W] */
