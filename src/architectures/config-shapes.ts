@@ -31,8 +31,11 @@ export function readWidthAndHeads(
   return { width, heads };
 }
 
-/** A vision transformer over RGB pictures, with the defaults that CLIP and SigLIP share. Throws as `readWidthAndHeads`. */
-export function readVisionSizes(reader: ConfigReader): {
+/** A vision transformer over RGB pictures, with the defaults that CLIP and Idefics2 share. Throws as `readWidthAndHeads`. */
+export function readVisionSizes(
+  reader: ConfigReader,
+  defaults: { readonly patch: number } = { patch: 32 },
+): {
   readonly width: number;
   readonly heads: number;
   /** Side of a patch, and of the square that positions were trained for, in pixels. */
@@ -43,7 +46,7 @@ export function readVisionSizes(reader: ConfigReader): {
     width: { key: 'hidden_size', default: 768 },
     heads: { key: 'num_attention_heads', default: 12 },
   });
-  const patch = reader.int('patch_size', { min: 1, max: configLimits.side, default: 32 });
+  const patch = reader.int('patch_size', { min: 1, max: configLimits.side, default: defaults.patch });
   const imageSize = reader.int('image_size', { min: 1, max: configLimits.side, default: 224 });
   if (imageSize < patch) {
     throw reader.conflict(['image_size', 'patch_size'], `${imageSize} and ${patch}`, 'at least one patch');

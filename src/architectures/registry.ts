@@ -13,6 +13,7 @@ import { monkey } from './monkey/monkey.ts';
 import { qwenVl } from './qwen-vl/qwen-vl.ts';
 import { qwen2Audio } from './qwen2-audio/qwen2-audio.ts';
 import { qwen2Vl } from './qwen2-vl/qwen2-vl.ts';
+import { vila } from './vila/vila.ts';
 
 export const architectures: readonly Architecture[] = [
   qwenVl,
@@ -22,6 +23,7 @@ export const architectures: readonly Architecture[] = [
   qwen2Audio,
   miniCpmV25,
   miniGptV2,
+  vila,
   janus,
   llama,
   gpt2,

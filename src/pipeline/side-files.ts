@@ -32,7 +32,7 @@ export function planSideFiles(
       // `files` holds only what stands in the folder or in its hub cache.
       if (!checkpoint.files.includes(file.from))
         throw new RangeError(`${file.from} is not in the checkpoint`);
-      const path = join(checkpoint.path, file.from);
+      const path = join(checkpoint.partFolders?.get(file.from) ?? checkpoint.path, file.from);
       const { size } = await attempt(file.from, () => stat(path));
       if (size > largestSideFile) {
         throw fail('VC1104', {

@@ -105,7 +105,9 @@ export const llava: Architecture = {
   id: 'llava',
   title: 'LLaVA-1.5',
   modelTypes: ['llava'],
-  recognises: ({ model_type }) => model_type === 'llava' || model_type === 'llava_llama',
+  // VILA says so, too, and keeps its parts in folders.
+  recognises: ({ model_type, llm_cfg: parts }) =>
+    (model_type === 'llava' || model_type === 'llava_llama') && parts === undefined,
   parts: originalParts,
   build,
 };

@@ -19,6 +19,8 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
   /** Every regular file of the folder (one level), relative names, sorted. */
   readonly files: readonly string[];
+  /** Folders of those `files` that stand in a part's. */
+  readonly partFolders?: ReadonlyMap<string, string>;
   /** Parsed JSON side files (`tokenizer_config.json`, …), size-capped; config.json included. */
   readonly json: ReadonlyMap<string, JsonValue>;
   /** Text of `chat_template.jinja`, where there is one. */

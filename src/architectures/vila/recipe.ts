@@ -1,0 +1,65 @@
+/** How the graphs of a VILA checkpoint work together. */
+import { chatTemplate } from '../../formats/checkpoint/chat-template.ts';
+import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
+import type { EncoderFeed, GenerationRecipe, PromptTemplate } from '../architecture.ts';
+import { llamaDecoderRecipe } from '../llama/recipe.ts';
+import type { VilaConfig } from './config.ts';
+import { addedTokens, type PictureTokens, pictureText } from './picture-tokens.ts';
+
+export function vilaRecipe(
+  { text }: VilaConfig,
+  feed: EncoderFeed,
+  { tokenId, before, after, textIds }: PictureTokens,
+  prompt: PromptTemplate,
+): GenerationRecipe {
+  return {
+    encoder: { component: 'vision', input: 'pixel_values', output: 'image_features', feed },
+    embed: { component: 'embed' },
+    decoder: llamaDecoderRecipe(text),
+    splice: {
+      rule: 'image-token',
+      tokenId,
+      ...(before.length === 0 ? {} : { before }),
+      ...(after.length === 0 ? {} : { after }),
+    },
+    prompt,
+    vocabSize: text.vocab,
+    hiddenSize: text.hidden,
+    textIds,
+    ...(text.endOfTextId === undefined ? {} : { endOfTextId: text.endOfTextId }),
+  };
+}
+
+/** A user's message, as the conversations of the original code write it for language models told by a token of theirs. */
+const conversations: readonly { readonly token: string; readonly around: (message: string) => string }[] = [
+  {
+    token: '<|eot_id|>',
+    around: (message) =>
+      `<|start_header_id|>user<|end_header_id|>\n\n${message}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n`,
+  },
+  {
+    token: '<|im_end|>',
+    around: (message) => `<|im_start|>user\n${message}<|im_end|>\n<|im_start|>assistant\n`,
+  },
+];
+
+const vicuna = (message: string): string => `USER: ${message} ASSISTANT:`;
+
+/** The form of one message: that of the checkpoint's own template where it is ChatML, with its system message. */
+export function vilaPrompt(checkpoint: Pick<Checkpoint, 'json' | 'chatTemplate'>): PromptTemplate {
+  const template = chatTemplate(checkpoint);
+  const [system = ''] =
+    typeof template === 'string'
+      ? (/<\|im_start\|>system\\?n?[^<{]*<\|im_end\|>(\\n|\n)/.exec(template) ?? [])
+      : [];
+  const tokens = addedTokens(checkpoint);
+  const known = conversations.find(({ token }) => tokens.has(token));
+  // Templates are written into JSON, in quotes of their own.
+  const before = system.replaceAll('\\n', '\n');
+  const around = (message: string): string => before + (known?.around ?? vicuna)(message);
+  return {
+    picture: pictureText,
+    withPicture: around('{picture}\n{text}'),
+    textOnly: around('{text}'),
+  };
+}
