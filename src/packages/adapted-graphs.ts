@@ -16,13 +16,22 @@ const featureRows = 'image_tokens';
 
 /**
  * Features [pictures, tokens, hidden] or [tokens, hidden] → [tokens, hidden], those of all pictures. `names`: of inputs
- * that are called otherwise, by the name that they have.
+ * that are called otherwise, by the name that they have. `lengths`: the output i64 [pictures] that says how many of the
+ * first tokens of each count, where not all do.
  */
 export function flatFeatures(
   model: Model,
-  output: string,
-  hidden: number,
-  names: Readonly<Record<string, string>>,
+  {
+    output,
+    hidden,
+    names = {},
+    lengths,
+  }: {
+    readonly output: string;
+    readonly hidden: number;
+    readonly names?: Readonly<Record<string, string>>;
+    readonly lengths?: string | undefined;
+  },
 ): Model {
   const copy = cloneModel(model);
   for (const [own, wanted] of Object.entries(names)) {
@@ -32,10 +41,26 @@ export function flatFeatures(
   }
   const features = take(copy, output);
   const b = new GraphBuilder(copy.graph, inferNode);
-  const flat = b.scope('flat', () => b.op('Reshape', [features, b.int64([-1, hidden])]));
+  const flat = b.scope('flat', () => {
+    const rows = b.op('Reshape', [features, b.int64([-1, hidden])]);
+    if (lengths === undefined) return rows;
+    return b.op('Compress', [rows, firstOf(b, copy.graph.value(lengths), features)], {
+      attributes: { axis: 0 },
+    });
+  });
   give(b, output, flat);
   copy.graph.setType(flat, tensorType(dtypeOf(features), [featureRows, hidden]));
   return copy;
+}
+
+/** bool [pictures · tokens] of features [pictures, tokens, hidden]: the first ones of each. */
+function firstOf(b: GraphBuilder, lengths: Value | undefined, features: Value): Value {
+  const tokens = dimsOf(features)?.[1];
+  if (lengths === undefined || typeof tokens !== 'number')
+    throw new RangeError('features of unknown lengths');
+  const index = b.int64(Array.from({ length: tokens }, (_, token) => token));
+  const first = b.op('Less', [index, b.op('Unsqueeze', [lengths, b.int64([1])])]);
+  return b.op('Reshape', [first, b.int64([-1])]);
 }
 
 /**

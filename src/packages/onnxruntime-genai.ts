@@ -89,7 +89,9 @@ function adaptedGraphs(
   if (vision !== undefined && splice !== undefined) {
     const grid = gridOf(vision);
     const names = grid === undefined ? {} : { [grid]: gridInput };
-    add(vision.component, 'vision', (model) => flatFeatures(model, vision.output, hiddenSize, names));
+    const lengths = vision.feed.form === 'log-mel' ? vision.feed.lengths : undefined;
+    const ports = { output: vision.output, hidden: hiddenSize, names, lengths };
+    add(vision.component, 'vision', (model) => flatFeatures(model, ports));
     add(embed.component, 'embedding', (model) => mergingEmbedding(model, splice, hiddenSize));
   }
   if (decoder.scalars.length > 0) {
@@ -189,12 +191,17 @@ function visionConfig({ input, output, feed }: EncoderRecipe, filename: string):
   };
 }
 
+/** Sections of the language model alone, by whatever name. */
+function textSections(config: JsonObject): readonly JsonObject[] {
+  return ['text_config', 'language_config', 'llm_cfg'].map((key) => config[key]).filter(isJsonObject);
+}
+
 /** The longest text; with constants in place of inputs, what they hold for. */
 function contextLength(config: JsonObject, isFixed: boolean): number {
-  const text = isJsonObject(config.text_config) ? config.text_config : {};
+  const sections = [...textSections(config), config];
   const keys = isFixed ? ['seq_length'] : ['max_position_embeddings', 'n_positions', 'seq_length'];
   for (const key of keys) {
-    for (const section of [text, config]) {
+    for (const section of sections) {
       const value = section[key];
       if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
     }
@@ -209,9 +216,9 @@ const defaultLength = 2048;
 /** Special tokens, from the settings of generation, the config, or the recipe, whichever says it first. */
 function tokenIds({ endOfTextId, splice }: GenerationRecipe, { config, json }: Checkpoint): JsonObject {
   const generation = json.get('generation_config.json');
-  const text = isJsonObject(config.text_config) ? config.text_config : {};
+  const sections = [...(isJsonObject(generation) ? [generation] : []), config, ...textSections(config)];
   const find = (key: string): JsonValue | undefined => {
-    for (const section of [isJsonObject(generation) ? generation : {}, config, text]) {
+    for (const section of sections) {
       const value = section[key];
       if (isIds(value)) return value;
     }

@@ -2,10 +2,11 @@
  * The real onnxruntime-genai loads folders that we write for it and generates the tokens that were recorded from the
  * original implementations. Needs Python with the package; VLM_PYTHON names another interpreter than python3.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { SpliceRule } from '../../src/architectures/architecture.ts';
 import { writeSafetensors } from '../../src/formats/safetensors/write.ts';
 import { type ConvertOptions, convert } from '../../src/index.ts';
 import { type RunTensor, toFloat32 } from '../../src/runtime/values.ts';
@@ -44,12 +45,22 @@ function stored({ dtype, shape, data }: RunTensor): Tensor {
   return inlineTensor(dtype, shape, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }
 
+async function spliceOf(output: string): Promise<SpliceRule | undefined> {
+  const manifest = JSON.parse(await readFile(join(output, 'vlm-convert.json'), 'utf8')) as {
+    readonly generation: { readonly recipe: { readonly splice?: SpliceRule } };
+  };
+  return manifest.generation.recipe.splice;
+}
+
 /** By case: names of the vision graph's inputs, as callers give them. */
 const withPictures: readonly (readonly [string, { readonly pixels: string; readonly grid?: string }])[] = [
   ['llava/hf-tiny', { pixels: 'pixel_values' }],
   ['monkey/tiny-896', { pixels: 'pixel_values' }],
   ['minicpm-v-2.5/tiny-drop-last', { pixels: 'pixel_values', grid: 'tgt_sizes' }],
   ['qwen2-vl/tiny-two-images', { pixels: 'pixel_values', grid: 'image_grid_thw' }],
+  ['janus/tiny-hf', { pixels: 'pixel_values' }],
+  ['minigpt-v2/tiny', { pixels: 'pixel_values' }],
+  ['qwen2-audio/tiny', { pixels: 'input_features', grid: 'feature_attention_mask' }],
 ];
 
 describe('onnxruntime-genai, given pictures that were prepared', () => {
@@ -57,13 +68,21 @@ describe('onnxruntime-genai, given pictures that were prepared', () => {
     const { output, scratch } = await converted(name);
     const golden = goldenCase(name);
     const io = await readIo(join(golden.folder, 'io.safetensors'));
-    const { pixels, grid, inputIds, decodeIds } = caseInputs(golden, io);
+    const { pixels, grid, inputIds, decodeIds } = caseInputs(golden, io, await spliceOf(output));
     if (pixels === undefined) throw new Error('a case without pictures');
     const arrays = join(scratch, 'arrays.safetensors');
     const named = new Map([['pixels', stored(pixels)]]);
     if (grid !== undefined) named.set('grid', stored(grid));
     await writeSafetensors(arrays, named);
     const features = ['out.image_features', 'out.vision_features'].find((key) => io.has(key)) ?? '';
+    const rows = io.has('out.audio_lengths')
+      ? io.ints('out.audio_lengths')
+      : [
+          io
+            .get(features)
+            .shape.slice(0, -1)
+            .reduce((product, dim) => product * dim, 1),
+        ];
     const [ids = []] = decodeIds;
     const answer = await generateWithGenai(
       output,
@@ -71,12 +90,7 @@ describe('onnxruntime-genai, given pictures that were prepared', () => {
         ids: Array.from(inputIds.data, Number),
         arrays,
         inputs: { [names.pixels]: 'pixels', ...(names.grid === undefined ? {} : { [names.grid]: 'grid' }) },
-        image_tokens: [
-          io
-            .get(features)
-            .shape.slice(0, -1)
-            .reduce((product, dim) => product * dim, 1),
-        ],
+        image_tokens: rows,
         steps: ids.length,
       },
       scratch,

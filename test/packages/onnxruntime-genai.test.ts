@@ -89,7 +89,11 @@ describe('the other graphs', () => {
       b.output('image_features', b.op('Tanh', [pixels]));
     });
     const before = cloneModel(model);
-    const flat = flatFeatures(model, 'image_features', hidden, { grid_thw: 'image_grid_thw' });
+    const flat = flatFeatures(model, {
+      output: 'image_features',
+      hidden,
+      names: { grid_thw: 'image_grid_thw' },
+    });
     expect(problemsOf(flat)).toEqual([]);
     expect(flat.graph.inputs.map(({ name }) => name)).toEqual(['pixel_values', 'image_grid_thw']);
     const pixel_values = randomInput([2, 3, hidden], 5);
@@ -103,6 +107,25 @@ describe('the other graphs', () => {
     expect(toFloat32(output)).toEqual(toFloat32(value(plain, 'image_features')));
     // What it was made from stays what it was.
     expect(model.graph.inputs.map(({ name }) => name)).toEqual(before.graph.inputs.map(({ name }) => name));
+  });
+
+  it('give of each sound no more than the first rows, as many as are features', async () => {
+    const model = buildModel((b) => {
+      const frames = b.input('input_features', tensorType('float32', ['sounds', 3, hidden]));
+      const mask = b.input('mask', tensorType('int64', ['sounds']));
+      b.output('audio_features', b.op('Tanh', [frames]));
+      b.output('audio_lengths', b.op('Add', [mask, b.int64([1])]));
+    });
+    const flat = flatFeatures(model, { output: 'audio_features', hidden, lengths: 'audio_lengths' });
+    expect(problemsOf(flat)).toEqual([]);
+    const input_features = randomInput([3, 3, hidden], 5);
+    const found = await runModel(flat, { input_features, mask: int64Value([3], [0, 2, -1]) });
+    const output = value(found, 'audio_features');
+    expect(output.shape).toEqual([4, hidden]);
+    const rows = [0, 3, 4, 5].flatMap((row) =>
+      Array.from(toFloat32(input_features).subarray(row * hidden, (row + 1) * hidden), Math.tanh),
+    );
+    for (const [i, each] of toFloat32(output).entries()) expect(each).toBeCloseTo(rows[i] ?? Number.NaN, 6);
   });
 
   it('have constants where nobody feeds an input', async () => {
