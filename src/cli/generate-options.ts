@@ -25,6 +25,14 @@ export const generateOptions: readonly OptionSpec[] = [
     expected: 'paths',
   },
   {
+    key: 'audio',
+    flag: '--audio <file>',
+    group: 'Picture',
+    help: 'a sound that the prompt is about, as a WAV file (repeatable, in the order in which the prompt marks them)',
+    type: { kind: 'paths' },
+    expected: 'paths',
+  },
+  {
     key: 'fps',
     flag: '--fps <n>',
     group: 'Picture',
@@ -38,8 +46,8 @@ export const generateOptions: readonly OptionSpec[] = [
     flag: '--prompt <text>',
     group: 'Picture',
     help:
-      "what to ask, in plain words: pictures come before it, in the family's form of chat; a text that marks the places " +
-      'of pictures itself is taken as it stands',
+      "what to ask, in plain words: pictures and sounds come before it, in the family's form of chat; a text that marks " +
+      'their places itself is taken as it stands',
     type: { kind: 'text' },
     expected: 'a text',
   },

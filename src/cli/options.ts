@@ -84,6 +84,16 @@ export const optionTable = [
     convertOnly: true,
   },
   {
+    key: 'maxAudioSeconds',
+    flag: '--max-audio-seconds <n>',
+    group: 'Picture',
+    help: 'whole seconds of the longest sound that the graphs take, where the model takes sounds',
+    type: { kind: 'count', most: 3600 },
+    default: "the checkpoint's own",
+    expected: 'whole seconds, from 1 on',
+    convertOnly: true,
+  },
+  {
     key: 'precision',
     flag: '--precision <p>',
     group: 'Precision',

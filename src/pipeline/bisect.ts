@@ -41,6 +41,7 @@ import type { WriteLimits } from './write-models.ts';
 type GraphOptionKey =
   | 'resolution'
   | 'tiling'
+  | 'maxAudioSeconds'
   | 'lora'
   | 'loraTiles'
   | 'precision'

@@ -38,6 +38,8 @@ export interface ConvertOptions {
   /** In pixels; default: the checkpoint's own. */
   readonly resolution?: Size | undefined;
   readonly tiling?: Tiling | undefined;
+  /** Whole seconds of the longest sound; default: as many as the checkpoint's own. */
+  readonly maxAudioSeconds?: number | undefined;
   /** Low-rank adapters: in the weights, as branches, or as branches whose factors are inputs of the graphs. */
   readonly lora?: LoraMode | undefined;
   readonly loraTiles?: LoraTiles | undefined;
@@ -116,6 +118,7 @@ export interface ResolvedOptions {
   readonly format: FormatId;
   readonly resolution: Size | undefined;
   readonly tiling: Tiling;
+  readonly maxAudioSeconds: number | undefined;
   readonly lora: LoraMode;
   readonly loraTiles: LoraTiles;
   readonly precision: Precision | Readonly<Record<string, Precision>>;
@@ -155,6 +158,7 @@ export function resolveOptions(options: ConvertOptions): ResolvedOptions {
     format: options.format ?? 'onnx',
     resolution: options.resolution,
     tiling: options.tiling ?? 'fit',
+    maxAudioSeconds: options.maxAudioSeconds,
     lora: options.lora ?? 'merge',
     loraTiles: options.loraTiles ?? 'nearest',
     precision: options.precision ?? 'fp32',

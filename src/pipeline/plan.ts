@@ -4,6 +4,7 @@
  */
 import type { AudioGeometry, BuiltModel, ImageGeometry } from '../architectures/architecture.ts';
 import { findArchitecture } from '../architectures/registry.ts';
+import { type ComponentSummary, componentSummary } from '../architectures/vocabulary.ts';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import { encodeModel } from '../formats/onnx/encode.ts';
 import { type ModelLayout, modelTensors } from '../formats/onnx/layout.ts';
@@ -37,10 +38,7 @@ export interface PlannedFile {
   readonly link?: true;
 }
 
-export interface PlannedComponent {
-  readonly id: string;
-  readonly kind: string;
-  readonly modality: string;
+export interface PlannedComponent extends ComponentSummary {
   readonly precision: string;
   /** Pipeline text: `--passes` takes it back. */
   readonly passes: string;
@@ -119,7 +117,15 @@ export function build(checkpoint: Checkpoint, options: ResolvedOptions): BuiltMo
     ...(options.resolution === undefined ? {} : { resolution: options.resolution }),
     tiling: options.tiling,
     loraTiles: options.loraTiles,
+    ...(options.maxAudioSeconds === undefined ? {} : { audioSeconds: options.maxAudioSeconds }),
   });
+  if (options.maxAudioSeconds !== undefined && built.audio === undefined) {
+    throw fail('VC4002', {
+      where: '--max-audio-seconds',
+      found: `${options.maxAudioSeconds}, and ${architecture.title}`,
+      expected: 'a model that takes sounds',
+    });
+  }
   const steps = chooseSteps(built, options);
   return packageFormat(options.format).name({
     built,
@@ -150,7 +156,10 @@ export async function prepare(
     ...(options.lora === 'runtime' ? [adapterSideFile(factors)] : []),
   ];
   const planned: PlannedComponent[] = [];
-  for (const component of components) planned.push(await planComponent(component, 'onnx/'));
+  for (const compiled of components) {
+    const component = componentSummary(compiled.component);
+    planned.push(await planComponent({ ...compiled, component }, 'onnx/'));
+  }
   const files = [
     ...planned.flatMap((component) => component.files),
     ...(await Promise.all(
@@ -250,16 +259,14 @@ export function optionsJson(options: ResolvedOptions): JsonValue {
 /** `folder`: where the files stand, with a slash at its end, or nothing. */
 export async function planComponent(
   compiled: Pick<CompiledComponent, 'precision' | 'passes' | 'records' | 'model' | 'layout'> & {
-    readonly component: Pick<PlannedComponent, 'id' | 'kind' | 'modality'>;
+    readonly component: ComponentSummary;
   },
   folder: string,
 ): Promise<PlannedComponent> {
   const { component, model, layout } = compiled;
   const tensors = new Set([...modelTensors(model)].map(({ tensor }) => tensor));
   return {
-    id: component.id,
-    kind: component.kind,
-    modality: component.modality,
+    ...component,
     precision: compiled.precision,
     passes: compiled.passes,
     records: compiled.records.map(({ name, options, changed, stats, notes }) => ({

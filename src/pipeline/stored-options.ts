@@ -61,6 +61,7 @@ const graphOptions: Readonly<Record<Exclude<keyof ResolvedOptions, CheckOptionKe
       .sort()
       .join() === 'height,width',
   tiling: oneOf('fit', 'crop', 'cover'),
+  maxAudioSeconds: isCount,
   lora: oneOf('merge', 'factored', 'runtime'),
   loraTiles: oneOf('nearest', 'base', 'error'),
   precision: either(isPrecision, recordOf(isPrecision)),

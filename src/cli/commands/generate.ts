@@ -14,9 +14,10 @@ type GenerateRequest = Extract<Request, { command: 'run' }>;
 export async function runGenerate({ output, raw }: GenerateRequest, io: Io): Promise<number> {
   const values = parseValues(generateOptions, raw, (key) => flagName(key, generateOptions));
   const { run, work } = splitOptions(values);
-  const { prompt, image, video, fps, ...others } = work as Partial<GenerateOptions> & {
+  const { prompt, image, video, audio, fps, ...others } = work as Partial<GenerateOptions> & {
     readonly image?: readonly string[];
     readonly video?: readonly string[];
+    readonly audio?: readonly string[];
     readonly fps?: number;
   };
   if (fps === 0) throw fail('VC4002', { where: '--fps', found: '0', expected: 'a number above 0' });
@@ -32,6 +33,7 @@ export async function runGenerate({ output, raw }: GenerateRequest, io: Io): Pro
         ...others,
         images: image,
         videos: video,
+        audios: audio,
         framesPerSecond: fps,
         prompt,
         output: resolve(io.cwd, output),

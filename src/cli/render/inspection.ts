@@ -4,6 +4,7 @@
  */
 import type { InspectedTensor, Inspection } from '../../index.ts';
 import { formatBytes, formatTable, plural } from '../../report/format.ts';
+import { rolesText } from '../../report/roles.ts';
 import { show } from '../../report/show.ts';
 import { graphSections } from './graph-inspection.ts';
 
@@ -29,8 +30,8 @@ export function renderInspection(inspection: Inspection, title: string): string 
       );
       section(
         'Components',
-        inspection.components.flatMap(({ id, kind, modality, nodes, inputs, outputs }) => [
-          `${id} (${modality} ${kind}, ${nodes} nodes)`,
+        inspection.components.flatMap(({ id, holds, nodes, inputs, outputs }) => [
+          `${id} (${rolesText(holds)}, ${nodes} nodes)`,
           ...ports('in', inputs),
           ...ports('out', outputs),
         ]),
@@ -39,6 +40,7 @@ export function renderInspection(inspection: Inspection, title: string): string 
         for (const [name, body] of graphSections(component)) section(`${name} (${component.id})`, body);
       }
       if (inspection.image !== undefined) section('Picture', [inspection.image]);
+      if (inspection.audio !== undefined) section('Sound', [inspection.audio]);
       section('Tensors that no component reads', groupNames(inspection.unusedTensors));
       break;
     case 'safetensors':

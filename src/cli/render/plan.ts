@@ -1,6 +1,7 @@
 /** A plan as text, for `--dry-run`. */
 import type { PlannedConversion } from '../../index.ts';
 import { formatBytes, formatTable, plural } from '../../report/format.ts';
+import { rolesText } from '../../report/roles.ts';
 import { formatWarnings } from '../../report/sinks.ts';
 
 /** `shown`: the output's path as the user reads it. */
@@ -12,7 +13,8 @@ export function renderPlan({ plan }: PlannedConversion, shown: string): string {
   const section = (name: string, body: readonly string[]): void => {
     if (body.length > 0) lines.push('', name, ...body.map((line) => (line === '' ? '' : `  ${line}`)));
   };
-  const { image } = plan;
+  const { image, audio } = plan;
+  if (audio !== undefined) section('Sound', [audio.summary]);
   if (image !== undefined) {
     section('Picture', [
       image.summary,
@@ -24,16 +26,17 @@ export function renderPlan({ plan }: PlannedConversion, shown: string): string {
     'Components',
     formatTable(
       [
-        ['component', 'precision', 'nodes', 'weights', 'bytes'],
+        ['component', 'is', 'precision', 'nodes', 'weights', 'bytes'],
         ...plan.components.map((one) => [
           one.id,
+          rolesText(one.holds),
           one.precision,
           String(one.nodes),
           String(one.tensors),
           formatBytes(one.tensorBytes),
         ]),
       ],
-      [2, 3, 4],
+      [3, 4, 5],
     ),
   );
   section(

@@ -54,6 +54,7 @@ function head(report: ParityReport): string[] {
     `- Model: ${modelText(report)}`,
     `- Precision: ${precisionText(report)}`,
     ...(report.image === undefined ? [] : [`- Picture: ${report.image.summary}`]),
+    ...(report.audio === undefined ? [] : [`- Sound: ${report.audio.summary}`]),
     `- Run by: ${report.runtime.name} ${report.runtime.version} on ${report.runtime.device}`,
   ];
 }

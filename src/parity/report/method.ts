@@ -4,18 +4,18 @@ import { placementLine } from '../placement.ts';
 import type { ParityReport, SampleSummary } from './report.ts';
 
 /** Without a full stop; words that options and columns use stand in `backticks`. */
-export function methodLines({ levels, sample, runtime, placement }: ParityReport): readonly string[] {
+export function methodLines({ levels, sample, runtime, placement, audio }: ParityReport): readonly string[] {
   // They have a table of their own.
   const placed = new Set(placement?.map(placementLine));
   const layers = levels.flatMap(({ cacheLayers }) => cacheLayers ?? []);
   const prompts = sample.prompts
     .map(
       ({ tokens, imageTokens }) =>
-        `${tokens} tokens${imageTokens > 0 ? ` (${imageTokens} of the picture)` : ''}`,
+        `${tokens} tokens${imageTokens > 0 ? ` (${imageTokens} of the ${audio === undefined ? 'picture' : 'sound'})` : ''}`,
     )
     .join('; ');
   return [
-    ...pictureLines(sample),
+    ...mediaLines(sample, audio === undefined ? 'Pictures' : 'Sounds'),
     `${plural(sample.prompts.length, 'prompt')}: ${prompts}; then ${plural(sample.decodeSteps, 'step')} with cache, ${sample.continuation === 'drawn' ? 'of drawn tokens' : 'the original picks the tokens, greedily'}`,
     ...(layers.length === 0 ? [] : [`Cache compared in ${plural(Math.min(...layers), 'layer')}`]),
     "Fed `local`: each component gets the reference's activations; `chain`: its own model's, as in use",
@@ -25,17 +25,26 @@ export function methodLines({ levels, sample, runtime, placement }: ParityReport
 }
 
 /** What was shown, to find it again: file names are the user's, so nothing in them may start a line or a code span. */
-function pictureLines({ source, picture, pictures = [], seed }: SampleSummary): readonly string[] {
+function mediaLines(
+  { source, picture, sounds = [], pictures = [], seed }: SampleSummary,
+  title: string,
+): readonly string[] {
   const digest = (sha256: string): string => `sha256 ${sha256.slice(0, 16)}…`;
   if (picture !== undefined) {
     return [`A drawn picture of ${picture.width}x${picture.height}, seed ${seed}, ${digest(picture.sha256)}`];
+  }
+  if (sounds.length > 0) {
+    const each = sounds.map(
+      ({ frames, tokens, sha256 }) => `${frames} frames, ${tokens} tokens, ${digest(sha256)}`,
+    );
+    return [`${plural(sounds.length, 'drawn sound')}, seed ${seed}: ${each.join('; ')}`];
   }
   if (pictures.length === 0) return [];
   const named = pictures.map(({ name, sha256 }) => {
     const shown = name.replaceAll(/[\p{Cc}`]+/gu, ' ');
     return shown === '' ? digest(sha256) : `${shown} (${digest(sha256)})`;
   });
-  return [`${source === 'recorded' ? 'Recorded inputs' : 'Pictures'}: ${named.join(', ')}`];
+  return [`${source === 'recorded' ? 'Recorded inputs' : title}: ${named.join(', ')}`];
 }
 
 function greedyLine(levels: ParityReport['levels']): readonly string[] {

@@ -1,5 +1,6 @@
-/** The worst token of a picture, for all forms of the report. */
+/** The worst token of a picture, or frame of a sound, for all forms of the report. */
 import type { TokenMap } from '../metrics.ts';
+import { frameName } from '../places.ts';
 import type { ParityReport } from './report.ts';
 import { formatNumber } from './text.ts';
 
@@ -10,7 +11,7 @@ export interface WorstToken {
   readonly row: number;
   readonly column: number;
   readonly value: number;
-  /** `tile row 0 column 2, token row 5 column 9: 0.8, 14 times the median`. */
+  /** `tile row 0 column 2, token row 5 column 9: 0.8, 14 times the median`; `sound 0, frame 12 (0.48 s): …`. */
   readonly text: string;
 }
 
@@ -30,11 +31,12 @@ export function worstToken(tokens: readonly TokenMap[]): WorstToken | undefined 
   const beside = Number.isFinite(times)
     ? `, ${formatNumber(Number(times.toPrecision(3)))} times the median`
     : '';
-  const view = tokens[worst.map]?.view ?? '';
-  return {
-    ...worst,
-    text: `${view}, token row ${worst.row} column ${worst.column}: ${formatNumber(worst.value)}${beside}`,
-  };
+  const { view = '', seconds } = tokens[worst.map] ?? {};
+  const place =
+    seconds === undefined
+      ? `token row ${worst.row} column ${worst.column}`
+      : frameName(worst.column, seconds);
+  return { ...worst, text: `${view}, ${place}: ${formatNumber(worst.value)}${beside}` };
 }
 
 /** Token maps of a level's output, and where they stand in the report. */

@@ -21,13 +21,13 @@ export function head(report: ParityReport): Markup {
   const verdict = report.passed
     ? html`<span class="verdict good">${check}Passed: all ${plural(report.gates.length, 'gate')}</span>`
     : html`<span class="verdict bad">${cross}FAILED: ${failed.length} of ${plural(report.gates.length, 'gate')}</span>`;
-  const { runtime, image } = report;
+  const { runtime, image, audio } = report;
   const { name, architecture } = report.model;
   return html`<header>
 <p class="by">${report.tool.name} parity report</p>
 <h1>${typeof name === 'string' ? name : modelText(report)}</h1>
 ${verdict}
-<ul class="facts">${typeof architecture === 'string' ? html`<li>${architecture}</li>` : undefined}<li>${precisionText(report)}</li>${image === undefined ? undefined : html`<li>${image.summary}</li>`}<li>${runtime.name} ${runtime.version} on ${runtime.device}</li></ul>
+<ul class="facts">${typeof architecture === 'string' ? html`<li>${architecture}</li>` : undefined}<li>${precisionText(report)}</li>${image === undefined ? undefined : html`<li>${image.summary}</li>`}${audio === undefined ? undefined : html`<li>${audio.summary}</li>`}<li>${runtime.name} ${runtime.version} on ${runtime.device}</li></ul>
 <ul class="tiles">${tiles(report)}</ul>
 ${failed.length === 0 ? undefined : failures(failed, report.findings)}</header>
 `;
