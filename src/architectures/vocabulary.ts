@@ -4,6 +4,7 @@
  */
 import { fail } from '../report/diagnostics.ts';
 import { didYouMean } from '../report/nearest.ts';
+import { componentText } from '../report/roles.ts';
 import { quote } from '../report/show.ts';
 
 /** Every kind, and what it does. */
@@ -39,15 +40,18 @@ export function rolesOf({ kind, modality, holds }: Named): readonly Role[] {
   return holds ?? [{ kind, modality }];
 }
 
-/** `image and video encoder + projector`. */
-export function rolesText(roles: readonly { readonly kind: string; readonly modality: string }[]): string {
-  const alike = new Map<string, string[]>();
-  for (const each of new Set(roles.map(({ modality }) => modality))) {
-    const kinds = roles.filter(({ modality }) => modality === each).map(({ kind }) => kind);
-    const joined = kinds.join(' + ');
-    alike.set(joined, [...(alike.get(joined) ?? []), each]);
-  }
-  return [...alike].map(([kinds, of]) => `${of.join(' and ')} ${kinds}`).join(', ');
+/** A component as plans, reports and manifests name it. */
+export interface ComponentSummary {
+  readonly id: string;
+  readonly kind: string;
+  readonly modality: string;
+  /** All parts of the model in its file; none of a graph that is no component. */
+  readonly holds: readonly Role[];
+}
+
+export function componentSummary(component: Named): ComponentSummary {
+  const { id, kind, modality } = component;
+  return { id, kind, modality, holds: rolesOf(component) };
 }
 
 /** Kinds have hyphens, ids underscores: either is taken for the other. */
@@ -73,17 +77,9 @@ export function idsAt(address: string, components: readonly Named[], where: stri
   throw fail('VC4006', {
     where,
     found: quote(address),
-    expected: components.map(componentText).join(', '),
+    expected: components.map((one) => componentText(componentSummary(one))).join(', '),
     ...hintFor(asked, components),
   });
-}
-
-/** `vision (image encoder + projector)`; the id alone where that says it all. */
-export function componentText(component: Named): string {
-  const roles = rolesOf(component);
-  const [only] = roles;
-  const said = roles.length === 1 && only?.kind === component.id && only.modality === 'text';
-  return said ? component.id : `${component.id} (${rolesText(roles)})`;
 }
 
 function hintFor(asked: string, components: readonly Named[]): { readonly hint?: string } {

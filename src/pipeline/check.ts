@@ -3,6 +3,7 @@
  * their original weights) run beside it, part after part, and the report says what came out.
  */
 
+import { componentSummary } from '../architectures/vocabulary.ts';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import {
   coverageRows,
@@ -101,6 +102,7 @@ export function subjectOf({ plan, components }: Prepared): Parameters<typeof run
     },
     options: plan.options,
     ...(plan.adapters === undefined ? {} : { adapters: plan.adapters }),
+    components: components.map(({ component }) => componentSummary(component)),
     precision: Object.fromEntries(components.map(({ component, precision }) => [component.id, precision])),
     passes: components.flatMap(({ component, records }) =>
       records.map(({ name, options, changed, stats, notes }) => ({

@@ -116,7 +116,14 @@ export async function planGraph(
   const linked = linkedFiles(links, [layout], '');
   const { precision, passes, records, check } = made;
   const component = await planComponent(
-    { component: { id: name, kind: 'graph', modality: 'any' }, precision, passes, records, model, layout },
+    {
+      component: { id: name, kind: 'graph', modality: 'any', holds: [] },
+      precision,
+      passes,
+      records,
+      model,
+      layout,
+    },
     '',
   );
   const plan: Plan = {

@@ -5,6 +5,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { type architectures, findArchitecture } from '../architectures/registry.ts';
+import { type ComponentSummary, componentSummary } from '../architectures/vocabulary.ts';
 import type { JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { modelTensors } from '../formats/onnx/layout.ts';
 import { openModel } from '../formats/onnx/open.ts';
@@ -53,11 +54,7 @@ interface Contents {
   readonly problems: readonly DiagnosticRecord[];
 }
 
-export interface InspectedComponent extends InspectedGraph {
-  readonly id: string;
-  readonly kind: string;
-  readonly modality: string;
-}
+export interface InspectedComponent extends InspectedGraph, ComponentSummary {}
 
 export interface InspectedCheckpoint extends Contents {
   readonly kind: 'checkpoint';
@@ -126,9 +123,9 @@ async function inspectCheckpoint(path: string, options: InspectOptions): Promise
       problems.push(error.record);
     }
     const components: InspectedComponent[] = [];
-    for (const { id, kind, modality, model } of built?.components ?? []) {
-      const found = await inspectGraph(model, true);
-      components.push({ id, kind, modality, ...found.graph });
+    for (const component of built?.components ?? []) {
+      const found = await inspectGraph(component.model, true);
+      components.push({ ...componentSummary(component), ...found.graph });
       problems.push(...found.problems);
     }
     const models = new Map((built?.components ?? []).map(({ id, model }) => [id, model]));

@@ -188,6 +188,11 @@ function manifestOf(
       structureSha256: plan.checkpoint.structureSha256,
       ...(digests.length === 0 ? {} : { sha256: Object.fromEntries(digests) }),
     },
+    ...(plan.generation === undefined
+      ? {}
+      : {
+          components: plan.components.map(({ id, kind, modality, holds }) => ({ id, kind, modality, holds })),
+        }),
     passes: Object.fromEntries(plan.components.map(({ id, passes }) => [id, passes])),
     parity,
     ...(plan.generation === undefined ? {} : { generation: plan.generation }),

@@ -4,6 +4,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ComponentSummary } from '../architectures/vocabulary.ts';
 import type { AdapterRecord } from '../parity/index.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
 import type { Generation } from './generation.ts';
@@ -38,6 +39,8 @@ export interface Manifest {
     /** Of each weight file, under `--verify-inputs`. */
     readonly sha256?: Readonly<Record<string, string>>;
   };
+  /** What the files are parts of, in the order of the graphs; not of one graph alone. */
+  readonly components?: readonly ComponentSummary[];
   /** Pipeline text per component. */
   readonly passes: Readonly<Record<string, string>>;
   readonly parity: 'passed' | 'failed' | 'not run';

@@ -1,13 +1,8 @@
 /** How options name components: by id, kind, or modality and kind; and what is said of names that mean nothing. */
 import { describe, expect, it } from 'vitest';
 import { withProjector } from '../../src/architectures/components.ts';
-import {
-  byComponent,
-  componentText,
-  idsAt,
-  type Named,
-  rolesText,
-} from '../../src/architectures/vocabulary.ts';
+import { byComponent, idsAt, type Named } from '../../src/architectures/vocabulary.ts';
+import { componentText, rolesText } from '../../src/report/roles.ts';
 
 /** A model that sees pictures and videos, hears, and draws. */
 const components: readonly Named[] = [
@@ -123,7 +118,7 @@ it('says what is in a file, parts of several modalities together', () => {
       { kind: 'projector', modality: 'audio' },
     ]),
   ).toBe('image encoder, audio encoder + projector');
-  expect(componentText({ id: 'language', kind: 'decoder', modality: 'text' })).toBe(
+  expect(componentText({ id: 'language', holds: [{ kind: 'decoder', modality: 'text' }] })).toBe(
     'language (text decoder)',
   );
 });

@@ -79,7 +79,7 @@ describe('inspect', () => {
     const { out, code } = await runMain(['inspect', monkey]);
     expect(code).toBe(0);
     expect(out).toMatch(/transformer\.h\.\*\.attn\.c_attn\.weight +bfloat16 +\[384,128\] +x2 +192\.0 KiB/);
-    expect(out).toMatch(/vision \(image encoder, \d+ nodes\)/);
+    expect(out).toMatch(/vision \(image encoder \+ projector, \d+ nodes\)/);
     expect(out.split('\n').length).toBeLessThan(220);
   });
 

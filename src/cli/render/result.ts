@@ -1,6 +1,7 @@
 /** What a conversion made, in a few lines. */
 import type { ConvertGraphResult, ConvertResult, QuantizeResult } from '../../index.ts';
 import { formatBytes, formatTable, plural } from '../../report/format.ts';
+import { componentText } from '../../report/roles.ts';
 import { coverageTable } from './plan.ts';
 
 /** `shown`: the output's path as the user reads it; `summary`: the check's, empty when it did not run. */
@@ -11,7 +12,7 @@ export function renderResult(
 ): string {
   const graphs = files.filter(({ path }) => path.startsWith('onnx/'));
   const lines = written(files, graphs, shown);
-  const precision = plan.components.map((one) => `${one.id} ${one.precision}`).join(', ');
+  const precision = plan.components.map((one) => `${componentText(one)} ${one.precision}`).join(', ');
   lines.push(`Precision: ${precision}`);
   if (parity === undefined) lines.push('Not checked: --no-parity');
   else lines.push(...summary, `Report: ${shown}/parity-report.html, .md and .json`);

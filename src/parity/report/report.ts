@@ -1,5 +1,6 @@
 /** The parity report as data: what JSON holds and Markdown renders. */
 import type { ImageGeometry, View } from '../../architectures/architecture.ts';
+import type { ComponentSummary } from '../../architectures/vocabulary.ts';
 import type { DiagnosticRecord } from '../../report/diagnostics.ts';
 import type { Device, DeviceChoice } from '../../runtime/devices.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
@@ -32,6 +33,8 @@ export interface Subject {
   readonly options: JsonValue;
   /** Left out where there are none. */
   readonly adapters?: readonly AdapterRecord[];
+  /** What the graphs are parts of; left out in reports of earlier versions. */
+  readonly components?: readonly ComponentSummary[];
   readonly precision: Readonly<Record<string, Precision>>;
   readonly passes: readonly PassSummary[];
   readonly coverage: readonly CoverageRow[];

@@ -4,6 +4,7 @@
  * Unknown keys are let through, as later tools of the same report version may write more.
  */
 import { z } from 'zod';
+import { type ComponentKind, componentKinds, modalities } from '../../architectures/vocabulary.ts';
 import type { Code } from '../../report/diagnostics.ts';
 import { devices } from '../../runtime/devices.ts';
 import { gateMetrics, levels, type MetricName, precisions } from '../gates.ts';
@@ -204,6 +205,11 @@ const view = z.object({
   trained: z.boolean().optional(),
 });
 
+const role = z.object({
+  kind: z.enum(Object.keys(componentKinds) as [ComponentKind, ...ComponentKind[]]),
+  modality: z.enum(modalities),
+});
+
 const adapter = z.object({
   name: z.string(),
   share: z.number().describe('what its scale was multiplied by'),
@@ -230,6 +236,10 @@ export const parityReportSchema = z.object({
   model: z.record(z.string(), json),
   options: json,
   adapters: z.array(adapter).optional(),
+  components: z
+    .array(z.object({ id: z.string(), kind: z.string(), modality: z.string(), holds: z.array(role) }))
+    .describe('what each graph is, and all parts of the model in its file')
+    .optional(),
   precision: z.record(z.string(), precision).describe('by component'),
   passes: z.array(
     z.object({

@@ -1,5 +1,6 @@
 /** Words and numbers that all forms of the report share. */
 import type { View } from '../../architectures/architecture.ts';
+import { componentText } from '../../report/roles.ts';
 import type { GateLevel, GateVerdict } from '../gates.ts';
 import type { LogitMetrics } from '../metrics.ts';
 import type { ParityReport } from './report.ts';
@@ -63,10 +64,13 @@ export function modelText({ model }: ParityReport): string {
   return [model.name, model.architecture].filter((part) => typeof part === 'string').join(', ');
 }
 
-/** `vision int4, embed int4, decoder int4`. */
-export function precisionText({ precision }: ParityReport): string {
+/** `vision (image encoder + projector) int4, embed int4, decoder int4`. */
+export function precisionText({ precision, components = [] }: ParityReport): string {
   return Object.entries(precision)
-    .map(([component, value]) => `${component} ${value}`)
+    .map(([id, value]) => {
+      const known = components.find((component) => component.id === id);
+      return `${known === undefined ? id : componentText(known)} ${value}`;
+    })
     .join(', ');
 }
 
