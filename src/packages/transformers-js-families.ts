@@ -15,7 +15,7 @@ export interface ClientFamily {
   /** What processor_config.json has to say; left out where its class reads none. */
   readonly processorConfig?: (built: BuiltModel, checkpoint: Checkpoint) => JsonObject;
   /** What preprocessor_config.json has to say beside what it says; with it, pictures are padded as they should be. */
-  readonly imageSettings?: (image: ImageGeometry) => JsonObject;
+  readonly imageSettings?: (image: ImageGeometry, settings: JsonObject) => JsonObject;
   /** What generation_config.json has to say; left out: what it says. */
   readonly generationConfig?: (settings: JsonObject, built: BuiltModel) => JsonObject;
   /** As the tokenizer has them; left out: the checkpoint's own. */

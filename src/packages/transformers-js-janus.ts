@@ -88,24 +88,25 @@ function one(make: (model: Model) => Model): (models: readonly Model[]) => Model
 }
 
 /** A picture keeps its proportions: its longer side becomes the square's, the rest has the colour of padding. */
-function imageSettings({ input, mean, std, steps }: ImageGeometry): JsonObject {
+function imageSettings({ input, mean, std, steps }: ImageGeometry, settings: JsonObject): JsonObject {
   if (input.width !== input.height) {
     throw fail('VC4502', {
       where: '--format transformers.js',
-      found: `${input.width}x${input.height}`,
+      found: `pictures of ${input.width}x${input.height}`,
       expected: 'a square, which its image processor makes of every picture',
     });
   }
-  const padding = steps?.find((step) => step.step === 'pad-square')?.color ?? [127, 127, 127];
+  const padding = steps?.find((step) => step.step === 'pad')?.color ?? mean.map((each) => 255 * each);
+  const factor = typeof settings.rescale_factor === 'number' ? settings.rescale_factor : 1 / 255;
   return {
     image_size: input.width,
     size: { shortest_edge: input.width, longest_edge: input.width },
     do_pad: true,
     pad_size: { ...input },
-    // In bytes that are scaled but not normalised, for it pads what is normalised already.
+    // It pads what is normalised already, with this colour scaled and no more.
     background_color: padding.map((byte, channel) => {
       const [of = 0.5, by = 0.5] = [mean[channel], std[channel]];
-      return (255 * (byte / 255 - of)) / by;
+      return (byte / 255 - of) / by / factor;
     }),
   };
 }

@@ -70,7 +70,8 @@ export const transformersJs: PackageFormat = {
     const { processor: processor_class, imageProcessor: image_processor_type } = family;
     const template = family.chatTemplates?.(built, checkpoint) ?? chatTemplate(checkpoint);
     const tokenizer = json('tokenizer_config.json');
-    const image = built.image === undefined ? {} : family.imageSettings?.(built.image);
+    const settings = json('preprocessor_config.json');
+    const image = built.image === undefined ? {} : family.imageSettings?.(built.image, settings);
     const written: Readonly<Record<string, JsonValue>> = {
       'config.json': {
         ...family.config(json('config.json'), languageSizes(built.recipe)),
@@ -78,7 +79,7 @@ export const transformersJs: PackageFormat = {
       },
       'preprocessor_config.json': {
         ...imageDefaults,
-        ...json('preprocessor_config.json'),
+        ...settings,
         ...image,
         processor_class,
         image_processor_type,
