@@ -1,5 +1,6 @@
 /** The options of `opt`, the door for those who write passes. */
 import { type OptionSpec, optionTable } from './options.ts';
+import { targetIds } from './table/precision.ts';
 
 /** Options of a conversion by key. */
 function ofConversion(...keys: readonly string[]): readonly OptionSpec[] {
@@ -24,7 +25,15 @@ export const optOptions: readonly OptionSpec[] = [
     default: 'what a conversion of the model runs',
     expected: 'pipeline text such as fold,fuse-attention,int4{block=32}',
   },
-  ...ofConversion('target').map((spec) => ({ ...spec, default: 'cpu,webgpu' })),
+  ...ofConversion('target').map(
+    (spec): OptionSpec => ({
+      ...spec,
+      ...(spec.quantizeHelp === undefined ? {} : { help: spec.quantizeHelp }),
+      type: { kind: 'choices', values: targetIds },
+      default: 'cpu,webgpu',
+      expected: `one or several of ${targetIds.join(', ')}, with commas between them`,
+    }),
+  ),
   {
     key: 'stopAfter',
     flag: '--stop-after <pass>',

@@ -48,6 +48,17 @@ function schemaOf(type: OptionKind): z.ZodType {
         (value) => (typeof value === 'string' ? value.split(',') : value),
         z.array(z.enum(type.values)).min(1).max(type.values.length),
       );
+    case 'component-choices': {
+      const some = z.preprocess(
+        (value) => (typeof value === 'string' ? value.split(',') : value),
+        z.array(z.enum(type.values)).min(1).max(type.values.length),
+      );
+      return z.preprocess(
+        (value) =>
+          ownKeys(typeof value === 'string' && value.includes('=') ? parseLists(value.split(',')) : value),
+        z.union([some, z.record(z.string(), some)]),
+      );
+    }
     case 'mode':
       return z.union([z.enum(type.values), z.boolean()]);
     case 'integer':
@@ -135,6 +146,13 @@ function parsePairs(texts: readonly unknown[]): Record<string, string> | undefin
   return Object.fromEntries(pairs);
 }
 
+/** `['a=x', 'y', 'b=z']` → `{ a: 'x,y', b: 'z' }`; undefined as for pairs. */
+function parseLists(texts: readonly string[]): Record<string, string> | undefined {
+  const starts = texts.flatMap((text, at) => (text.includes('=') ? [at] : []));
+  if (starts[0] !== 0) return undefined;
+  return parsePairs(starts.map((start, at) => texts.slice(start, starts[at + 1]).join(',')));
+}
+
 function parseLimits(texts: readonly unknown[]): Record<string, number> | undefined {
   const pairs = parsePairs(texts);
   return (
@@ -146,7 +164,7 @@ function parseLimits(texts: readonly unknown[]): Record<string, number> | undefi
 /** One text without a component stands alone; else each names its own component. */
 function parsePasses(texts: readonly unknown[]): string | Record<string, string> | undefined {
   const [first] = texts;
-  const named = /^([a-z][a-z0-9-]*):(.+)$/;
+  const named = /^([a-z][a-z0-9_-]*):(.+)$/;
   if (texts.length === 1 && typeof first === 'string' && !named.test(first)) return first;
   return parsePairs(texts.map((text) => (typeof text === 'string' ? text.replace(named, '$1=$2') : text)));
 }

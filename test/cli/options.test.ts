@@ -32,6 +32,7 @@ describe('flags', () => {
   it.each([
     ['precision', '--precision', '__proto__=int4'],
     ['gate', '--gate', '__proto__=1'],
+    ['target', '--target', '__proto__=cpu'],
   ])('drops no key of %s without a word', (key, flag, text) => {
     expect(errorOf(() => flags(flag, text)).code).toBe('VC4002');
     const [name = '', value = ''] = text.split('=');
@@ -94,7 +95,24 @@ describe('flags', () => {
     }
   });
 
+  it('takes values by component', () => {
+    expect(flags('--target', 'cpu,cuda')).toEqual({ target: ['cpu', 'cuda'] });
+    expect(flags('--target', 'image_encoder=webgpu,decoder=cpu,cuda')).toEqual({
+      target: { image_encoder: ['webgpu'], decoder: ['cpu', 'cuda'] },
+    });
+    expect(flags('--precision', 'audio_encoder=fp16,decoder=int4')).toEqual({
+      precision: { audio_encoder: 'fp16', decoder: 'int4' },
+    });
+    expect(flags('--passes', 'audio_encoder:fold,dead-code', '--passes', 'decoder:int4{block=16}')).toEqual({
+      passes: { audio_encoder: 'fold,dead-code', decoder: 'int4{block=16}' },
+    });
+  });
+
   it.each([
+    ['--target', 'cpu,decoder=cuda'],
+    ['--target', 'decoder=toaster'],
+    ['--target', 'decoder=cpu,decoder=cuda'],
+    ['--target', 'decoder='],
     ['--resolution', '0x0'],
     ['--resolution', '1e9x1e9'],
     ['--resolution', '1544'],

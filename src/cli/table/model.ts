@@ -1,5 +1,5 @@
 /** The options that say what a model is made of, besides its checkpoint: adapters, and parts in other folders. */
-import type { OptionSpec } from './options.ts';
+import type { OptionSpec } from './option-spec.ts';
 
 export const modelOptions = [
   {
