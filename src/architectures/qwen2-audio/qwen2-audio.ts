@@ -21,13 +21,15 @@ import { qwen2AudioSideFiles } from './side-files.ts';
 const framesPerToken = 4;
 
 function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
-  refuseResolution(options);
+  refuseResolution(options, '--max-audio-seconds sets the length of its sounds');
   const config = readQwen2AudioConfig(checkpoint.config);
-  const { text, audio } = config;
+  const { audio } = config;
   const taken = { bands: audio.bands, frames: 2 * audio.positions, framesPerToken };
   const geometry = audioGeometry(checkpoint, taken, options.audioSeconds);
   const table = new TensorTable(checkpoint.tensors);
   const weights = findModules(table, qwen2AudioModules);
+  // Later versions of transformers tie no head that a file has, whatever the config says of it.
+  const text = { ...config.text, tied: config.text.tied && !weights.head.has('weight') };
   return {
     architecture: qwen2Audio.id,
     components: [
