@@ -171,6 +171,8 @@ export type SpliceRule =
 export interface PromptTemplate {
   /** What the tokenizer is given for a picture; the ids between or in place of it become the span. */
   readonly picture: string;
+  /** The part of `picture` by which a text may mark its place alone, where that is not all of it. */
+  readonly mark?: string;
   /** The same for a video, where the model takes them. */
   readonly video?: string;
   readonly withPicture: string;
@@ -202,6 +204,8 @@ export type EncoderFeed =
   | PatchRowFeed
   /** `input` f32 [views, 3, patch, patch · L], views of all pictures → `output` f32 [views, tokens of a view, hidden]. */
   | SliceFeed
+  /** `input` f32 [tiles, 3, side, side] → `output` f32 [tiles, tokens, hidden], or [1, tokens, hidden] where they are joined. */
+  | TileFeed
   /** `input` f32 [sounds, bands, frames], log-mel → `output` f32 [sounds, rows, hidden]. */
   | LogMelFeed;
 
@@ -235,6 +239,37 @@ export interface SliceFeed extends SliceRule {
   readonly known?: Slicing;
   /** True where features hang on the longest view of the call: the pictures of a prompt go in one. */
   readonly padded: boolean;
+}
+
+/**
+ * A picture as square tiles: at scales of so many per side, and at a last one of about its own shape. Scale after scale,
+ * each row by row; they are one picture's, and pictures go one by one.
+ */
+export interface TileFeed extends TileRule {
+  readonly form: 'tiles';
+  /** The input i64 [scales, 2] of rows and columns of tiles, where tiles are joined and their number is open. */
+  readonly grids?: string;
+  /** Tiles at each scale, where the graph is compiled for them. */
+  readonly known?: readonly { readonly rows: number; readonly columns: number }[];
+  /** Of the scale whose tiles the features of all lie over. */
+  readonly output: number;
+  /** Tokens per side of a tile. */
+  readonly tokens: number;
+}
+
+/**
+ * How a picture is cut that has its prompt to itself. One that shares it is one tile at every scale.
+ */
+export interface TileRule {
+  /** Of a tile, in pixels. */
+  readonly side: number;
+  /** Tiles per side of the scales before the last. */
+  readonly squares: readonly number[];
+  /** Least and most tiles of the last scale. */
+  readonly least: number;
+  readonly most: number;
+  /** Tiles become one picture's features; else each is a view of its own, with the whole picture as the last of several. */
+  readonly joined: boolean;
 }
 
 /** Sounds, each padded with silence to the chunk that the encoder takes. Features are the first rows of each. */

@@ -131,6 +131,22 @@ const splice = z.discriminatedUnion('rule', [
   z.strictObject({ rule: z.literal('image-token'), tokenId: index, videoTokenId: index.optional() }),
 ]);
 
+const componentName = z.strictObject({ component: name });
+
+const pictures = z.strictObject({
+  head: componentName,
+  embed: componentName,
+  generator: componentName,
+  grid,
+  codes: count,
+  guidance: z.number(),
+  prompt: text,
+  padId: index,
+  kept: z.union([z.literal('ends'), z.array(index).max(64)]),
+  mean: perChannel,
+  std: perChannel,
+});
+
 const recipe = z.strictObject({
   encoder: z.strictObject({ component: name, input: name, output: name, feed }).optional(),
   embed: z.strictObject({ component: name }),
@@ -141,11 +157,14 @@ const recipe = z.strictObject({
     headDim: count,
     scalars: z.array(z.literal('rope_length')),
     positions: z.literal('time-row-column').optional(),
+    hidden: name.optional(),
   }),
+  pictures: pictures.optional(),
   splice: splice.optional(),
   prompt: z
     .strictObject({
       picture: text,
+      mark: text.min(1).optional(),
       video: text.optional(),
       withPicture: text,
       textOnly: text,

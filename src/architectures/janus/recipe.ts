@@ -46,6 +46,7 @@ export function janusRecipe(
     splice: { rule: 'image-token', tokenId: image.id },
     prompt: {
       picture: `${imageStart.text}${image.text}${imageEnd.text}`,
+      mark: image.text,
       withPicture: `${system}${chat('{picture}\n{text}')}`,
       textOnly: `${system}${chat('{text}')}`,
       between: '\n',

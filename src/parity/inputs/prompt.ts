@@ -1,5 +1,5 @@
 /** A user's text as a prompt: in the family's form, as ids, with a place for each feature of the pictures it shows. */
-import type { GenerationRecipe, SpliceRule } from '../../architectures/architecture.ts';
+import type { GenerationRecipe, PromptTemplate, SpliceRule } from '../../architectures/architecture.ts';
 import { inOrder, promptOf } from './recorded.ts';
 import type { Prompt, SampleMedia } from './sample.ts';
 import { findSpans, type NextPicture, widenSpans } from './spans.ts';
@@ -56,7 +56,9 @@ function formText(
   { prompt, splice }: GenerationRecipe,
   tokenizer: Tokenizer,
 ): string {
-  if (splice !== undefined && tokenizer.encode(text).some((id) => isMark(id, splice))) return text;
+  if (splice !== undefined && tokenizer.encode(text).some((id) => isMark(id, splice))) {
+    return prompt === undefined ? text : writeMarks(text, prompt);
+  }
   const form = (shown.length === 0 ? prompt?.textOnly : prompt?.withPicture) ?? '{text}';
   const marks = shown.map(({ kind }, index) => {
     const mark = (kind === 'video' ? prompt?.video : undefined) ?? prompt?.picture ?? '';
@@ -64,6 +66,23 @@ function formText(
   });
   const pictures = marks.join(prompt?.between ?? '');
   return form.replace('{picture}', () => pictures).replace('{text}', () => text);
+}
+
+/** Marks that stand alone as the tokenizer is given a picture; a row of them behind what begins a picture is one already. */
+function writeMarks(text: string, { picture, mark }: PromptTemplate): string {
+  if (mark === undefined) return text;
+  const [begin = ''] = picture.split(mark);
+  let written = '';
+  let at = 0;
+  for (let first = text.indexOf(mark); first !== -1; first = text.indexOf(mark, at)) {
+    let end = first;
+    while (text.startsWith(mark, end)) end += mark.length;
+    const row = text.slice(first, end);
+    const isPicture = text.slice(0, first).endsWith(begin);
+    written += text.slice(at, first) + (isPicture ? row : row.replaceAll(mark, () => picture));
+    at = end;
+  }
+  return written + text.slice(at);
 }
 
 /** Whether the id stands where a picture is shown. */

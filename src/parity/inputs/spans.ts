@@ -94,6 +94,13 @@ function runAt(ids: readonly number[], at: number, rule: ByToken, next: NextPict
   return { first: at, count, picture, wanted: picture?.tokens ?? 0 };
 }
 
+/** How many equal ids stand side by side from `at` on. */
+function rowAt(ids: readonly number[], at: number): number {
+  let end = at + 1;
+  while (end < ids.length && ids[end] === ids[at]) end += 1;
+  return end - at;
+}
+
 /** Ids in which each picture's place, whatever the tokenizer wrote there, has one id per feature. */
 export function widenSpans(ids: readonly number[], rule: SpliceRule, next: NextPicture): readonly number[] {
   const wide: number[] = [];
@@ -105,7 +112,10 @@ export function widenSpans(ids: readonly number[], rule: SpliceRule, next: NextP
     const id = ids[at] ?? 0;
     if (rule.rule === 'image-token') {
       const video = id === rule.videoTokenId;
-      repeat(id, video || id === rule.tokenId ? (next(video)?.tokens ?? 1) : 1);
+      const tokens = video || id === rule.tokenId ? (next(video)?.tokens ?? 1) : 1;
+      repeat(id, tokens);
+      // A row as long as the picture's features is the picture written out.
+      if (tokens > 1 && rowAt(ids, at) === tokens) at += tokens - 1;
       continue;
     }
     wide.push(id);
