@@ -19,12 +19,14 @@ import {
   summariseSample,
 } from '../parity/index.ts';
 import { fail } from '../report/diagnostics.ts';
-import { systemReason } from '../report/show.ts';
 import type { Reporter } from '../report/progress.ts';
+import { systemReason } from '../report/show.ts';
 import { subjectOf } from './check.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Prepared } from './plan.ts';
 import { readInputs } from './read-inputs.ts';
+
+type CheckpointFolder = Pick<Checkpoint, 'path' | 'files' | 'partFolders'>;
 
 export interface CheckInputs {
   readonly sample: Sample;
@@ -37,17 +39,17 @@ export interface CheckInputs {
  */
 export async function readCheckInputs(
   prepared: Prepared,
-  checkpoint: Pick<Checkpoint, 'path' | 'files'>,
+  checkpoint: CheckpointFolder,
   options: Pick<ResolvedOptions, 'baseline' | 'inputs' | 'samples' | 'seed'>,
   reporter: Reporter,
 ): Promise<CheckInputs> {
-  const { image, audio } = prepared.built;
+  const { image, audio, recipe } = prepared.built;
   const sample = await readSample(prepared.built, checkpoint, options);
   reporter.warn(cutSounds(sample.media, audio));
   const baseline = options.baseline === undefined ? undefined : await readBaseline(options.baseline);
   if (baseline !== undefined) {
     const continuation = prepared.check?.mode === 'whole' ? 'picked' : 'drawn';
-    const summary = summariseSample(sample, image ?? audio, defaultDecodeSteps, continuation);
+    const summary = summariseSample(sample, image ?? audio, defaultDecodeSteps, continuation, recipe);
     checkBaseline(baseline, subjectOf(prepared), summary);
   }
   return { sample, baseline };
@@ -70,14 +72,18 @@ export function refuseWithoutCheck(
 
 /** Throws VC6103 when there is nothing to draw, VC6109 when the user's inputs cannot be used. */
 export async function readSample(
-  { recipe, image, audio }: BuiltModel,
-  checkpoint: Pick<Checkpoint, 'path' | 'files'>,
+  { recipe, image, audio, sideFiles }: BuiltModel,
+  checkpoint: CheckpointFolder,
   { inputs, samples, seed }: Pick<ResolvedOptions, 'inputs' | 'samples' | 'seed'>,
 ): Promise<Sample> {
   if (samples !== undefined) {
     if (inputs !== undefined)
       throw fail('VC6109', { where: '--inputs and --samples', expected: 'one of both' });
-    return readSamples({ folder: samples, checkpoint, recipe, image, audio, seed });
+    // The tokenizer as the output has it: with the tokens that a family adds.
+    const made = new Map(
+      sideFiles.flatMap((file) => (file.kind === 'json' ? [[file.name, file.value]] : [])),
+    );
+    return readSamples({ folder: samples, checkpoint: { ...checkpoint, made }, recipe, image, audio, seed });
   }
   if (inputs === undefined) return drawSample(recipe, image ?? audio, seed);
   return recordedSample(await readInputs(inputs), { recipe, image, audio }, seed, basename(inputs));

@@ -120,7 +120,7 @@ async function answer(
     pictures.push(await readSound(path, generation.recipe.encoder, generation.audio));
   }
   context.reporter?.warn(cutSounds(pictures, generation.audio));
-  const tokenizer = await openTokenizer(folder, await readdir(folder));
+  const tokenizer = await openTokenizer({ path: folder, files: await readdir(folder) });
   const prompt = encode(options.prompt, tokenizer, generation, pictures);
 
   const clock = { started: performance.now(), loaded: 0, filled: 0 };

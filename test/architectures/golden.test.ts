@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { BuiltModel } from '../../src/architectures/architecture.ts';
 import { architectures } from '../../src/architectures/registry.ts';
+import type { Source } from '../../src/pipeline/open-source.ts';
 import { caseInputs, recordedPicture } from '../support/case-inputs.ts';
 import { caseOptions, goldenCases } from '../support/golden-cases.ts';
 import { beyond, goldenDeviations } from '../support/golden-deviations.ts';

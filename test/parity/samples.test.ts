@@ -11,9 +11,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GenerationRecipe, ImageGeometry } from '../../src/architectures/architecture.ts';
 import { preprocess } from '../../src/parity/inputs/preprocess.ts';
 import type { Sample } from '../../src/parity/inputs/sample.ts';
-import { readSamples } from '../../src/parity/inputs/samples.ts';
 import { tiktokenTokenizer } from '../../src/parity/inputs/tiktoken.ts';
+import { readSample } from '../../src/pipeline/check-inputs.ts';
 import { toFloat32 } from '../../src/runtime/values.ts';
+import { caseInputs } from '../support/case-inputs.ts';
 import { type GoldenCase, goldenCase, goldenCases } from '../support/golden-cases.ts';
 import { withBuiltCase } from '../support/open-case.ts';
 import { casePixels } from '../support/pixel-values.ts';
@@ -49,10 +50,10 @@ interface Read {
 }
 
 async function read(golden: GoldenCase, folder: string): Promise<Read> {
-  return withBuiltCase(golden, async ({ recipe, image }, checkpoint) => ({
-    sample: await readSamples({ folder, checkpoint, recipe, image, seed: 1 }),
-    recipe,
-    image,
+  return withBuiltCase(golden, async (built, checkpoint) => ({
+    sample: await readSample(built, checkpoint, { inputs: undefined, samples: folder, seed: 1 }),
+    recipe: built.recipe,
+    image: built.image,
   }));
 }
 
@@ -64,10 +65,12 @@ interface SampleJson {
   };
 }
 
-const cases = goldenCases(['monkey', 'qwen-vl', 'llava']).filter(({ json }) => {
+const cases = goldenCases(['monkey', 'qwen-vl', 'llava', 'minigpt-v2']).filter(({ json }) => {
   const { text, preprocessing } = json as unknown as SampleJson;
   return (text.prompt ?? text.prompts) !== undefined && preprocessing !== undefined;
 });
+
+const pictureMarks = /<image>|<img>|<ImageHere>/g;
 
 describe.each(cases)('$name', (golden) => {
   const { text, preprocessing } = golden.json as unknown as SampleJson;
@@ -78,14 +81,14 @@ describe.each(cases)('$name', (golden) => {
     const texts: Record<string, string> = {};
     let next = 0;
     for (const [index, prompt] of prompts.entries()) {
-      const marks = prompt.match(/<image>|<img>/g)?.length ?? 0;
+      const marks = prompt.match(pictureMarks)?.length ?? 0;
       const name = marks === 0 ? `text${index}` : (files[next] ?? '').replace('.png', '');
       // The line break at the end is the editor's, not the prompt's.
       texts[`${name}.txt`] = `${prompt}\n`;
       next += marks;
     }
     const pictures = Object.fromEntries(files.map((name) => [name, join(golden.folder, name)]));
-    const { sample, image } = await read(golden, folderOf(texts, pictures));
+    const { sample, image, recipe } = await read(golden, folderOf(texts, pictures));
     const io = await readIo(join(golden.folder, 'io.safetensors'));
 
     const wanted = io.has('in.pixel_values') ? io.float32('in.pixel_values') : toFloat32(casePixels(golden));
@@ -102,9 +105,10 @@ describe.each(cases)('$name', (golden) => {
       expect(worst).toBe(0);
     }
 
-    const [rows = 0, length = 0] = io.get('in.input_ids').shape;
-    const ids = io.ints('in.input_ids');
-    const mask = io.has('in.attention_mask') ? io.ints('in.attention_mask') : ids.map(() => 1);
+    const { inputIds, attentionMask } = caseInputs(golden, io, recipe.splice);
+    const [rows = 0, length = 0] = inputIds.shape;
+    const ids = Array.from(inputIds.data, Number);
+    const mask = Array.from(attentionMask.data, Number);
     expect(rows).toBe(prompts.length);
     const found = sample.prompts.map((prompt) => JSON.stringify(prompt.ids));
     for (let row = 0; row < rows; row += 1) {
@@ -121,7 +125,7 @@ describe.each(cases)('$name', (golden) => {
           ),
       );
       expect(match, `row ${row} ${JSON.stringify(own)} among ${found.join(' ')}`).toBeDefined();
-      expect(match?.spans.length).toBe((prompts[row]?.match(/<image>|<img>/g) ?? []).length);
+      expect(match?.spans.length).toBe((prompts[row]?.match(pictureMarks) ?? []).length);
       for (const span of match?.spans ?? []) expect(span.count).toBe(image?.tokens);
     }
     const used = new Set(sample.prompts.flatMap(({ spans }) => spans.map(({ media: picture }) => picture)));
@@ -130,7 +134,7 @@ describe.each(cases)('$name', (golden) => {
 });
 
 it('has cases of each family to compare with', () => {
-  expect(new Set(cases.map(({ family }) => family)).size).toBe(3);
+  expect(new Set(cases.map(({ family }) => family)).size).toBe(4);
 });
 
 describe('prompts of a folder', () => {

@@ -45,7 +45,7 @@ describe.each(goldenCases(['minicpm-v-2.5']))('$name', (golden) => {
       // A question alone is put into the chat's form, behind the pictures.
       const [, question = ''] = /\)\n([^)]*)<\|eot_id\|>/.exec(text.prompt) ?? [];
       const asked = { text: question, first: 0, shown: files.length, where: 'the prompt' };
-      const tokenizer = await openTokenizer(checkpoint.path, checkpoint.files);
+      const tokenizer = await openTokenizer(checkpoint);
       const encoded = encodePrompt(asked, tokenizer, recipe, sample.media);
       expect(encoded.prompt().ids).toEqual(io.ints('in.input_ids'));
     } finally {

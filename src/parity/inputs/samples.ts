@@ -15,13 +15,13 @@ import { encodePrompt } from './prompt.ts';
 import { type Prompt, type Sample, type SampleMedia, sampleMedia } from './sample.ts';
 import { readSound } from './sound/read-sound.ts';
 import { soundExtensions } from './sound/wav.ts';
-import { openTokenizer, type Tokenizer } from './tokenizer.ts';
+import { openTokenizer, type Tokenizer, type TokenizerFolder } from './tokenizer.ts';
 import { fitPicture } from './vision-inputs.ts';
 
 export interface SamplesRequest {
   readonly folder: string;
-  /** The checkpoint's folder, and the names of its files. */
-  readonly checkpoint: { readonly path: string; readonly files: readonly string[] };
+  /** The checkpoint's folder, with its tokenizer. */
+  readonly checkpoint: TokenizerFolder;
   readonly recipe: GenerationRecipe;
   readonly image: ImageGeometry | undefined;
   readonly audio?: AudioGeometry | undefined;
@@ -60,7 +60,7 @@ export async function readSamples(request: SamplesRequest): Promise<Sample> {
   }
   const pictures: SampleMedia[] = [];
   for (const name of files) pictures.push(await readMedia(join(folder, name), recipe, { image, audio }));
-  const tokenizer = await openTokenizer(request.checkpoint.path, request.checkpoint.files);
+  const tokenizer = await openTokenizer(request.checkpoint);
   const prompts = texts.map((text) => readPrompt(text, tokenizer, recipe, pictures));
   return { seed, source: 'samples', media: pictures, prompts };
 }

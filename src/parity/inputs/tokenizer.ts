@@ -22,29 +22,35 @@ export interface Tokenizer {
 /** The largest published one, of 256 000 tokens, has 35 MB. */
 const maxBytes = 2 ** 27;
 
+/** Where a tokenizer is looked for: an output folder, or a checkpoint. */
+export interface TokenizerFolder {
+  readonly path: string;
+  /** Names of its files, and the folders of those that stand elsewhere. */
+  readonly files: readonly string[];
+  readonly partFolders?: ReadonlyMap<string, string>;
+  /** JSON files that count before those. */
+  readonly made?: ReadonlyMap<string, JsonValue>;
+}
+
 /**
- * `files`: names in the folder; `made`: JSON files that stand before those of the folder. Throws VC6109 when none of them
- * is a tokenizer that can be read, VC1140, VC1141 for a sentencepiece model that cannot.
+ * Throws VC6109 when there is no tokenizer that can be read, VC1140, VC1141 for a sentencepiece model that cannot.
  */
-export async function openTokenizer(
-  folder: string,
-  files: readonly string[],
-  made: ReadonlyMap<string, JsonValue> = new Map(),
-): Promise<Tokenizer> {
+export async function openTokenizer(folder: TokenizerFolder): Promise<Tokenizer> {
+  const { path, files, made } = folder;
   const json = async (name: string): Promise<JsonObject | undefined> => {
-    const own = made.get(name);
+    const own = made?.get(name);
     if (isJsonObject(own)) return own;
     return files.includes(name) ? parse(await read(folder, name), name) : undefined;
   };
   const settings = (await json('tokenizer_config.json')) ?? {};
-  const model = (await json('tokenizer.json')) ?? (await converted(folder, files, settings));
+  const model = (await json('tokenizer.json')) ?? (await converted(folder, settings));
   if (model !== undefined) return libraryTokenizer(model, settings);
   const tiktoken = files.find((name) => name.endsWith('.tiktoken'));
   if (tiktoken !== undefined) {
     return tiktokenTokenizer((await read(folder, tiktoken)).toString('utf8'), tiktoken);
   }
   throw fail('VC6109', {
-    where: folder,
+    where: path,
     found: 'no tokenizer',
     expected: 'tokenizer.json, tokenizer.model or a .tiktoken file in the checkpoint',
     hint: "transformers' AutoTokenizer.save_pretrained writes tokenizer.json; --inputs takes recorded input_ids",
@@ -52,13 +58,9 @@ export async function openTokenizer(
 }
 
 /** A sentencepiece model as `tokenizer.json`; undefined where there is none. */
-async function converted(
-  folder: string,
-  files: readonly string[],
-  settings: JsonObject,
-): Promise<JsonObject | undefined> {
+async function converted(folder: TokenizerFolder, settings: JsonObject): Promise<JsonObject | undefined> {
   const name = 'tokenizer.model';
-  if (!files.includes(name)) return undefined;
+  if (!folder.files.includes(name)) return undefined;
   const model = await readSentencePiece(await read(folder, name), name);
   return tokenizerJson(model, tokenizerForm(settings, model));
 }
@@ -76,8 +78,8 @@ async function libraryTokenizer(model: JsonObject, settings: JsonObject): Promis
   }
 }
 
-async function read(folder: string, name: string): Promise<Buffer> {
-  const bytes = await readFile(join(folder, name));
+async function read({ path, partFolders }: TokenizerFolder, name: string): Promise<Buffer> {
+  const bytes = await readFile(join(partFolders?.get(name) ?? path, name));
   if (bytes.byteLength > maxBytes) {
     throw fail('VC6109', {
       where: name,
