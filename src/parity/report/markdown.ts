@@ -21,7 +21,7 @@ import {
   untrainedViews,
   viewName,
 } from './text.ts';
-import { levelTokens, worstToken } from './tokens.ts';
+import { frameLine, levelTokens, worstToken } from './tokens.ts';
 
 export function renderMarkdown(report: ParityReport): string {
   return `${[
@@ -213,7 +213,16 @@ function tokens(report: ParityReport): string[] {
     const token = worstToken(maps);
     return token === undefined ? [] : [`- ${level}, ${output} fed ${feed}: ${token.text}`];
   });
-  return worst.length === 0 ? [] : ['', '## Worst token of the picture', '', ...worst];
+  if (worst.length === 0) return [];
+  if (report.audio === undefined) return ['', '## Worst token of the picture', '', ...worst];
+  const curves = levelTokens(report).flatMap(({ level, output, feed, tokens: maps }) =>
+    maps.flatMap((map) => {
+      const line = frameLine(map);
+      return line === undefined ? [] : [`- ${level}, ${output} fed ${feed}, ${line}`];
+    }),
+  );
+  const title = 'Error along each sound, from a hundredth of the largest on';
+  return ['', '## Worst frame of the sound', '', ...worst, '', `${title}:`, '', ...curves];
 }
 
 function placement(report: ParityReport): string[] {

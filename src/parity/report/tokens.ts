@@ -69,3 +69,29 @@ export function levelTokens({ levels, gates }: ParityReport): readonly LevelToke
     ),
   );
 }
+
+const bars = '▁▂▃▄▅▆▇█';
+/** Characters that a line takes. */
+const lineWidth = 60;
+/** From the lowest bar to the highest. */
+const lineDecades = 2;
+
+/**
+ * `sound 0, 0.00 to 1.28 s: ▁▂▃█▂▁`, the largest error of the frames behind each bar; undefined for a picture, and where
+ * nothing differs.
+ */
+export function frameLine({ view, columns, errors, seconds }: TokenMap): string | undefined {
+  const largest = Math.max(...errors.filter(Number.isFinite));
+  if (seconds === undefined || !(largest > 0 || errors.some((error) => !Number.isFinite(error)))) {
+    return undefined;
+  }
+  const width = Math.min(lineWidth, columns);
+  const line = Array.from({ length: width }, (_, at) => {
+    const from = Math.floor((at * columns) / width);
+    const own = Math.max(...errors.slice(from, Math.floor(((at + 1) * columns) / width)));
+    if (!Number.isFinite(own)) return '!';
+    const height = own > 0 ? 1 + Math.log10(own / largest) / lineDecades : 0;
+    return bars[Math.max(0, Math.round(height * (bars.length - 1)))] ?? '';
+  });
+  return `${view}, 0.00 to ${(columns * seconds).toFixed(2)} s: ${line.join('')}`;
+}

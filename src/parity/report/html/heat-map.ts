@@ -7,6 +7,7 @@ import type { TokenMap } from '../../metrics.ts';
 import type { ImageSummary, ParityReport } from '../report.ts';
 import { formatNumber } from '../text.ts';
 import { levelTokens, type WorstToken, worstToken } from '../tokens.ts';
+import { frameCurves } from './frame-curve.ts';
 import { type Board, boards, type Placed } from './heat-boards.ts';
 import { type HeatScale, heatBins, heatScale } from './heat-scale.ts';
 import { html, type Markup } from './markup.ts';
@@ -93,20 +94,23 @@ export function tokenErrors(report: ParityReport, picture: string | undefined): 
   const maps = levelTokens(report);
   const shown = maps.find(({ failed }) => failed) ?? maps.at(-1);
   if (shown === undefined) return undefined;
+  const heard = maps.every(({ tokens }) => tokens.every(({ seconds }) => seconds !== undefined));
   return {
     id: 'tokens',
-    short: 'Picture',
-    title: 'Where in the picture',
-    lead: 'The error of each image token, at its place.',
+    ...(heard
+      ? { short: 'Sound', title: 'Where in the sound', lead: 'The error of each frame, in time.' }
+      : {
+          short: 'Picture',
+          title: 'Where in the picture',
+          lead: 'The error of each image token, at its place.',
+        }),
     body: html`${picture === undefined ? undefined : pictureSymbol(picture)}<div id="heat" data-tabs="Compared">${maps.map(
       (one) => {
         const title = `${one.level}, ${one.output} fed ${one.feed}`;
-        const map = heatMap({
-          id: one.at.join(':'),
-          tokens: one.tokens,
-          image: report.image,
-          picture: picture !== undefined,
-        });
+        const id = one.at.join(':');
+        const map = heard
+          ? frameCurves(one.tokens, id)
+          : heatMap({ id, tokens: one.tokens, image: report.image, picture: picture !== undefined });
         return html`<div data-tab="${title}"${one === shown ? html` data-chosen` : undefined}><h3>${title}</h3>
 ${map}</div>\n`;
       },

@@ -114,6 +114,10 @@ const columnText = {
     return ['block ' + at + ', ' + found.name, ...['accumulated', 'local', 'implementation', 'rewrite']
       .flatMap((which) => found[which] === undefined ? [] : [block(which, found[which])])].join('\\n');
   },
+  frames: ([level, output, map], at) => {
+    const found = report.levels[level].outputs[output].metrics.tokens[map];
+    return found.view + ', frame ' + at + ' (' + (at * found.seconds).toFixed(2) + ' s)\\n' + number(found.errors[at]);
+  },
   ranges: ([index], at) => {
     const { sizes } = report.ranges;
     const ids = [...new Set(sizes.flatMap(({ components }) => components.map(({ component }) => component)))];
