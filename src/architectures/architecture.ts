@@ -162,7 +162,11 @@ export type SpliceRule =
       readonly rule: 'image-token';
       readonly tokenId: number;
       readonly videoTokenId?: number;
-      /** Ids whose embeddings stand before and after the features of each picture. */
+      /** True where one id stands for a view of a picture, not for all of them. */
+      readonly perView?: true;
+      /** What ids of the original code have there, where that is none of the vocabulary. */
+      readonly mark?: number;
+      /** Ids whose embeddings stand before and after the features of each. */
       readonly before?: readonly number[];
       readonly after?: readonly number[];
     };

@@ -65,7 +65,7 @@ export function languageComponents(models: LanguageModels): readonly Component[]
 
 /** pixel_values f32 [N, 3, H, W] → image_features f32 [N, tokens, hidden], which `vision` makes. */
 export function visionModel(
-  { input, tokens }: ImageGeometry,
+  { input, tokens }: Pick<ImageGeometry, 'input' | 'tokens'>,
   hidden: number,
   vision: (b: GraphBuilder, pixels: Value) => Value,
 ): Model {

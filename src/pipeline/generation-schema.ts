@@ -97,6 +97,10 @@ const audio = z.strictObject({
   summary: text,
 });
 
+const tilesPerSide = z.int().min(1).max(64);
+const tileCount = z.int().min(1).max(4096);
+const tiles = z.strictObject({ rows: tilesPerSide, columns: tilesPerSide });
+
 const feed = z.discriminatedUnion('form', [
   z.strictObject({ form: z.literal('pixels') }),
   z.strictObject({
@@ -118,6 +122,18 @@ const feed = z.discriminatedUnion('form', [
     scale: side,
     padded: z.boolean(),
   }),
+  z.strictObject({
+    form: z.literal('tiles'),
+    grids: name.optional(),
+    known: z.array(tiles).min(1).max(64).optional(),
+    output: z.int().min(0).max(63),
+    tokens: side,
+    side,
+    squares: z.array(tilesPerSide).max(63),
+    least: tileCount,
+    most: tileCount,
+    joined: z.boolean(),
+  }),
 ]);
 
 const splice = z.discriminatedUnion('rule', [
@@ -128,7 +144,19 @@ const splice = z.discriminatedUnion('rule', [
     padId: index,
     slices: z.strictObject({ startId: index, endId: index }).optional(),
   }),
-  z.strictObject({ rule: z.literal('image-token'), tokenId: index, videoTokenId: index.optional() }),
+  z.strictObject({
+    rule: z.literal('image-token'),
+    tokenId: index,
+    videoTokenId: index.optional(),
+    perView: z.literal(true).optional(),
+    mark: z
+      .int()
+      .min(-(2 ** 31))
+      .max(-1)
+      .optional(),
+    before: z.array(index).max(64).optional(),
+    after: z.array(index).max(64).optional(),
+  }),
 ]);
 
 const componentName = z.strictObject({ component: name });

@@ -11,7 +11,7 @@ export interface CaseInputs {
    * out for text alone
    */
   readonly pixels?: RunTensor;
-  /** int64 [images, 3] beside rows of patches, [views, 2] beside views, [sounds, frames] beside frames */
+  /** int64 [images, 3] beside rows of patches, [views, 2] beside views or tiles, [sounds, frames] beside frames */
   readonly grid?: RunTensor;
   /** int64 [batch, tokens] */
   readonly inputIds: RunTensor;
@@ -70,7 +70,16 @@ function pictureInputs(golden: GoldenCase, io: Recorded): Pick<CaseInputs, 'pixe
   return {
     ...(pixels === undefined ? {} : { pixels: inOneRow(io.get(pixels)) }),
     ...(grid === undefined ? {} : { grid: io.get(grid) }),
+    ...tileGrids(golden),
   };
+}
+
+/** Rows and columns of tiles at each scale, of a picture whose last scale was recorded. */
+function tileGrids({ json: { dims } }: GoldenCase): Pick<CaseInputs, 'grid'> {
+  if (dims?.block_sizes === undefined || dims.s2_scales === undefined) return {};
+  const scales = dims.s2_scales.split(',').map(Number);
+  const squares = scales.slice(0, -1).flatMap((side) => [side / (scales[0] ?? 1), side / (scales[0] ?? 1)]);
+  return { grid: int64Value([scales.length, 2], [...squares, ...dims.block_sizes]) };
 }
 
 /** Pictures [batch, images, 3, H, W], one after the other: [images, 3, H, W]. */

@@ -15,7 +15,13 @@ export interface CaseJson {
   readonly resolution?: { readonly width: number; readonly height: number; readonly from: string };
   /** Left out where the values themselves are recorded. */
   readonly pixel_values?: PixelFormula;
-  readonly dims?: { readonly image_tokens?: number; readonly vision?: { readonly tokens?: number } };
+  readonly dims?: {
+    readonly image_tokens?: number;
+    readonly vision?: { readonly tokens?: number };
+    /** Rows and columns of tiles at the last of several scales, and the sides of all. */
+    readonly block_sizes?: readonly [number, number];
+    readonly s2_scales?: string;
+  };
   readonly text: {
     readonly IMG_TOKEN_SPAN?: number;
     /** Where pictures stand; in recorded ids where one id stands for a whole picture, with its index. */

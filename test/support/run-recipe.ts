@@ -98,6 +98,7 @@ async function runVision({ recipe, files, pixels, grid, device = 'cpu' }: RunReq
 
 function besideOf(feed: EncoderFeed): string | undefined {
   if (feed.form === 'log-mel') return feed.mask;
+  if (feed.form === 'tiles') return feed.grids;
   return feed.form === 'patch-rows' ? feed.grid : feed.form === 'slices' ? feed.sizes : undefined;
 }
 

@@ -6,22 +6,21 @@ import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
 import { zeros } from '../../tensor/derived/fill.ts';
 import { concat } from '../../tensor/derived/join.ts';
-import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../architecture.ts';
-import { fitPicture } from '../blocks/image-views.ts';
+import type { Architecture, BuildOptions, BuiltModel, EncoderFeed } from '../architecture.ts';
 import type { Weight, WeightReader } from '../blocks/weights.ts';
-import { embeddingModel, visionLanguageComponents, visionModel } from '../components.ts';
+import { embeddingModel, visionLanguageComponents } from '../components.ts';
 import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
 import { findModules } from '../module-names.ts';
-import { patchPicture } from '../patch-geometry.ts';
 import { readVilaConfig, type VilaConfig } from './config.ts';
+import { describePictures } from './geometry.ts';
 import { isInThreeParts, vilaParts } from './parts.ts';
 import { readPictureTokens } from './picture-tokens.ts';
-import { pictureSteps, readPreprocessing } from './preprocessing.ts';
-import { project, tokenGrid } from './projector.ts';
+import { readPreprocessing } from './preprocessing.ts';
 import { vilaPrompt, vilaRecipe } from './recipe.ts';
 import { vilaSideFiles } from './side-files.ts';
-import { towerFeatures, towerModule, towerTokens } from './vision.ts';
+import { towerModule } from './vision.ts';
+import { vilaVisionModel } from './vision-model.ts';
 
 const modules = {
   tower: towerModule,
@@ -33,43 +32,16 @@ const modules = {
 
 function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   const config = readVilaConfig(checkpoint.config);
-  const { text, vision, projector } = config;
+  const { text } = config;
   const tokens = readPictureTokens(checkpoint, config);
   const preprocessing = readPreprocessing(checkpoint, config);
   const table = new TensorTable(checkpoint.tensors);
   const weights = findModules(table, modules);
-  const picture = patchPicture(
-    options.resolution,
-    preprocessing.size,
-    options.tiling,
-    vision.patch,
-    'vision_tower_cfg.image_size',
-  );
-  const { grid, input, covered } = picture;
-  const joined = tokenGrid(grid, projector);
-  const count = projector.join === 1 ? towerTokens(vision, grid) : joined.rows * joined.columns;
-  const whole = vision.drops === vision.extra && !projector.transposed;
-  const steps = pictureSteps(input, config, preprocessing);
-  const geometry: ImageGeometry = {
-    requested: picture.requested,
-    input,
-    views: [{ kind: 'global' }],
-    tokensPerView: count,
-    ...(whole ? { tokenGrid: { ...joined, leading: 0 } } : {}),
-    tokens: count,
-    ...(steps === undefined ? {} : { steps }),
-    mean: preprocessing.mean,
-    std: preprocessing.std,
-    summary: picture.summary,
-  };
+  const pictures = describePictures(config, preprocessing, options);
+  const { geometry } = pictures;
+  const feed: EncoderFeed = pictures.kind === 'tiles' ? pictures.feed : { form: 'pixels' };
   const components = visionLanguageComponents({
-    vision: visionModel(geometry, text.hidden, (b, pixels) => {
-      const seen = fitPicture(b, pixels, input, covered);
-      const features = towerFeatures(b, seen, weights.tower, vision, grid);
-      return b.scope('projector', () =>
-        project(b, features, weights.projector, projector, { grid, width: vision.width }),
-      );
-    }),
+    vision: vilaVisionModel(weights, config, pictures),
     embed: embeddingModel(embeddingTable(weights.text, config, tokens.tokenId)),
     decoder: buildLlamaDecoder({ model: weights.text, head: weights.head }, text),
   });
@@ -77,8 +49,8 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     architecture: vila.id,
     components,
     image: geometry,
-    recipe: vilaRecipe(config, { form: 'pixels' }, tokens, vilaPrompt(checkpoint)),
-    sideFiles: vilaSideFiles(checkpoint, geometry, input, tokens.tokenId),
+    recipe: vilaRecipe(config, feed, tokens, vilaPrompt(checkpoint)),
+    sideFiles: vilaSideFiles(checkpoint, pictures, tokens.tokenId),
     warnings: spanWarning(geometry.tokens, 'max_position_embeddings', text.maxPositions),
     unusedTensors: table.unused(),
   };

@@ -134,6 +134,12 @@ function drawPictures(vision: EncoderRecipe, image: ImageGeometry, seed: number)
     const small = { width: Math.ceil(feed.scale / 2), height: Math.ceil(feed.scale / 3) };
     return [picture, sampleMedia('image', [drawPicture(small.width, small.height, seed + 1)], vision, image)];
   }
+  if (feed.form === 'tiles' && feed.known === undefined) {
+    // Higher than wide, where the first is wider than high.
+    const [long, short] = [3 * feed.side, 2 * feed.side];
+    const tall = sampleMedia('image', [drawPicture(short, long, seed + 1)], vision, image);
+    return [picture, tall];
+  }
   if (feed.form !== 'patch-rows' || feed.grid === undefined) return [picture];
   const { groups, rows, columns } = drawnVideo;
   const unit = feed.patch * feed.merge;
@@ -210,7 +216,14 @@ function pictureIds(
   const repeat = (id: number, count: number): number[] => Array.from({ length: count }, () => id);
   if (splice.rule === 'image-token') {
     const id = (kind === 'video' ? splice.videoTokenId : undefined) ?? splice.tokenId;
-    return { ids: repeat(id, tokens), spans: [{ first: 0, count: tokens }] };
+    const { before = [], after = [], perView } = splice;
+    const count = perView === true && isPicture(layout) ? layout.tokensPerView : tokens;
+    const each = before.length + count + after.length;
+    const views = Array.from({ length: tokens / count }, (_, view) => view);
+    return {
+      ids: views.flatMap(() => [...before, ...repeat(id, count), ...after]),
+      spans: views.map((view) => ({ first: view * each + before.length, count })),
+    };
   }
   const { startId, endId, padId, slices } = splice;
   const count = slices === undefined || !isPicture(layout) ? tokens : layout.tokensPerView;

@@ -7,6 +7,7 @@ import type { Slicing } from '../../architectures/architecture.ts';
 import { patchGrid } from '../../architectures/minicpm-v/slicing.ts';
 import { pillowResize } from '../../kernels/pillow-resize.ts';
 import { float32Value, int64Value, type RunTensor } from '../../runtime/values.ts';
+import { cutPicture } from './cut-picture.ts';
 import { normalise, type Picture } from './picture.ts';
 
 export interface SlicedPicture {
@@ -46,17 +47,7 @@ function viewsOf(picture: Picture, { source, slices }: Slicing): readonly Pictur
   const { grid, size } = slices;
   const refined = { width: size.width * grid.columns, height: size.height * grid.rows };
   const rgb = pillowResize(picture.rgb, picture, refined, 'bicubic');
-  const tiles = Array.from({ length: grid.rows * grid.columns }, (_, index): Picture => {
-    const left = (index % grid.columns) * size.width;
-    const top = Math.floor(index / grid.columns) * size.height;
-    const own = new Uint8Array(size.width * size.height * 3);
-    for (let row = 0; row < size.height; row += 1) {
-      const from = ((top + row) * refined.width + left) * 3;
-      own.set(rgb.subarray(from, from + size.width * 3), row * size.width * 3);
-    }
-    return { ...size, rgb: own };
-  });
-  return [whole, ...tiles];
+  return [whole, ...cutPicture({ ...refined, rgb }, grid, size)];
 }
 
 /** From planes [3, height, width] to patches side by side, [3, patch, columns of `out`]. */

@@ -39,7 +39,9 @@ export function findSpans(ids: readonly number[], rule: SpliceRule, next: NextPi
   let at = 0;
   while (at < ids.length) {
     const span =
-      rule.rule === 'between-markers' ? betweenAt(ids, at, rule, nextSpan) : runAt(ids, at, rule, next);
+      rule.rule === 'between-markers'
+        ? betweenAt(ids, at, rule, nextSpan)
+        : runAt(ids, at, rule, rule.perView === true ? nextSpan : undefined, next);
     if (span !== undefined) spans.push(span);
     at = span === undefined ? at + 1 : span.first + span.count;
   }
@@ -53,7 +55,7 @@ type NextSpan = () => Pick<FoundSpan, 'picture' | 'wanted'>;
 
 /** What each span shows: a picture, or a view of one until all of its views have been shown. */
 function spanBySpan(rule: SpliceRule, next: NextPicture): NextSpan {
-  const byView = rule.rule === 'between-markers' && rule.slices !== undefined;
+  const byView = rule.rule === 'between-markers' ? rule.slices !== undefined : rule.perView === true;
   let picture: ShownPicture | undefined;
   let shown = 0;
   return () => {
@@ -84,14 +86,20 @@ function lengthBetween(ids: readonly number[], at: number, { startId, endId }: B
   return end === -1 ? undefined : end - at - 1;
 }
 
-function runAt(ids: readonly number[], at: number, rule: ByToken, next: NextPicture): FoundSpan | undefined {
+function runAt(
+  ids: readonly number[],
+  at: number,
+  rule: ByToken,
+  nextView: NextSpan | undefined,
+  next: NextPicture,
+): FoundSpan | undefined {
   const id = ids[at];
   const video = id !== undefined && id === rule.videoTokenId;
   if (id !== rule.tokenId && !video) return undefined;
-  const picture = next(video);
+  const { picture, wanted } = !video && nextView !== undefined ? nextView() : whole(next(video));
   let count = 1;
-  while (count < (picture?.tokens ?? 0) && ids[at + count] === id) count += 1;
-  return { first: at, count, picture, wanted: picture?.tokens ?? 0 };
+  while (count < wanted && ids[at + count] === id) count += 1;
+  return { first: at, count, picture, wanted };
 }
 
 /** How many equal ids stand side by side from `at` on. */
@@ -99,6 +107,10 @@ function rowAt(ids: readonly number[], at: number): number {
   let end = at + 1;
   while (end < ids.length && ids[end] === ids[at]) end += 1;
   return end - at;
+}
+
+function whole(picture: ShownPicture | undefined): ReturnType<NextSpan> {
+  return { picture, wanted: picture?.tokens ?? 0 };
 }
 
 /** Ids in which each picture's place, whatever the tokenizer wrote there, has one id per feature. */
@@ -112,10 +124,18 @@ export function widenSpans(ids: readonly number[], rule: SpliceRule, next: NextP
     const id = ids[at] ?? 0;
     if (rule.rule === 'image-token') {
       const video = id === rule.videoTokenId;
-      const tokens = video || id === rule.tokenId ? (next(video)?.tokens ?? 1) : 1;
-      repeat(id, tokens);
+      if (!video && id !== rule.tokenId) {
+        wide.push(id);
+        continue;
+      }
+      const { wanted } = !video && rule.perView === true ? nextSpan() : whole(next(video));
+      const tokens = wanted || 1;
       // A row as long as the picture's features is the picture written out.
-      if (tokens > 1 && rowAt(ids, at) === tokens) at += tokens - 1;
+      const written = tokens > 1 && rowAt(ids, at) === tokens;
+      if (!written) wide.push(...(rule.before ?? []));
+      repeat(id, tokens);
+      if (written) at += tokens - 1;
+      else wide.push(...(rule.after ?? []));
       continue;
     }
     wide.push(id);
