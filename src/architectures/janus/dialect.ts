@@ -63,12 +63,12 @@ const transformers: JanusDialect = {
     const reader = new ConfigReader(objectOf(json.get(file)), file);
     return reader.bool('use_default_system_prompt', { default: false });
   },
-  drawing: ({ json }, { beginId, imageStart }, { mean, std }) => {
+  drawing: ({ json }, { begin, imageStart }, { mean, std }) => {
     const file = 'generation_config.json';
     const reader = new ConfigReader(objectOf(json.get(file)), file);
     return {
       guidance: reader.number('guidance_scale', { default: releasedGuidance }),
-      kept: [...(beginId === undefined ? [] : [beginId]), imageStart.id],
+      kept: [...(begin === undefined ? [] : [begin.id]), imageStart.id],
       mean,
       std,
     };

@@ -66,7 +66,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     components,
     image,
     recipe: janusRecipe(config, special, drawing, { withSystem: dialect.withSystem(checkpoint) }),
-    sideFiles: janusSideFiles(checkpoint, image, picture.tiling, dialect),
+    sideFiles: janusSideFiles(checkpoint, image, picture.tiling, special, dialect),
     warnings: spanWarning(tokens, 'max_position_embeddings', text.maxPositions),
     unusedTensors: table.unused(),
   };

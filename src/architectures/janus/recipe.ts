@@ -16,7 +16,7 @@ export interface JanusDrawing extends Pick<PictureGeneration, 'guidance' | 'kept
 
 export function janusRecipe(
   { text, codes, side }: JanusConfig,
-  { image, imageStart, imageEnd, padId, endId, firstId }: JanusTokens,
+  { image, imageStart, imageEnd, padId, end, firstId }: JanusTokens,
   { guidance, kept, mean, std }: JanusDrawing,
   { withSystem }: { readonly withSystem: boolean },
 ): GenerationRecipe {
@@ -54,6 +54,6 @@ export function janusRecipe(
     vocabSize: text.vocab,
     hiddenSize: text.hidden,
     textIds: firstId,
-    ...(endId === undefined ? {} : { endOfTextId: endId }),
+    ...(end === undefined ? {} : { endOfTextId: end.id }),
   };
 }

@@ -8,15 +8,18 @@ import type { ImageGeometry, SideFile, Tiling } from '../architecture.ts';
 import { findSettings, objectOf } from '../processor-settings.ts';
 import { copiedFiles } from '../side-files.ts';
 import type { JanusDialect } from './dialect.ts';
+import type { JanusTokens } from './special-tokens.ts';
+import { writtenTokenizer } from './tokenizer-file.ts';
 
 export function janusSideFiles(
   checkpoint: Checkpoint,
   geometry: ImageGeometry,
   tiling: Tiling,
+  tokens: JanusTokens,
   { sizedConfig, sizedSettings }: JanusDialect,
 ): readonly SideFile[] {
-  const { file, settings } = findSettings(checkpoint);
-  const { requested, input, tokens } = geometry;
+  const { settings } = findSettings(checkpoint);
+  const { requested, input, tokens: span } = geometry;
   const image: JsonObject = {
     ...settings,
     ...sizedSettings(input),
@@ -24,22 +27,25 @@ export function janusSideFiles(
       requested: { height: requested.height, width: requested.width },
       keep_aspect_ratio: true,
       tiling,
-      image_token_span: tokens,
+      image_token_span: span,
     },
   };
   const processor = checkpoint.json.get('processor_config.json');
-  const nested = file === 'processor_config.json' ? { image_processor: image } : {};
+  // A processor reads its own copy of the settings before the file beside it.
+  const nested = objectOf(processor).image_processor === undefined ? {} : { image_processor: image };
+  const tokenizer = writtenTokenizer(checkpoint, tokens);
   const written: Readonly<Record<string, JsonValue>> = {
-    'config.json': sizedConfig(checkpoint.config, input, tokens),
+    'config.json': sizedConfig(checkpoint.config, input, span),
     'preprocessor_config.json': image,
     ...(processor === undefined
       ? {}
-      : { 'processor_config.json': { ...objectOf(processor), ...nested, num_image_tokens: tokens } }),
+      : { 'processor_config.json': { ...objectOf(processor), ...nested, num_image_tokens: span } }),
+    ...(tokenizer === undefined ? {} : { 'tokenizer.json': tokenizer }),
   };
   const kept = ['tokenizer_config.json'].filter((name) => checkpoint.files.includes(name));
   return [
     ...Object.entries(written).map(([name, value]): SideFile => ({ name, kind: 'json', value })),
     ...kept.map((name): SideFile => ({ name, kind: 'copy', from: name })),
-    ...copiedFiles(checkpoint.files),
+    ...copiedFiles(checkpoint.files).filter(({ name }) => written[name] === undefined),
   ];
 }

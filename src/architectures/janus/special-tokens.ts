@@ -18,9 +18,9 @@ export interface JanusTokens {
   readonly imageEnd: Token;
   readonly padId: number;
   /** Begins every text; a tokenizer may lack it. */
-  readonly beginId: number | undefined;
+  readonly begin: Token | undefined;
   /** Ends every text; a tokenizer may lack it. */
-  readonly endId: number | undefined;
+  readonly end: Token | undefined;
   /** The first id of all these: those below it are ordinary text. */
   readonly firstId: number;
 }
@@ -58,16 +58,22 @@ export function readJanusTokens(checkpoint: Checkpoint, vocab: number): JanusTok
       expected: `an id below ${vocab}`,
     });
   };
-  const optional = (token: 'begin' | 'end', key: string): number | undefined =>
-    stated(key) ?? ids.get(textOf(checkpoint, named[token]));
+  const optional = (token: 'begin' | 'end', key: string): Token | undefined => {
+    const text = textOf(checkpoint, named[token]);
+    const id = stated(key) ?? ids.get(text);
+    return id === undefined ? undefined : { id, text };
+  };
   const image = find('image', stated('image_token_id', new ConfigReader(checkpoint.config)));
-  const start = find('imageStart', stated('boi_token_id', generation?.optionalObject('generation_kwargs')));
-  const end = find('imageEnd');
+  const imageStart = find(
+    'imageStart',
+    stated('boi_token_id', generation?.optionalObject('generation_kwargs')),
+  );
+  const imageEnd = find('imageEnd');
   const padId = find('pad', stated('pad_token_id')).id;
-  const beginId = optional('begin', 'bos_token_id');
-  const endId = optional('end', 'eos_token_id');
-  const all = [image.id, start.id, end.id, padId, beginId, endId].filter((id) => id !== undefined);
-  return { image, imageStart: start, imageEnd: end, padId, beginId, endId, firstId: Math.min(...all) };
+  const begin = optional('begin', 'bos_token_id');
+  const end = optional('end', 'eos_token_id');
+  const all = [image, imageStart, imageEnd, begin, end].flatMap((token) => token?.id ?? []);
+  return { image, imageStart, imageEnd, padId, begin, end, firstId: Math.min(padId, ...all) };
 }
 
 function readerOf({ json }: Checkpoint, file: string): ConfigReader | undefined {
