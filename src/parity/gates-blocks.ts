@@ -8,6 +8,7 @@ import {
   type GateOverride,
   type GateVerdict,
   type Level,
+  limitsGiven,
   type Precision,
   passes,
 } from './gates.ts';
@@ -45,9 +46,9 @@ export function judgeBlocks(
   precisionOf: Readonly<Record<string, Precision>>,
   overrides: readonly GateOverride[],
 ): readonly GateVerdict[] {
-  const own = overrides.filter((gate) => gate.level === level && gate.output === 'blocks');
   return curves.flatMap(({ component, blocks }): GateVerdict[] => {
     const precision = precisionOf[component] ?? 'fp32';
+    const own = limitsGiven(overrides, { level, output: 'blocks', component });
     const measured = blocks.flatMap((block) => {
       const metrics = ownError(level, block);
       return metrics === undefined ? [] : [{ name: block.name, metrics }];
@@ -56,7 +57,7 @@ export function judgeBlocks(
     const limits: Readonly<Partial<Record<BlockMetricName, number>>> = {
       finite: 0,
       ...blockLimits[level][precision],
-      ...Object.fromEntries(own.map((gate) => [gate.metric, gate.limit])),
+      ...own,
     };
     return Object.entries(limits).map(([key, limit]): GateVerdict => {
       const metric = key as BlockMetricName;
@@ -78,7 +79,7 @@ export function judgeBlocks(
         precision,
         direction,
         limit,
-        from: own.some((gate) => gate.metric === metric) ? 'user' : 'default',
+        from: Object.hasOwn(own, metric) ? 'user' : 'default',
         value,
         passed: passes(direction, value, limit),
         where: `${component} ${name}${place}`,

@@ -1,6 +1,6 @@
 /** Gates of a sweep over sizes: whether float16 holds the activations of each component, and with how much to spare. */
 import { type DiagnosticRecord, diagnostic } from '../report/diagnostics.ts';
-import { type GateOverride, type GateVerdict, type Precision, passes } from './gates.ts';
+import { type GateOverride, type GateVerdict, limitsGiven, type Precision, passes } from './gates.ts';
 import { float16Max } from './ranges/float16-range.ts';
 import type { ComponentRanges, RangeReport } from './report/range-report.ts';
 import type { ParityReport } from './report/report.ts';
@@ -23,24 +23,23 @@ export function judgeRanges(
   precisionOf: Readonly<Record<string, Precision>>,
   overrides: readonly GateOverride[],
 ): readonly GateVerdict[] {
-  const own = overrides.findLast(({ level }) => level === 'ranges');
-  const limit = own?.limit ?? defaultLimit;
   return sizes.flatMap(({ size, components }) =>
     components.flatMap((one): GateVerdict[] => {
       if (!one.float16 && one.nonFinite === undefined) return [];
       const value = leastHeadroom(one);
       if (value === undefined) return [];
+      const at = { level: 'ranges', output: 'activations', component: one.component } as const;
+      const given = limitsGiven(overrides, at).headroom;
+      const limit = given ?? defaultLimit;
       return [
         {
-          level: 'ranges',
+          ...at,
           feed: 'chain',
-          output: 'activations',
-          component: one.component,
           metric: 'headroom',
           precision: precisionOf[one.component] ?? 'fp32',
           direction: 'at-least',
           limit,
-          from: own === undefined ? 'default' : 'user',
+          from: given === undefined ? 'default' : 'user',
           value,
           passed: passes('at-least', value, limit),
           where: placeText(one, size),

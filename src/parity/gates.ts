@@ -108,6 +108,10 @@ const levelsOfBlocks: readonly Level[] = ['rewrite', 'implementation', 'fidelity
 
 /** A limit that the user gave. */
 export interface GateOverride {
+  /** As the user named the components that it holds for; default all. */
+  readonly address?: string;
+  /** The component that it holds for, once addresses are known to mean one. */
+  readonly component?: string;
   readonly level: GateLevel;
   readonly output: OutputKind | 'blocks' | 'activations';
   readonly metric: MetricName | 'headroom';
@@ -135,12 +139,13 @@ export interface GateVerdict {
 }
 
 /**
- * Reads `output.metric` (fidelity), `level.output.metric` or `headroom` keys. Throws VC6105 for an unknown key, a metric that
+ * Reads `output.metric` (fidelity), `level.output.metric` or `headroom` keys, each with a component and a dot before it
+ * where it holds for that alone (gates-addressed.ts). Throws VC6105 for an unknown key, a metric that
  * the output does not have, or a limit that is not a number of at least 0.
  */
 export function parseGates(gates: Readonly<Record<string, number>>): readonly GateOverride[] {
   return Object.entries(gates).map(([key, limit]) => {
-    const gate = gateKeys.get(key) ?? gateKeys.get(`fidelity.${key}`);
+    const gate = gateAt(key) ?? addressedGate(key);
     if (gate === undefined) {
       const hint = didYouMean(
         key,
@@ -149,7 +154,7 @@ export function parseGates(gates: Readonly<Record<string, number>>): readonly Ga
       throw fail('VC6105', {
         where: `--gate ${key}`,
         found: key,
-        expected: `[level.]output.metric: levels ${levels.join(', ')}; outputs ${outputs.join(', ')}; metrics ${Object.keys(gateMetrics).join(', ')} (${ofLogits.join(', ')} for logits only); or [level.]blocks.metric: ${levelsOfBlocks.join(', ')}; ${blockMetrics.join(', ')}; or headroom`,
+        expected: `[level.]output.metric: levels ${levels.join(', ')}; outputs ${outputs.join(', ')}; metrics ${Object.keys(gateMetrics).join(', ')} (${ofLogits.join(', ')} for logits only); or [level.]blocks.metric: ${levelsOfBlocks.join(', ')}; ${blockMetrics.join(', ')}; or headroom; each also with a component and a dot before it`,
         ...(hint === undefined ? {} : { hint }),
       });
     }
@@ -158,6 +163,34 @@ export function parseGates(gates: Readonly<Record<string, number>>): readonly Ga
     }
     return { ...gate, limit };
   });
+}
+
+function gateAt(key: string): Omit<GateOverride, 'limit'> | undefined {
+  return gateKeys.get(key) ?? gateKeys.get(`fidelity.${key}`);
+}
+
+/** `decoder.logits.kl`, but not a level that is misspelt. */
+function addressedGate(key: string): Omit<GateOverride, 'limit'> | undefined {
+  const dot = key.indexOf('.');
+  const address = key.slice(0, dot);
+  const gate = dot > 0 && didYouMean(address, levels) === undefined ? gateAt(key.slice(dot + 1)) : undefined;
+  return gate && { ...gate, address };
+}
+
+/** The limits given for one component, by metric: its own come after those for all. */
+export function limitsGiven(
+  overrides: readonly GateOverride[],
+  at: Pick<GateVerdict, 'level' | 'output' | 'component'>,
+): Readonly<Partial<Record<GateOverride['metric'], number>>> {
+  const own = overrides.filter(
+    ({ level, output, component }) =>
+      level === at.level && output === at.output && (component ?? at.component) === at.component,
+  );
+  const ordered = [
+    ...own.filter(({ component }) => component === undefined),
+    ...own.filter(({ component }) => component !== undefined),
+  ];
+  return Object.fromEntries(ordered.map(({ metric, limit }) => [metric, limit]));
 }
 
 const headroomGate = { level: 'ranges', output: 'activations', metric: 'headroom' } as const;
@@ -207,11 +240,11 @@ export function judge(
 ): readonly GateVerdict[] {
   return results.flatMap((result) => {
     const precision = precisionOfResult(result, precisionOf);
-    const own = overrides.filter((gate) => gate.level === level && gate.output === result.output);
+    const own = limitsGiven(overrides, { level, ...result });
     const limits: Limits = {
       finite: 0,
       ...defaultLimits[level][precision][result.feed][result.output],
-      ...Object.fromEntries(own.map((gate) => [gate.metric, gate.limit])),
+      ...own,
     };
     return Object.entries(limits).map(([key, limit]) => {
       const metric = key as MetricName;
@@ -227,7 +260,7 @@ export function judge(
         precision,
         direction,
         limit,
-        from: own.some((gate) => gate.metric === metric) ? ('user' as const) : ('default' as const),
+        from: Object.hasOwn(own, metric) ? ('user' as const) : ('default' as const),
         value,
         passed: passes(direction, value, limit),
         ...(where === undefined ? {} : { where }),

@@ -33,6 +33,7 @@ export {
   parseGates,
   precisions,
 } from './gates.ts';
+export { gatesOfComponents } from './gates-addressed.ts';
 export { type Baseline, checkBaseline, parseBaseline } from './gates-baseline.ts';
 export { withRanges } from './gates-ranges.ts';
 export { decodePicture } from './inputs/decode-picture.ts';

@@ -4,7 +4,13 @@
  */
 import { join } from 'node:path';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
-import { type ParityReport, parityFailure, parseGates, reportFiles } from '../parity/index.ts';
+import {
+  gatesOfComponents,
+  type ParityReport,
+  parityFailure,
+  parseGates,
+  reportFiles,
+} from '../parity/index.ts';
 import type { DiagnosticRecord } from '../report/diagnostics.ts';
 import { formatBytes, plural } from '../report/format.ts';
 import { type Reporter, runStage, type StageSpec } from '../report/progress.ts';
@@ -73,7 +79,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
   const resolved = resolveOptions(options);
   const reporter = context.reporter ?? silentReporter;
   const signal = context.signal ?? new AbortController().signal;
-  const gates = parseGates(resolved.gate);
+  const given = parseGates(resolved.gate);
   refuseWithoutCheck(resolved);
   const device = resolved.parity ? await checkDevice(resolved.device, reporter) : undefined;
   reporter.stages(stageList(resolved));
@@ -92,6 +98,7 @@ export async function convert(options: ConvertOptions, context: ConvertContext =
       ({ architecture, image, audio }) =>
         [architecture, (image ?? audio)?.summary].filter(Boolean).join(', '),
     );
+    const gates = gatesOfComponents(given, built.components);
     signal.throwIfAborted();
     const prepared = await runStage(
       reporter,

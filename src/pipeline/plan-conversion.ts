@@ -1,5 +1,5 @@
 /** The plan of a conversion that is not run: `--dry-run`. */
-import { parseGates } from '../parity/index.ts';
+import { gatesOfComponents, parseGates } from '../parity/index.ts';
 import { inputFiles } from './inputs.ts';
 import { chooseLinks, noLinks } from './links.ts';
 import { openSource } from './open-source.ts';
@@ -17,12 +17,13 @@ export async function planConversion(
   context: { readonly cwd?: string } = {},
 ): Promise<PlannedConversion> {
   const resolved = resolveOptions(options);
-  parseGates(resolved.gate);
+  const gates = parseGates(resolved.gate);
   const checkpoint = await openSource(resolved);
   try {
     const output = outputPath(options.output, checkpoint.name, context.cwd ?? process.cwd());
     const place = await chooseOutput(output, checkpoint.folders, resolved.force);
     const built = build(checkpoint, resolved);
+    gatesOfComponents(gates, built.components);
     await compileSizes(checkpoint, resolved);
     const links = resolved.linkWeights ? await chooseLinks(inputFiles(checkpoint), place) : noLinks;
     const { plan } = await prepare(checkpoint, built, resolved, undefined, links);

@@ -8,7 +8,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { encodeModel } from '../formats/onnx/encode.ts';
-import { type ParityReport, parityFailure, parseGates, reportFiles } from '../parity/index.ts';
+import {
+  gatesOfComponents,
+  type ParityReport,
+  parityFailure,
+  parseGates,
+  reportFiles,
+} from '../parity/index.ts';
 import { type DiagnosticRecord, fail } from '../report/diagnostics.ts';
 import { plural } from '../report/format.ts';
 import { runStage } from '../report/progress.ts';
@@ -84,7 +90,7 @@ export async function recheck(options: RecheckOptions, context: ConvertContext =
     parity: own.parity === false ? 'auto' : own.parity,
     checkpoint: resolve(cwd, folder),
   });
-  const gates = parseGates(resolved.gate);
+  const given = parseGates(resolved.gate);
   const device = await checkDevice(resolved.device, reporter);
   const listed = Object.entries(stages).filter(
     ([id]) => resolved.sweepResolutions !== undefined || id !== 'sweep',
@@ -114,6 +120,7 @@ export async function recheck(options: RecheckOptions, context: ConvertContext =
       await checkGraphs(made, manifest);
       return withMeasures(made, checkpoint.adapters, resolved, signal);
     });
+    const gates = gatesOfComponents(given, prepared.built.components);
     reporter.warn(prepared.plan.warnings);
     const sizes = await compileSizes(checkpoint, resolved);
     const inputs = await readCheckInputs(prepared, checkpoint, resolved, reporter);

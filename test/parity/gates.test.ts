@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import type { Named } from '../../src/architectures/vocabulary.ts';
 import { defaultLimits } from '../../src/parity/gate-limits.ts';
-import { type GateVerdict, judge, type Level, parseGates, precisions } from '../../src/parity/gates.ts';
+import {
+  type GateVerdict,
+  judge,
+  type Level,
+  limitsGiven,
+  parseGates,
+  precisions,
+} from '../../src/parity/gates.ts';
+import { gatesOfComponents } from '../../src/parity/gates-addressed.ts';
 import { judgeBlocks } from '../../src/parity/gates-blocks.ts';
 import { Comparison } from '../../src/parity/metrics.ts';
 import type { Feed, OutputResult } from '../../src/parity/outputs.ts';
@@ -177,5 +186,71 @@ describe('parseGates', () => {
   ])('refuses %s=%s', (key, limit, says) => {
     expect(() => parseGates({ [key]: limit })).toThrow(says);
     expect(() => parseGates({ [key]: limit })).toThrow('VC6105');
+  });
+});
+
+describe('gates of components', () => {
+  const components: readonly Named[] = [
+    { id: 'vision', kind: 'encoder', modality: 'image' },
+    { id: 'audio_encoder', kind: 'encoder', modality: 'audio' },
+    { id: 'embed', kind: 'embed', modality: 'text' },
+    { id: 'decoder', kind: 'decoder', modality: 'text' },
+  ];
+  const precision = { vision: 'fp16', audio_encoder: 'fp16', embed: 'fp16', decoder: 'fp16' } as const;
+  const given = (gates: Readonly<Record<string, number>>) => gatesOfComponents(parseGates(gates), components);
+  const limitsOf = (gates: Readonly<Record<string, number>>, level: Level = 'fidelity') =>
+    Object.fromEntries(
+      ['vision', 'audio_encoder'].map((component) => {
+        const result: OutputResult = { ...logits(0), output: 'features', component };
+        const verdicts = judge(level, [result], precision, given(gates));
+        const one = verdicts.find(({ metric }) => metric === 'relative');
+        return [component, one?.from === 'user' ? one.limit : undefined];
+      }),
+    );
+
+  it.each([
+    [{ 'features.relative': 0.5 }, [0.5, 0.5]],
+    [{ 'audio_encoder.features.relative': 0.5 }, [undefined, 0.5]],
+    [{ 'image_encoder.fidelity.features.relative': 0.5 }, [0.5, undefined]],
+    [{ 'encoder.features.relative': 0.5 }, [0.5, 0.5]],
+    // The more exact counts, wherever it stands.
+    [
+      { 'vision.features.relative': 0.1, 'encoder.features.relative': 0.5, 'features.relative': 1 },
+      [0.1, 0.5],
+    ],
+    [{ 'features.relative': 1, 'image_encoder.features.relative': 0.5 }, [0.5, 1]],
+    [{ 'encoder.implementation.features.relative': 0.5 }, [undefined, undefined]],
+  ])('%o', (gates, [vision, audio]) => {
+    expect(limitsOf(gates)).toEqual({ vision, audio_encoder: audio });
+  });
+
+  it('hold for blocks and headroom, too', () => {
+    const gates = given({ 'decoder.blocks.max': 7, 'vision.headroom': 8 });
+    const block = { relative: 0, cosine: 1, max: 0, worst: '', nonFinite: 0 };
+    const curve = (component: string): ErrorCurve => ({
+      component,
+      blocks: [{ name: 'a', value: 'a', nodes: 1, weightBytes: 1, local: block, accumulated: block }],
+    });
+    const verdicts = judgeBlocks('fidelity', [curve('vision'), curve('decoder')], precision, gates);
+    const limits = verdicts.filter(({ metric }) => metric === 'max');
+    expect(limits.map(({ from }) => from)).toEqual(
+      limits.map(({ component }) => (component === 'decoder' ? 'user' : 'default')),
+    );
+    expect(limits.find(({ component }) => component === 'decoder')?.limit).toBe(7);
+    expect(limitsGiven(gates, { level: 'ranges', output: 'activations', component: 'vision' })).toEqual({
+      headroom: 8,
+    });
+    expect(limitsGiven(gates, { level: 'ranges', output: 'activations', component: 'decoder' })).toEqual({});
+  });
+
+  it.each([
+    ['visoin.features.max', 'VC4006', 'did you mean "vision"'],
+    ['generator.features.max', 'VC4006', 'audio_encoder'],
+    ['devise.features.max', 'VC6105', 'device.features.max'],
+    ['decoder.features.max', 'VC6105', 'logits, cache'],
+    ['decoder.nothing.max', 'VC6105', 'a component and a dot'],
+  ])('%s is refused: %s', (key, code, says) => {
+    expect(() => given({ [key]: 1 })).toThrow(code);
+    expect(() => given({ [key]: 1 })).toThrow(says);
   });
 });
