@@ -2,8 +2,9 @@
  * How the components of one model are run, whatever the model: names of inputs and outputs as every architecture
  * of ours writes them, the splice of image features, and the decoder with its cache.
  *
- * Layouts: inputs_embeds [1, S, hidden]; attention_mask int64 [1, past + S]; position_ids int64 [3, 1, S] and rope_length
- * int64 scalar (slots of the prefill) where the decoder takes them; past_key_values.N.key|value [1, heads, past, head_dim]; logits [1, S, vocab].
+ * Layouts, of N rows (one, or the two of a picture that is drawn): inputs_embeds [N, S, hidden]; attention_mask int64
+ * [N, past + S]; position_ids int64 [3, N, S] and rope_length int64 scalar (slots of the prefill) where the decoder takes
+ * them; past_key_values.N.key|value [N, heads, past, head_dim]; logits [N, S, vocab].
  */
 import type { GenerationRecipe } from '../architectures/architecture.ts';
 import { fail, type VlmError } from '../report/diagnostics.ts';
@@ -56,26 +57,30 @@ function unfilled(picture: number, own: RunTensor | undefined, expected: string)
 }
 
 export interface DecoderStep {
-  /** [1, S, vocab]. */
+  /** [N, S, vocab]. */
   readonly logits: RunTensor;
+  /** [N, S, hidden], where another head reads it. */
+  readonly hidden?: RunTensor;
   /** By output name, `present.N.key|value`. */
   readonly cache: ReadonlyMap<string, RunTensor>;
 }
 
 /**
  * What a decoder is fed with besides embeddings and cache: in the prefill of a prompt, or in the step so many after it.
+ * Rows are as long as each other, and every slot of them counts.
  */
 export function slotFeeds(
   { decoder }: GenerationRecipe,
   { ids, positions }: Pick<Prompt, 'ids' | 'positions'>,
   step?: number,
+  batch = 1,
 ): Map<string, RunTensor> {
   const { length } = ids;
   const total = step === undefined ? length : length + step + 1;
-  const ones = Array.from({ length: total }, () => 1);
-  const feeds = new Map([['attention_mask', int64Value([1, total], ones)]]);
+  const ones = Array.from({ length: batch * total }, () => 1);
+  const feeds = new Map([['attention_mask', int64Value([batch, total], ones)]]);
   if (decoder.positions !== undefined) {
-    if (positions === undefined) throw new RangeError('the prompt has no positions');
+    if (positions === undefined || batch > 1) throw new RangeError('the prompt has no positions');
     const { rows, next } = positions;
     const own = step === undefined ? rows : rows.map(() => [next + step]);
     feeds.set('position_ids', int64Value([own.length, 1, own[0]?.length ?? 0], own.flat()));
@@ -86,9 +91,9 @@ export function slotFeeds(
 }
 
 /** The caches of a prefill: of no slots. */
-export function emptyCaches({ decoder }: GenerationRecipe): ReadonlyMap<string, RunTensor> {
+export function emptyCaches({ decoder }: GenerationRecipe, batch = 1): ReadonlyMap<string, RunTensor> {
   const { layers, kvHeads, headDim } = decoder;
-  const empty = float32Value([1, kvHeads, 0, headDim], new Float32Array(0));
+  const empty = float32Value([batch, kvHeads, 0, headDim], new Float32Array(0));
   return new Map(cacheNames(layers).map(([past]) => [past, empty]));
 }
 
@@ -100,19 +105,25 @@ export async function runDecoder(
   embeds: RunTensor,
   after?: { readonly step: number; readonly cache: ReadonlyMap<string, RunTensor> },
 ): Promise<DecoderStep> {
-  const pairs = cacheNames(recipe.decoder.layers);
+  const { layers, hidden } = recipe.decoder;
+  const pairs = cacheNames(layers);
+  const [batch = 1] = embeds.shape;
   const past =
     after === undefined
-      ? emptyCaches(recipe)
+      ? emptyCaches(recipe, batch)
       : pairs.map(([name, present]) => [name, output(after.cache, present)] as const);
   const feeds = new Map([
     ['inputs_embeds', embeds] as const,
-    ...slotFeeds(recipe, prompt, after?.step),
+    ...slotFeeds(recipe, prompt, after?.step, batch),
     ...past,
   ]);
   const outputs = await session.run(feeds);
   const presents = pairs.map(([, present]) => [present, output(outputs, present)] as const);
-  return { logits: output(outputs, 'logits'), cache: new Map(presents) };
+  return {
+    logits: output(outputs, 'logits'),
+    ...(hidden === undefined ? {} : { hidden: output(outputs, hidden) }),
+    cache: new Map(presents),
+  };
 }
 
 /** Pairs of past input and present output, layer by layer, keys before values. */

@@ -14,8 +14,10 @@
  *   output's five largest, both with Wilson's interval at 95 %
  * - `perplexity` = exp of the mean of -log softmax at the token that follows, in nats, teacher forced: the prompt's
  *   own next token, then the reference's picks
+ * - for drawn pictures: `psnr` and `worst-block`, in picture-metrics.ts
  */
 import { ErrorDistribution, type Histogram } from './distribution.ts';
+import type { PictureMetrics } from './picture-metrics.ts';
 import { compareSoftmax, errorSums, squaresAround } from './row-sums.ts';
 import { rankOf } from './softmax.ts';
 
@@ -52,6 +54,8 @@ export interface Metrics {
   readonly logits?: LogitMetrics;
   /** Of features whose place in the picture is known. */
   readonly tokens?: readonly TokenMap[];
+  /** Of drawn pictures. */
+  readonly picture?: PictureMetrics;
   /** Of output - reference over the reference's standard deviation. */
   readonly differences?: Histogram;
 }

@@ -9,8 +9,27 @@ import type { Comparison, Metrics, Place } from './metrics.ts';
  */
 export type Feed = 'local' | 'chain';
 
-/** `features` of an encoder, `embeds` of the embedding table, `logits` and `cache` of the decoder. */
-export type OutputKind = 'features' | 'embeds' | 'logits' | 'cache';
+/**
+ * `features` of an encoder, `embeds` of the embedding table, `logits` and `cache` of the decoder. Where pictures are
+ * drawn: `hidden` states of the decoder, `code-logits` of the head, `guided-logits` of both rows together,
+ * `code-embeds`, and `pixels` of the generator.
+ */
+export const outputKinds = [
+  'features',
+  'embeds',
+  'logits',
+  'cache',
+  'hidden',
+  'code-logits',
+  'guided-logits',
+  'code-embeds',
+  'pixels',
+] as const;
+
+export type OutputKind = (typeof outputKinds)[number];
+
+/** Those that something is picked by. */
+export const logitKinds: ReadonlySet<OutputKind> = new Set(['logits', 'code-logits', 'guided-logits']);
 
 export interface OutputResult {
   readonly output: OutputKind;

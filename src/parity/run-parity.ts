@@ -65,7 +65,7 @@ export async function runParity(request: ParityRequest): Promise<ParityReport> {
   const decodeSteps = request.decodeSteps ?? defaultDecodeSteps;
   const runtime = await runtimeVersion();
   const sample = request.sample ?? drawSample(recipe, geometry, request.seed ?? 1);
-  const summary = summariseSample(sample, geometry, decodeSteps, request.stream.continuation);
+  const summary = summariseSample(sample, geometry, decodeSteps, request.stream.continuation, recipe);
   if (request.baseline !== undefined) checkBaseline(request.baseline, subject, summary);
   const clock = stopwatch();
   const placement = new PlacementLog();

@@ -132,7 +132,7 @@ describe('a drawn sample', () => {
     expect(grids[0]?.slice(1)).not.toEqual(grids[1]?.slice(1));
     const shows = sample.prompts.flatMap(({ spans }) => spans.map(({ media: picture }) => picture));
     expect(shows).toEqual([1, 0]);
-    expect(summariseSample(sample, image, 8, 'picked')).toMatchObject({
+    expect(summariseSample(sample, image, 8, 'picked', recipe)).toMatchObject({
       picture: image.input,
       video: { width: 112, height: 84, sha256: sample.media[1]?.sha256 },
     });

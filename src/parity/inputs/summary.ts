@@ -1,8 +1,9 @@
 /** What a report says about the inputs of a run: enough to tell whether two runs had the same. */
 import { createHash } from 'node:crypto';
-import type { MediaGeometry } from '../../architectures/architecture.ts';
+import type { GenerationRecipe, MediaGeometry } from '../../architectures/architecture.ts';
 import { isAudio, isPicture } from '../../architectures/log-mel.ts';
 import type { SampleSummary } from '../report/report.ts';
+import { drawDrawing, summariseDrawing } from './drawing.ts';
 import type { Sample } from './sample.ts';
 
 export function summariseSample(
@@ -10,12 +11,14 @@ export function summariseSample(
   geometry: MediaGeometry | undefined,
   decodeSteps: number,
   continuation: 'picked' | 'drawn',
+  recipe: GenerationRecipe,
 ): SampleSummary {
   const { seed, source, media: pictures, prompts } = sample;
   const [first] = pictures;
   const sounds = pictures.flatMap(({ layout, sha256 }) =>
     isPicture(layout) ? [] : [{ frames: layout.frames, tokens: layout.tokens, sha256 }],
   );
+  const drawing = drawDrawing(recipe, seed);
   const video = pictures.find(({ kind }) => kind === 'video');
   return {
     seed,
@@ -36,6 +39,7 @@ export function summariseSample(
       imageTokens: prompt.spans.reduce((sum, { count }) => sum + count, 0),
     })),
     promptsSha256: createHash('sha256').update(JSON.stringify(prompts)).digest('hex'),
+    ...(drawing === undefined ? {} : { drawing: summariseDrawing(drawing) }),
     decodeSteps,
     continuation,
   };

@@ -56,6 +56,8 @@ export interface SampleSummary {
   readonly prompts: readonly { readonly tokens: number; readonly imageTokens: number }[];
   /** SHA-256 of the prompts' ids and spans, as JSON. */
   readonly promptsSha256?: string;
+  /** Of a picture that is drawn: ids of each of the two rows, codes, and the SHA-256 of both as JSON. */
+  readonly drawing?: { readonly tokens: number; readonly codes: number; readonly sha256: string };
   readonly decodeSteps: number;
   /** Who chose the tokens of these steps: the original, greedily, or the seed. */
   readonly continuation?: 'picked' | 'drawn';

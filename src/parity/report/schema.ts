@@ -8,6 +8,7 @@ import { type ComponentKind, componentKinds, modalities } from '../../architectu
 import type { Code } from '../../report/diagnostics.ts';
 import { devices } from '../../runtime/devices.ts';
 import { gateMetrics, levels, type MetricName, precisions } from '../gates.ts';
+import { outputKinds } from '../outputs.ts';
 import { findingKinds } from './finding.ts';
 import { reportVersion } from './report.ts';
 
@@ -24,7 +25,7 @@ const precision = z.enum(
   precisions as readonly [(typeof precisions)[number], ...(typeof precisions)[number][]],
 );
 const feed = z.enum(['local', 'chain']);
-const output = z.enum(['features', 'embeds', 'logits', 'cache']);
+const output = z.enum(outputKinds);
 const device = z.enum(devices);
 const metric = z.enum(Object.keys(gateMetrics) as [MetricName, ...MetricName[]]);
 const code = z.string().regex(/^VC\d{4}$/) as unknown as z.ZodType<Code>;
@@ -77,6 +78,14 @@ const metrics = z.object({
       }),
     )
     .describe('‖error‖ / ‖reference‖ of each token of a picture or sound, a map per view, row-major')
+    .optional(),
+  picture: z
+    .object({
+      psnr: measure.describe('in decibels, of 255, after clipping'),
+      worstBlock: worst,
+      blocks: z.array(z.object({ rows: count, columns: count, errors: z.array(measure) })),
+    })
+    .describe('of drawn pictures; blocks: root of the mean squared error of 16 x 16 pixels, row-major')
     .optional(),
   differences: z
     .object({ edges: z.array(z.number()), counts: z.array(count) })
@@ -168,7 +177,7 @@ const ranges = z.object({
 const gate = z.object({
   level: z.enum([...level.options, 'ranges']),
   feed,
-  output: z.enum([...output.options, 'blocks', 'activations']),
+  output: z.enum([...outputKinds, 'blocks', 'activations']),
   component: z.string(),
   metric: z.enum([...metric.options, 'headroom']),
   precision,
@@ -301,6 +310,7 @@ export const parityReportSchema = z.object({
     sounds: z.array(z.object({ frames: count, tokens: count, sha256: z.string() })).optional(),
     prompts: z.array(z.object({ tokens: count, imageTokens: count })),
     promptsSha256: z.string().optional(),
+    drawing: z.object({ tokens: count, codes: count, sha256: z.string() }).optional(),
     decodeSteps: count,
     continuation: z.enum(['picked', 'drawn']).optional(),
   }),

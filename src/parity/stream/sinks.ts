@@ -6,6 +6,7 @@ import { fail } from '../../report/diagnostics.ts';
 import { type RunTensor, toFloat32 } from '../../runtime/values.ts';
 import { embedNames } from '../components.ts';
 import { comparedLayers } from '../decoding.ts';
+import { type Drawing, drawingPlace } from '../inputs/drawing.ts';
 import type { Prompt, Sample } from '../inputs/sample.ts';
 import { argMax, Comparison } from '../metrics.ts';
 import { compareTensors, type Feed, finish, type OutputResult } from '../outputs.ts';
@@ -59,24 +60,42 @@ export function featureSink(
   };
 }
 
-/** One call per prompt, over its ids and those that follow. */
-export function embedSink(component: string, prompts: readonly Prompt[]): Sink {
+/** One call per prompt, over its ids and those that follow, and one for a drawing. */
+export function embedSink(component: string, { prompts, drawing }: PromptSample): Sink {
   const comparison = new Comparison({ logits: false });
   return {
     add: (call, reference, other) => {
-      const prompt = prompts[call];
-      if (prompt === undefined) throw new RangeError(`there is no prompt ${call}`);
-      const place = (row: number): string => positionPlace(call, prompt, row);
-      comparePresent(comparison, embedNames.output, reference, other, place);
+      comparePresent(comparison, embedNames.output, reference, other, (row) =>
+        promptPlace({ prompts, drawing }, call, 0, row),
+      );
     },
     finish: () => [finish('embeds', embedNames.output, component, 'local', comparison)],
   };
 }
 
-/** What the sinks of a decoder need to know of its calls. */
-export interface DecoderSample {
-  readonly recipe: GenerationRecipe;
+export interface PromptSample {
   readonly prompts: readonly Prompt[];
+  /** What follows them, as one more. */
+  readonly drawing?: Drawing | undefined;
+}
+
+/** Where a row of a prompt's value is, whose rows begin at position `first` of it: of a drawing, one row after the other. */
+export function promptPlace(
+  { prompts, drawing }: PromptSample,
+  index: number,
+  first: number,
+  row: number,
+): string {
+  const prompt = prompts[index];
+  if (prompt !== undefined) return positionPlace(index, prompt, first + row);
+  if (drawing === undefined) throw new RangeError(`there is no prompt ${index}`);
+  const { length } = first === 0 ? drawing.rows[0] : [0];
+  return drawingPlace(drawing, Math.floor(row / length), first + (row % length));
+}
+
+/** What the sinks of a decoder need to know of its calls. */
+export interface DecoderSample extends PromptSample {
+  readonly recipe: GenerationRecipe;
   /** Per prompt, the ids that follow it: one more than steps. */
   readonly continuations: readonly (readonly number[])[];
   readonly decodeSteps: number;
@@ -98,7 +117,8 @@ export function positionsOf(
 
 /**
  * Keeps of a decoder's outputs what is compared: some rows of logits; where single blocks are proved what a call adds
- * to the cache, at the last step all of it; else the last cache of some layers.
+ * to the cache, at the last step all of it; else the last cache of some layers. Of a drawing the hidden states, which
+ * nothing reads of a prompt.
  */
 export function trimDecoder(
   sample: DecoderSample,
@@ -106,8 +126,10 @@ export function trimDecoder(
   name: string,
   value: RunTensor,
 ): RunTensor | undefined {
-  const { calls, probe } = sample;
+  const { recipe, calls, probe } = sample;
   const { step } = callOf(calls, call);
+  if (isDrawing(sample, call) !== (name === recipe.decoder.hidden)) return undefined;
+  if (name === recipe.decoder.hidden) return value;
   if (name === 'logits') {
     if (step !== undefined) return value;
     const vocab = value.shape[2] ?? 0;
@@ -116,6 +138,10 @@ export function trimDecoder(
   }
   if (isLast(sample, call)) return probe.has(call) || isCompared(sample, call, name) ? value : undefined;
   return probe.has(call) ? slotsOf(value, firstSlot(sample, call), value.shape[2] ?? 0) : undefined;
+}
+
+function isDrawing({ calls, prompts }: DecoderSample, call: number): boolean {
+  return callOf(calls, call).prompt === prompts.length;
 }
 
 function isLast({ calls, decodeSteps }: DecoderSample, call: number): boolean {
@@ -163,13 +189,21 @@ export class Picks {
   }
 }
 
-/** Logits and cache. */
+/** Logits and cache; of a drawing hidden states. */
 export function decoderSink(component: string, feed: Feed, sample: DecoderSample, picks?: Picks): Sink {
   const logits = new Comparison({ logits: true });
   const cache = new Comparison({ logits: false });
+  const hidden = new Comparison({ logits: false });
+  const hiddenName = sample.recipe.decoder.hidden;
   return {
     add: (call, reference, other) => {
-      const { prompt: index } = callOf(sample.calls, call);
+      const { prompt: index, step } = callOf(sample.calls, call);
+      if (isDrawing(sample, call)) {
+        if (hiddenName === undefined) return;
+        const first = step === undefined ? 0 : (sample.drawing?.rows[0].length ?? 0) + step;
+        comparePresent(hidden, hiddenName, reference, other, (row) => promptPlace(sample, index, first, row));
+        return;
+      }
       const prompt = sample.prompts[index];
       if (prompt === undefined) throw new RangeError(`there is no prompt ${index}`);
       for (const [name, value] of reference) {
@@ -196,6 +230,9 @@ export function decoderSink(component: string, feed: Feed, sample: DecoderSample
     finish: () => [
       finish('logits', 'logits', component, feed, logits),
       finish('cache', 'present.*', component, feed, cache),
+      ...(sample.drawing === undefined || hiddenName === undefined
+        ? []
+        : [finish('hidden', hiddenName, component, feed, hidden)]),
     ],
   };
 }
@@ -207,7 +244,7 @@ function callOf(calls: readonly DecoderCall[], index: number): DecoderCall {
 }
 
 /** Where this part gives the output. */
-function comparePresent(
+export function comparePresent(
   comparison: Comparison,
   name: string,
   reference: PartOutputs,

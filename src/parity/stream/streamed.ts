@@ -14,14 +14,23 @@ import type { RunTensor } from '../../runtime/values.ts';
 import { cacheNames, embedNames, output } from '../components.ts';
 import { comparedLayers } from '../decoding.ts';
 import { type Level, levels as levelOrder } from '../gates.ts';
+import { type Drawing, drawDrawing } from '../inputs/drawing.ts';
 import { checkNames, type OutputResult } from '../outputs.ts';
 import { checkLengths, featureRows, lengthsOutput } from '../picture-features.ts';
-import { positionPlace, viewName } from '../places.ts';
+import { viewName } from '../places.ts';
 import type { ErrorCurve, LevelReport } from '../report/report.ts';
 import { buildNames, cutBuilds, outputBuilds } from './builds.ts';
 import { type DecoderCall, decoderCalls, decoderSchedule, embedCalls, pictureCalls } from './calls.ts';
 import { type ComponentParts, type ComponentRun, runComponent } from './component-run.ts';
 import { drawContinuations, pickContinuations } from './continuations.ts';
+import {
+  type BothValues,
+  codeEmbedRun,
+  drawingNames,
+  generatorRun,
+  headRun,
+  lastPositions,
+} from './drawing-runs.ts';
 import { probeOf } from './lane-plan.ts';
 import type { Call } from './lanes.ts';
 import type { StreamRequest, StreamResult } from './request.ts';
@@ -32,6 +41,7 @@ import {
   featureSink,
   Picks,
   positionsOf,
+  promptPlace,
   trimDecoder,
 } from './sinks.ts';
 import { withUsedRows } from './used-rows.ts';
@@ -48,6 +58,7 @@ export async function runStreamed(request: StreamRequest): Promise<StreamResult>
 
 /** What the decoder is run with. */
 interface DecoderInput {
+  readonly drawing: Drawing | undefined;
   /** Ids that follow each prompt. */
   readonly continuations: readonly (readonly number[])[];
   readonly schedule: readonly DecoderCall[];
@@ -56,7 +67,7 @@ interface DecoderInput {
   readonly chained: readonly Call[];
 }
 
-/** A tensor per picture or prompt, of the original and of the output. */
+/** A tensor per picture, prompt or run, of the original and of the output. */
 interface Both {
   readonly reference: readonly RunTensor[];
   readonly converted: readonly RunTensor[];
@@ -100,11 +111,42 @@ class StreamedCheck {
       this.#request.continuation === 'drawn'
         ? drawContinuations(recipe, sample, decodeSteps)
         : await pickContinuations(this.#request, features.reference);
-    const embeds = await this.#embed(continuations);
-    const schedule = decoderSchedule(prompts.length, decodeSteps);
+    const drawing = drawDrawing(recipe, sample.seed);
+    const embeds = await this.#embed(continuations, drawing);
+    const codes = await this.#codes(drawing);
+    const schedule = decoderSchedule(prompts.length, decodeSteps, drawing);
     const feed = (from: 'reference' | 'converted'): readonly Call[] =>
-      decoderCalls({ recipe, prompts, calls: schedule, embeds: embeds[from], features: features[from] });
-    return { continuations, schedule, calls: feed('reference'), chained: feed('converted') };
+      decoderCalls({
+        recipe,
+        prompts,
+        calls: schedule,
+        embeds: embeds[from],
+        features: features[from],
+        drawing: drawing && codes && { drawing, codes: codes[from] },
+      });
+    return { drawing, continuations, schedule, calls: feed('reference'), chained: feed('converted') };
+  }
+
+  /** What needs no decoder of that which draws pictures: the generator, and the embeddings [1, T, hidden] of codes. */
+  async #codes(drawing: Drawing | undefined): Promise<BothValues | undefined> {
+    const { pictures } = this.#request.recipe;
+    if (pictures === undefined || drawing === undefined) return undefined;
+    checkNames(
+      pictures.generator.component,
+      [drawingNames.pixels],
+      this.#outputNames(pictures.generator.component),
+    );
+    await this.#run(generatorRun({ pictures, drawing }));
+    const { component } = pictures.embed;
+    checkNames(component, [embedNames.output], this.#outputNames(component));
+    this.#cuts.set(component, this.#withUsedRows(component, new Set(drawing.codes)));
+    let embeds: BothValues | undefined;
+    await this.#run(
+      codeEmbedRun(component, drawing, (made) => {
+        embeds = made;
+      }),
+    );
+    return embeds;
   }
 
   /** Features per picture; empty when the model sees none. */
@@ -155,22 +197,24 @@ class StreamedCheck {
     return features;
   }
 
-  /** Embeddings [1, S + steps, hidden] per prompt, of its ids and those that follow. */
-  async #embed(continuations: readonly (readonly number[])[]): Promise<Both> {
+  /** Embeddings [1, S + steps, hidden] per prompt, of its ids and those that follow, and of the rows of a drawing. */
+  async #embed(continuations: readonly (readonly number[])[], drawing: Drawing | undefined): Promise<Both> {
     const { recipe, sample } = this.#request;
     const { component } = recipe.embed;
     checkNames(component, [embedNames.output], this.#outputNames(component));
     const embeds: { reference: RunTensor[]; converted: RunTensor[] } = { reference: [], converted: [] };
-    const ids = new Set([...sample.prompts.flatMap((prompt) => prompt.ids), ...continuations.flat()]);
+    const { prompts } = sample;
+    const drawn = drawing?.rows.flat() ?? [];
+    const ids = new Set([...prompts.flatMap((prompt) => prompt.ids), ...continuations.flat(), ...drawn]);
     this.#cuts.set(component, this.#withUsedRows(component, ids));
     await this.#run({
       component,
-      calls: embedCalls(sample.prompts, continuations, this.#request.decodeSteps),
+      calls: embedCalls(prompts, continuations, this.#request.decodeSteps, drawing),
       probe: new Set([this.#probe]),
-      sink: () => embedSink(component, sample.prompts),
+      sink: () => embedSink(component, { prompts, drawing }),
       cache: new Map(),
       trim: (_call, _name, value) => value,
-      place: (call) => this.#promptPlace(call, 0),
+      place: (call) => (row) => promptPlace({ prompts, drawing }, call, 0, row),
       onOutputs: (call, reference, converted) => {
         if (!reference.has(embedNames.output)) return;
         embeds.reference[call] = output(reference, embedNames.output);
@@ -180,15 +224,30 @@ class StreamedCheck {
     return embeds;
   }
 
-  async decoder({ continuations, schedule, calls, chained }: DecoderInput): Promise<void> {
+  async decoder({ drawing, continuations, schedule, calls, chained }: DecoderInput): Promise<void> {
     const { recipe, sample, decodeSteps } = this.#request;
-    const { component, layers } = recipe.decoder;
+    const { component, layers, hidden } = recipe.decoder;
     const pairs = cacheNames(layers);
-    checkNames(component, ['logits', ...pairs.map(([, present]) => present)], this.#outputNames(component));
+    const names = [
+      'logits',
+      ...(hidden === undefined ? [] : [hidden]),
+      ...pairs.map(([, present]) => present),
+    ];
+    checkNames(component, names, this.#outputNames(component));
     const { prompts } = sample;
-    const probe = new Set(schedule.flatMap(({ prompt }, index) => (prompt === this.#probe ? [index] : [])));
-    const known: DecoderSample = { recipe, prompts, continuations, decodeSteps, calls: schedule, probe };
+    const isProbe = ({ prompt }: DecoderCall): boolean => prompt === this.#probe || prompt === prompts.length;
+    const probe = new Set(schedule.flatMap((call, index) => (isProbe(call) ? [index] : [])));
+    const known: DecoderSample = {
+      recipe,
+      prompts,
+      drawing,
+      continuations,
+      decodeSteps,
+      calls: schedule,
+      probe,
+    };
     const picks = new Picks(known);
+    const states: { reference: RunTensor[]; converted: RunTensor[] } = { reference: [], converted: [] };
     await this.#run({
       component,
       calls,
@@ -197,21 +256,42 @@ class StreamedCheck {
       sink: (way) => decoderSink(component, way, known, way === 'chain' ? picks : undefined),
       cache: new Map(pairs),
       trim: (call, name, value) => trimDecoder(known, call, name, value),
-      rows: (call, vocab) =>
-        schedule[call]?.step === undefined ? positionsOf(known, call, vocab) : undefined,
+      rows: (call, vocab) => {
+        const { prompt, step } = schedule[call] ?? {};
+        return prompt === prompts.length || step !== undefined ? undefined : positionsOf(known, call, vocab);
+      },
       place: (call, name, value) => {
         const { prompt = 0, step } = schedule[call] ?? {};
         if (name === 'logits') {
           const positions = positionsOf(known, call, value.shape[2] ?? 0);
-          return (row) => this.#promptPlace(prompt, positions[row] ?? 0)(0);
+          return (row) => promptPlace(known, prompt, positions[row] ?? 0, 0);
         }
-        return this.#promptPlace(
-          prompt,
-          step === undefined ? 0 : (sample.prompts[prompt]?.ids.length ?? 0) + step,
-        );
+        const { length } = prompts[prompt]?.ids ?? drawing?.rows[0] ?? [];
+        return (row) => promptPlace(known, prompt, step === undefined ? 0 : length + step, row);
+      },
+      onOutputs: (call, reference, converted) => {
+        if (hidden === undefined || schedule[call]?.prompt !== prompts.length || !reference.has(hidden))
+          return;
+        const at = (schedule[call]?.step ?? -1) + 1;
+        states.reference[at] = output(reference, hidden);
+        states.converted[at] = output(converted, hidden);
       },
     });
     if (this.#request.continuation === 'picked') this.#greedy = picks.finish();
+    await this.#head(drawing, states);
+  }
+
+  /** `states`: the decoder's, per run of the drawing. */
+  async #head(drawing: Drawing | undefined, states: Both): Promise<void> {
+    const { pictures } = this.#request.recipe;
+    if (pictures === undefined || drawing === undefined) return;
+    const { component } = pictures.head;
+    checkNames(component, [drawingNames.logits], this.#outputNames(component));
+    const hidden = {
+      reference: lastPositions(states.reference),
+      converted: lastPositions(states.converted),
+    };
+    await this.#run(headRun({ pictures, drawing, hidden }));
   }
 
   #picturesOfProbe(): ReadonlySet<number> {
@@ -226,11 +306,6 @@ class StreamedCheck {
     const all = recipe.decoder.layers;
     const kept = sample.prompts.map(({ ids }) => comparedLayers(recipe, ids.length + decodeSteps).length);
     return level === 'fidelity' ? Math.min(...kept) : all;
-  }
-
-  #promptPlace(index: number, first: number): (row: number) => string {
-    const prompt = this.#request.sample.prompts[index];
-    return (row) => (prompt === undefined ? `row ${row}` : positionPlace(index, prompt, first + row));
   }
 
   /** Names of the graph's outputs, which every build has. Throws VC6102 where one has others. */

@@ -21,6 +21,19 @@ const grid = { rows: 2, columns: 3, tile };
 const input = { width: grid.columns * tile, height: grid.rows * tile };
 const side = 16;
 
+/** Which component gives what. */
+const components: Readonly<Record<OutputKind, string>> = {
+  features: 'vision',
+  embeds: 'embed',
+  logits: 'decoder',
+  cache: 'decoder',
+  hidden: 'decoder',
+  'code-logits': 'gen_head',
+  'guided-logits': 'gen_head',
+  'code-embeds': 'gen_embed',
+  pixels: 'image_decoder',
+};
+
 /** Where the fault is planted. */
 export const fault = { component: 'vision', block: 11, map: 2, row: 5, column: 9 } as const;
 export const faultToken = fault.row * side + fault.column;
@@ -119,7 +132,7 @@ export function fullReport({ broken = false, name = 'Monkey' } = {}): ParityRepo
     outputs: outputs.map(([output, feed]) => ({
       output,
       name: output,
-      component: { features: 'vision', embeds: 'embed', logits: 'decoder', cache: 'decoder' }[output],
+      component: components[output],
       feed,
       metrics: metricsOf(id, output),
     })),
