@@ -1,7 +1,8 @@
 /**
- * Answers a question about pictures with the graphs of a vlm-convert output, in plain onnxruntime-node:
+ * Answers a question about pictures or sounds with the graphs of a vlm-convert output, in plain onnxruntime-node:
  *
  *   node generate.ts <output folder> "What is this?" photo.png
+ *   node generate.ts <output folder> "What is that sound?" bark.wav
  *
  * How the graphs work together stands in the folder's vlm-convert.json, the same way for every model family: what a
  * picture becomes, how a prompt is written, where features go, what the decoder is fed with.
@@ -12,6 +13,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { joined, type Prepared, prepare } from './pictures.ts';
 import { places, positions, promptIds } from './prompt.ts';
 import type { Generation } from './recipe.ts';
+import { prepareSound } from './sounds.ts';
 import { openTokenizer } from './tokenizer.ts';
 
 export interface Step {
@@ -20,33 +22,44 @@ export interface Step {
   readonly text: string;
 }
 
-/** The answer, token after token, each the most probable one. */
+/** The answer, token after token, each the most probable one. `media`: files of pictures, or of sounds. */
 export async function* generate(
   folder: string,
   text: string,
-  images: readonly string[],
+  media: readonly string[],
   limit = 128,
 ): AsyncGenerator<Step> {
   const manifest = JSON.parse(readFileSync(join(folder, 'vlm-convert.json'), 'utf8')) as {
     readonly generation: Generation;
   };
-  const { recipe, image, components, stopIds } = manifest.generation;
+  const { recipe, image, audio, components, stopIds } = manifest.generation;
   const { encoder, embed, decoder, hiddenSize } = recipe;
   const tokenizer = openTokenizer(folder);
   const open = (component: string): Promise<InferenceSession> =>
     InferenceSession.create(join(folder, components[component] ?? ''));
 
-  // 1. Pictures: what the vision graph takes of each, and the features that it gives.
+  // 1. Pictures, or sounds: what the encoder takes of each, and the features that it gives.
   const pictures: Prepared[] = [];
   const features: Float32Array[] = [];
-  if (encoder !== undefined && image !== undefined && images.length > 0) {
+  if (encoder !== undefined && media.length > 0) {
+    const { feed, input, output } = encoder;
     const session = await open(encoder.component);
-    for (const path of images) pictures.push(await prepare(path, encoder, image));
+    for (const path of media) {
+      if (feed.form === 'log-mel' && audio !== undefined) {
+        pictures.push(prepareSound(path, input, feed, audio));
+      } else if (image !== undefined) {
+        pictures.push(await prepare(path, encoder, image));
+      }
+    }
     const each = pictures.map(({ feeds }) => feeds);
     // Where views are padded to the longest of a call, features hang on it: all pictures go in one.
-    const together = encoder.feed.form === 'slices' && encoder.feed.padded;
+    const together = feed.form === 'slices' && feed.padded;
     for (const feeds of together ? [joined(each)] : each) {
-      features.push(floats((await session.run(feeds))[encoder.output]));
+      const outputs = await session.run(feeds);
+      const rows = floats(outputs[output]);
+      // Of a sound only the first rows are features.
+      const heard = feed.form === 'log-mel' ? Number(named(outputs[feed.lengths]).data[0]) : undefined;
+      features.push(heard === undefined ? rows : rows.subarray(0, heard * hiddenSize));
     }
     await session.release();
   }
@@ -118,7 +131,7 @@ const int64 = (values: readonly number[], dims: readonly number[]): Tensor =>
   new Tensor('int64', BigInt64Array.from(values, BigInt), dims);
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename) {
-  const [folder = '', question = '', ...images] = process.argv.slice(2);
-  for await (const { text } of generate(folder, question, images)) process.stdout.write(text);
+  const [folder = '', question = '', ...media] = process.argv.slice(2);
+  for await (const { text } of generate(folder, question, media)) process.stdout.write(text);
   process.stdout.write('\n');
 }

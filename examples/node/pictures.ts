@@ -1,5 +1,5 @@
 /**
- * What a vision graph takes of a picture, in the three forms that there are. Pictures are read and resized by sharp, whose
+ * What a vision graph takes of a picture, in the forms that there are. Pictures are read and resized by sharp, whose
  * resizing is not Pillow's to the last digit: models see what they were trained on up to about one level of 255.
  */
 import { Tensor } from 'onnxruntime-node';
@@ -30,6 +30,7 @@ export async function prepare(
   const picture = await read(sharp(path).removeAlpha().toColourspace('srgb'));
   if (feed.form === 'patch-rows') return patchRows(picture, input, feed, image);
   if (feed.form === 'slices') return slices(picture, input, feed, image);
+  if (feed.form !== 'pixels') throw new Error(`an encoder of pictures that takes ${feed.form}`);
   const ready = await runSteps(picture, image.steps ?? []);
   const { tokens, tokensPerView } = image;
   return {
@@ -88,12 +89,24 @@ async function runSteps(picture: Pixels, steps: readonly Step[]): Promise<Pixels
       const top = Math.floor((height - step.to.height) / 2);
       now = await crop(now, left, top, step.to);
     }
-    if (step.step === 'pad-square') {
+    if (step.step === 'inside') {
+      const { to, least, rounding } = step;
+      const wide = width * to.height >= height * to.width;
+      const [longer, target] = wide ? [width, to.width] : [height, to.height];
+      const scaled = (side: number): number =>
+        rounding === 'down' ? Math.trunc((side / longer) * target) : nearest(side * (target / longer));
+      now = await resize(now, {
+        width: Math.max(scaled(width), least),
+        height: Math.max(scaled(height), least),
+      });
+    }
+    if (step.step === 'pad' || step.step === 'pad-square') {
       const side = Math.max(width, height);
+      const to = step.step === 'pad' ? step.to : { width: side, height: side };
       const [r, g, b] = step.color.map(Math.trunc);
-      const left = -Math.floor((side - width) / 2);
-      const top = -Math.floor((side - height) / 2);
-      now = await crop(now, left, top, { width: side, height: side }, `rgb(${r},${g},${b})`);
+      const left = -Math.floor((to.width - width) / 2);
+      const top = -Math.floor((to.height - height) / 2);
+      now = await crop(now, left, top, to, `rgb(${r},${g},${b})`);
     }
   }
   return now;

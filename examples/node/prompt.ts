@@ -10,7 +10,12 @@ export function promptIds(
 ): number[] {
   const form: PromptForm = prompt ?? { picture: '', withPicture: '{text}', textOnly: '{text}' };
   const template = pictures.length === 0 ? form.textOnly : form.withPicture;
-  const marks = pictures.map((picture) => picture.text(form)).join(form.between ?? '');
+  const marks = pictures
+    .map((picture, index) => {
+      const mark = picture.text(form);
+      return form.counted?.replace('{number}', `${index + 1}`).replace('{picture}', () => mark) ?? mark;
+    })
+    .join(form.between ?? '');
   const ids = encode(template.replace('{picture}', () => marks).replace('{text}', () => text));
   if (splice === undefined) return [...ids];
   // Features of the spans in their order: one span per picture, or one per view of a picture.

@@ -4,6 +4,8 @@ export interface Generation {
   readonly components: Readonly<Record<string, string>>;
   readonly recipe: Recipe;
   readonly image?: Geometry;
+  /** Of a model that takes sounds. */
+  readonly audio?: Hearing;
   readonly stopIds: readonly number[];
 }
 
@@ -23,14 +25,35 @@ export interface Recipe {
     /** `rope_length`: the length of the prompt, in every step. */
     readonly scalars: readonly string[];
     readonly positions?: 'time-row-column';
+    /** The output that `pictures.head` reads. */
+    readonly hidden?: string;
   };
+  /** Of a model that draws: see draw.ts. */
+  readonly pictures?: Drawing;
   readonly splice?: Splice;
   readonly prompt?: PromptForm;
   readonly hiddenSize: number;
 }
 
+export interface Drawing {
+  readonly head: { readonly component: string };
+  readonly embed: { readonly component: string };
+  readonly generator: { readonly component: string };
+  readonly grid: { readonly rows: number; readonly columns: number };
+  /** How many there are. */
+  readonly codes: number;
+  readonly guidance: number;
+  readonly prompt: string;
+  /** Of the unconditional row all but the ends, or these ids, is `padId`. */
+  readonly padId: number;
+  readonly kept: 'ends' | readonly number[];
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
 export type Feed =
   | { readonly form: 'pixels' }
+  | { readonly form: 'log-mel'; readonly mask: string; readonly lengths: string }
   | {
       readonly form: 'patch-rows';
       readonly grid?: string;
@@ -72,11 +95,31 @@ export interface Geometry {
   readonly std: readonly number[];
 }
 
+/** How a sound becomes log-mel frames. */
+export interface Hearing {
+  readonly sampleRate: number;
+  readonly window: number;
+  readonly hop: number;
+  readonly bands: number;
+  readonly highest: number;
+  /** Of what the graph takes. */
+  readonly samples: number;
+  readonly frames: number;
+  readonly framesPerToken: number;
+}
+
 export type Step =
   | { readonly step: 'resize'; readonly to: Size }
   | { readonly step: 'shortest-side'; readonly side: number }
   | { readonly step: 'center-crop'; readonly to: Size }
-  | { readonly step: 'pad-square'; readonly color: readonly number[] };
+  | { readonly step: 'pad-square'; readonly color: readonly number[] }
+  | {
+      readonly step: 'inside';
+      readonly to: Size;
+      readonly least: number;
+      readonly rounding: 'down' | 'half-even';
+    }
+  | { readonly step: 'pad'; readonly to: Size; readonly color: readonly number[] };
 
 export type Splice =
   | { readonly rule: 'image-token'; readonly tokenId: number }
@@ -92,6 +135,8 @@ export interface PromptForm {
   readonly picture: string;
   readonly withPicture: string;
   readonly textOnly: string;
+  /** What stands for a picture where they are counted. */
+  readonly counted?: string;
   /** Between two pictures. */
   readonly between?: string;
   readonly views?: {

@@ -1,7 +1,8 @@
-"""Answers a question about pictures with the graphs of a vlm-convert output, in plain onnxruntime.
+"""Answers a question about pictures or sounds with the graphs of a vlm-convert output, in plain onnxruntime.
 
     pip install onnxruntime numpy pillow tokenizers      # Qwen-VL and Monkey: tiktoken, too
     python generate.py <output folder> --image photo.png --prompt "What is this?"
+    python generate.py <output folder> --audio bark.wav --prompt "What is that sound?"
 
 How the graphs work together stands in the folder's vlm-convert.json, under "generation", the same way for every model
 family: what a picture becomes, how a prompt is written, where features go, what the decoder is fed with. Greedy.
@@ -18,6 +19,7 @@ import onnxruntime as ort
 from PIL import Image
 
 import pictures
+import sounds
 
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
@@ -26,7 +28,7 @@ class Model:
     def __init__(self, folder):
         self.folder = Path(folder)
         generation = json.loads((self.folder / "vlm-convert.json").read_text())["generation"]
-        self.recipe, self.image = generation["recipe"], generation.get("image")
+        self.recipe, self.image, self.audio = generation["recipe"], generation.get("image"), generation.get("audio")
         self.files, self.stop_ids = generation["components"], generation["stopIds"]
         self.sessions = {}
 
@@ -41,13 +43,17 @@ class Model:
         return dict(zip((each.name for each in session.get_outputs()), session.run(None, cast)))
 
     def features(self, prepared):
-        """[tokens, hidden], of all pictures, one after the other."""
+        """[tokens, hidden], of all pictures or sounds, one after the other."""
         encoder = self.recipe["encoder"]
         calls = [picture.feeds for picture in prepared]
         # Where views are padded to the longest of a call, features hang on it: all pictures go in one.
         calls = [joined(calls)] if encoder["feed"].get("padded") else calls
-        each = [self.run(encoder["component"], feeds)[encoder["output"]] for feeds in calls]
-        return np.concatenate([one.reshape(-1, self.recipe["hiddenSize"]) for one in each])
+        outputs = [self.run(encoder["component"], feeds) for feeds in calls]
+        rows = [each[encoder["output"]].reshape(-1, self.recipe["hiddenSize"]) for each in outputs]
+        if "lengths" in encoder["feed"]:
+            # Of a sound only the first rows are features.
+            rows = [each[: int(of[encoder["feed"]["lengths"]][0])] for each, of in zip(rows, outputs)]
+        return np.concatenate(rows)
 
 
 def joined(feeds):
@@ -61,7 +67,11 @@ def prompt_ids(recipe, tokenizer, text, prepared):
     """The user's text in the family's form, with one id per feature where pictures stand."""
     form = recipe.get("prompt") or {"picture": "", "withPicture": "{text}", "textOnly": "{text}"}
     template = form["withPicture"] if prepared else form["textOnly"]
-    marks = form.get("between", "").join(picture.text(form) for picture in prepared)
+    counted = form.get("counted", "{picture}")
+    marks = form.get("between", "").join(
+        counted.replace("{number}", str(number)).replace("{picture}", picture.text(form))
+        for number, picture in enumerate(prepared, 1)
+    )
     ids = tokenizer.encode(template.replace("{picture}", marks).replace("{text}", text))
     splice = recipe.get("splice")
     if splice is None:
@@ -110,10 +120,16 @@ def positions(ids, where, prepared):
     return rows, following
 
 
-def generate(model, images, text, limit):
+def prepare(model, images, recordings):
+    """Pictures, and paths of WAV files, as the encoder takes them."""
+    encoder = model.recipe.get("encoder")
+    seen = [pictures.prepare(image, encoder, model.image) for image in images]
+    return seen + [sounds.prepare_sound(path, encoder, model.audio) for path in recordings]
+
+
+def generate(model, prepared, text, limit):
     """Yields ids."""
     recipe, decoder = model.recipe, model.recipe["decoder"]
-    prepared = [pictures.prepare(image, recipe["encoder"], model.image) for image in images]
     ids = prompt_ids(recipe, model.tokenizer, text, prepared)
     embed = lambda some: model.run(recipe["embed"]["component"], {"input_ids": np.array([some], np.int64)})["inputs_embeds"]
     embeds = embed(ids).copy()
@@ -172,6 +188,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("--image", action="append", default=[])
+    parser.add_argument("--audio", action="append", default=[])
     parser.add_argument("--prompt", required=True)
     parser.add_argument("--max-tokens", type=int, default=128)
     parser.add_argument("--ids", action="store_true", help="print ids instead of text")
@@ -179,8 +196,9 @@ def main():
     model = Model(given.folder)
     model.tokenizer = Tokenizer(given.folder)
     images = [Image.open(path).convert("RGB") for path in given.image]
+    prepared = prepare(model, images, given.audio)
     ids, shown = [], ""
-    for token in generate(model, images, given.prompt, given.max_tokens):
+    for token in generate(model, prepared, given.prompt, given.max_tokens):
         ids.append(token)
         text = model.tokenizer.decode(ids)
         # A character may take several tokens.

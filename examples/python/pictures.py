@@ -1,4 +1,4 @@
-"""What a vision graph takes of a picture, in the three forms that there are: "feed" in the recipe says which."""
+"""What a vision graph takes of a picture, in the forms that there are: "feed" in the recipe says which."""
 
 from dataclasses import dataclass
 from math import ceil, floor, log, sqrt
@@ -61,12 +61,25 @@ def run_steps(image, steps):
             (width, height), to = image.size, step["to"]
             left, top = floor((width - to["width"]) / 2), floor((height - to["height"]) / 2)
             image = image.crop((left, top, left + to["width"], top + to["height"]))
-        elif step["step"] == "pad-square":
+        elif step["step"] == "inside":
+            image = image.resize(inside(image.size, step), FILTERS[step["filter"]])
+        elif step["step"] in ("pad", "pad-square"):
             side = max(image.size)
-            padded = Image.new("RGB", (side, side), tuple(int(each) for each in step["color"]))
-            padded.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+            to = (step["to"]["width"], step["to"]["height"]) if step["step"] == "pad" else (side, side)
+            padded = Image.new("RGB", to, tuple(int(each) for each in step["color"]))
+            padded.paste(image, ((to[0] - image.width) // 2, (to[1] - image.height) // 2))
             image = padded
     return image
+
+
+def inside(size, step):
+    """As large as fits, in proportion."""
+    (width, height), to = size, step["to"]
+    wide = width * to["height"] >= height * to["width"]
+    longer, target = (width, to["width"]) if wide else (height, to["height"])
+    down = step["rounding"] == "down"
+    scaled = lambda side: int(side / longer * target) if down else round(side * (target / longer))
+    return tuple(max(scaled(side), step["least"]) for side in size)
 
 
 def patch_rows(image, name, feed, geometry):

@@ -15,7 +15,7 @@ from pictures import prepare
 def main(folder, text, steps, *paths):
     own, model = Model(folder), og.Model(folder)
     generator = og.Generator(model, og.GeneratorParams(model))
-    prepared = [prepare(Image.open(path).convert("RGB"), own.recipe["vision"], own.image) for path in paths]
+    prepared = [prepare(Image.open(path).convert("RGB"), own.recipe["encoder"], own.image) for path in paths]
     ids = prompt_ids(own.recipe, Tokenizer(folder), text, prepared)
     if not prepared:
         generator.append_tokens(np.array([ids], np.int32))

@@ -1,6 +1,6 @@
 /** What transformers.js needs to know of each family that it has classes for, by our architecture's id. */
 import type { BuiltModel, ImageGeometry } from '../architectures/architecture.ts';
-import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
+import type { JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
 import type { ClientGraphs } from './transformers-js-graphs.ts';
@@ -13,13 +13,13 @@ export interface ClientFamily {
   /** config.json with the language model's sizes where its classes look for them. */
   readonly config: (config: JsonObject, sizes: JsonObject) => JsonObject;
   /** What processor_config.json has to say; left out where its class reads none. */
-  readonly processorConfig?: (built: BuiltModel, checkpoint: Checkpoint) => JsonObject;
+  readonly processorConfig?: (built: BuiltModel) => JsonObject;
   /** What preprocessor_config.json has to say beside what it says; with it, pictures are padded as they should be. */
   readonly imageSettings?: (image: ImageGeometry, settings: JsonObject) => JsonObject;
   /** What generation_config.json has to say; left out: what it says. */
   readonly generationConfig?: (settings: JsonObject, built: BuiltModel) => JsonObject;
   /** As the tokenizer has them; left out: the checkpoint's own. */
-  readonly chatTemplates?: (built: BuiltModel, checkpoint: Checkpoint) => JsonValue;
+  readonly chatTemplates?: (built: BuiltModel) => JsonValue;
   /** Left out where it loads our components as they are. */
   readonly graphs?: ClientGraphs;
 }

@@ -4,7 +4,7 @@
  * it has normalised it.
  */
 import type { BuiltModel, GenerationRecipe, ImageGeometry } from '../architectures/architecture.ts';
-import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
+import type { JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';
 import type { Model } from '../graph/model.ts';
 import { fail } from '../report/diagnostics.ts';
@@ -28,8 +28,8 @@ export const janus: ClientFamily = {
     model_type: 'multi_modality',
     language_config: { ...objectOf(text), ...objectOf(language), model_type: 'llama', ...sizes },
   }),
-  processorConfig: ({ image, recipe }, checkpoint) => {
-    const { picture, start, end } = tagsOf(recipe, checkpoint);
+  processorConfig: ({ image, recipe }) => {
+    const { picture, start, end } = tagsOf(recipe);
     return {
       image_tag: picture,
       image_start_tag: start,
@@ -112,10 +112,10 @@ function imageSettings({ input, mean, std, steps }: ImageGeometry, settings: Jso
 }
 
 /** By the names that its processor is asked for. */
-function chatTemplates({ recipe }: BuiltModel, checkpoint: Checkpoint): JsonValue {
+function chatTemplates({ recipe }: BuiltModel): JsonValue {
   const { textOnly } = recipe.prompt ?? {};
   if (textOnly === undefined) throw unexpected();
-  const { picture } = tagsOf(recipe, checkpoint);
+  const { picture } = tagsOf(recipe);
   const [first, after] = around(textOnly);
   const [drawFirst, drawAfter] = around(picturesOf(recipe).prompt);
   // Without what stands once before the first turn.
@@ -142,16 +142,14 @@ function literal(text: string): string {
 }
 
 /** The texts of the tokens around a picture, and of the one that stands once per feature. */
-function tagsOf(
-  { prompt, splice }: GenerationRecipe,
-  { json }: Checkpoint,
-): { readonly picture: string; readonly start: string; readonly end: string } {
-  if (splice?.rule !== 'image-token' || prompt === undefined) throw unexpected();
-  const listed = objectOf(json.get('tokenizer.json')).added_tokens;
-  const token = (Array.isArray(listed) ? listed : []).map(objectOf).find(({ id }) => id === splice.tokenId);
-  const picture = typeof token?.content === 'string' ? token.content : '<image_placeholder>';
-  const [start = '', end = ''] = prompt.picture.split(picture);
-  return { picture, start, end };
+function tagsOf({ prompt }: GenerationRecipe): {
+  readonly picture: string;
+  readonly start: string;
+  readonly end: string;
+} {
+  if (prompt?.mark === undefined) throw unexpected();
+  const [start = '', end = ''] = prompt.picture.split(prompt.mark);
+  return { picture: prompt.mark, start, end };
 }
 
 function picturesOf({ pictures }: GenerationRecipe): NonNullable<GenerationRecipe['pictures']> {

@@ -68,7 +68,7 @@ export const transformersJs: PackageFormat = {
       return isJsonObject(value) ? value : {};
     };
     const { processor: processor_class, imageProcessor: image_processor_type } = family;
-    const template = family.chatTemplates?.(built, checkpoint) ?? chatTemplate(checkpoint);
+    const template = family.chatTemplates?.(built) ?? chatTemplate(checkpoint);
     const tokenizer = json('tokenizer_config.json');
     const settings = json('preprocessor_config.json');
     const image = built.image === undefined ? {} : family.imageSettings?.(built.image, settings);
@@ -94,7 +94,7 @@ export const transformersJs: PackageFormat = {
             'processor_config.json': {
               ...withoutSettings(json('processor_config.json')),
               processor_class,
-              ...family.processorConfig(built, checkpoint),
+              ...family.processorConfig(built),
             },
           }),
     };

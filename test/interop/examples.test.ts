@@ -4,18 +4,21 @@
  * interpreter than python3.
  */
 import { execFile, spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { PNG } from 'pngjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { draw } from '../../examples/node/draw.ts';
 import { generate as example } from '../../examples/node/generate.ts';
 import { convert, generate } from '../../src/index.ts';
 import { drawPicture } from '../../src/parity/inputs/picture.ts';
 import { goldenCase } from '../support/golden-cases.ts';
+import { readIo } from '../support/read-io.ts';
 
-const script = resolve(import.meta.dirname, '../../examples/python/generate.py');
+const scripts = resolve(import.meta.dirname, '../../examples/python');
 const python = process.env.VLM_PYTHON ?? 'python3';
 
 const noPython: string | undefined = (() => {
@@ -24,16 +27,20 @@ const noPython: string | undefined = (() => {
   return status === 0 ? undefined : `${python} lacks onnxruntime, numpy, pillow, tokenizers or tiktoken`;
 })();
 
+/** What a question is about: a picture, a sound of the case, or nothing. */
+type Medium = { readonly width: number; readonly height: number } | 'sound' | undefined;
+
 /** Of each family: a case, and a picture that its preprocessing does not resize, for resizers differ. */
-const families: readonly (readonly [
-  string,
-  { readonly width: number; readonly height: number } | undefined,
-])[] = [
+const families: readonly (readonly [string, Medium])[] = [
   ['llava/hf-tiny', { width: 56, height: 56 }],
   ['monkey/tiny-896', { width: 896, height: 896 }],
   ['qwen-vl/tiny-long', { width: 448, height: 448 }],
   ['qwen2-vl/tiny-two-images', { width: 112, height: 84 }],
   ['minicpm-v-2.5/tiny-drop-last', { width: 98, height: 98 }],
+  ['minigpt-v2/tiny', { width: 112, height: 112 }],
+  ['janus/tiny-hf', { width: 96, height: 96 }],
+  ['janus/tiny-generate', { width: 96, height: 96 }],
+  ['qwen2-audio/tiny', 'sound'],
   // Text alone.
   ['llava/hf-tiny', undefined],
 ];
@@ -56,55 +63,102 @@ async function writePicture(width: number, height: number): Promise<string> {
   return path;
 }
 
-const ask = async (output: string, images: readonly string[]): Promise<readonly number[]> =>
-  (await generate({ output, images, prompt: text, maxTokens: steps })).ids;
+/** Files, by the option that they are given with. */
+interface Media {
+  readonly images: readonly string[];
+  readonly audios: readonly string[];
+}
 
-async function askPython(output: string, images: readonly string[]): Promise<number[]> {
-  const pictures = images.flatMap((path) => ['--image', path]);
-  const limit = ['--max-tokens', String(steps)];
-  const { stdout } = await promisify(execFile)(python, [
-    script,
-    output,
-    '--prompt',
-    text,
-    ...pictures,
-    ...limit,
-    '--ids',
-  ]);
+const files = ({ images, audios }: Media): readonly string[] => [...images, ...audios];
+
+const ask = async (output: string, media: Media): Promise<readonly number[]> =>
+  (await generate({ output, ...media, prompt: text, maxTokens: steps })).ids;
+
+async function runPython(name: string, ...args: readonly string[]): Promise<number[]> {
+  const { stdout } = await promisify(execFile)(python, [join(scripts, name), ...args]);
   return stdout
     .split(/\s+/)
     .filter((word) => word !== '')
     .map(Number);
 }
 
-describe.each(families)('%s, %o', (name, size) => {
+const askPython = (output: string, { images, audios }: Media): Promise<number[]> =>
+  runPython(
+    'generate.py',
+    output,
+    '--prompt',
+    text,
+    '--ids',
+    ...['--max-tokens', String(steps)],
+    ...images.flatMap((path) => ['--image', path]),
+    ...audios.flatMap((path) => ['--audio', path]),
+  );
+
+describe.each(families)('%s, %o', (name, medium) => {
   let output = '';
-  let pictures: readonly string[] = [];
+  let media: Media = { images: [], audios: [] };
   beforeAll(async () => {
-    output = join(folder, `${name.replaceAll('/', '-')}-${size === undefined ? 'text' : 'picture'}`);
-    await convert({ checkpoint: goldenCase(name).checkpoint, output, parity: false });
-    pictures = size === undefined ? [] : [await writePicture(size.width, size.height)];
+    const { checkpoint, folder: home } = goldenCase(name);
+    output = join(folder, `${name.replaceAll('/', '-')}-${typeof medium}`);
+    await convert({ checkpoint, output, parity: false });
+    media = {
+      images: typeof medium === 'object' ? [await writePicture(medium.width, medium.height)] : [],
+      audios: medium === 'sound' ? [join(home, 'audio0.wav')] : [],
+    };
   });
 
   it('is run by the example in TypeScript', async () => {
     const found: number[] = [];
-    for await (const { id } of example(output, text, pictures, steps)) found.push(id);
+    for await (const { id } of example(output, text, files(media), steps)) found.push(id);
     expect(found.length).toBeGreaterThan(0);
-    expect(found).toEqual(await ask(output, pictures));
+    expect(found).toEqual(await ask(output, media));
   });
 
   it('is run by the example in Python, pictures resized', async ({ skip }) => {
     skip(noPython !== undefined, noPython);
-    const other = size === undefined ? [] : [...pictures, await writePicture(150, 211)];
-    for (const images of size === undefined ? [[]] : [pictures, other]) {
-      expect(await askPython(output, images)).toEqual(await ask(output, images));
+    const resized = { ...media, images: [...media.images, await writePicture(150, 211)] };
+    for (const given of typeof medium === 'object' ? [media, resized] : [media]) {
+      expect(await askPython(output, given)).toEqual(await ask(output, given));
     }
+  });
+});
+
+describe('pictures that are drawn', () => {
+  it.each(['janus/tiny-hf', 'janus/tiny-generate'])("are the original's: %s", async (name) => {
+    const golden = goldenCase(name);
+    const output = join(folder, `${name.replaceAll('/', '-')}-drawn`);
+    await convert({ checkpoint: golden.checkpoint, output, parity: false });
+    const io = await readIo(join(golden.folder, 'io.safetensors'));
+    const prompt = 'a red square on a blue field';
+    const recorded = readdirSync(golden.folder).find((file) => file.startsWith('generated')) ?? '';
+    const { width, height, data } = PNG.sync.read(await readFile(join(golden.folder, recorded)));
+    const expected = Array.from(
+      { length: 3 * width * height },
+      (_, i) => data[4 * Math.floor(i / 3) + (i % 3)],
+    );
+    const furthest = (rgb: ArrayLike<number>): number =>
+      expected.reduce<number>((most, byte, i) => Math.max(most, Math.abs((byte ?? 0) - (rgb[i] ?? 999))), 0);
+
+    const drawn = await draw(output, prompt);
+    expect(drawn.codes).toEqual(io.ints('out.gen_ids'));
+    expect([drawn.width, drawn.height]).toEqual([width, height]);
+    expect(furthest(drawn.rgb)).toBeLessThanOrEqual(1);
+
+    if (noPython !== undefined) return;
+    const out = join(folder, 'drawn.png');
+    expect(await runPython('draw.py', output, '--prompt', prompt, '--out', out, '--codes')).toEqual(
+      drawn.codes,
+    );
+    const own = PNG.sync.read(await readFile(out));
+    expect(
+      furthest(expected.map((_, i) => own.data[4 * Math.floor(i / 3) + (i % 3)] ?? 999)),
+    ).toBeLessThanOrEqual(1);
   });
 });
 
 describe('pictures whose views are padded to each other', () => {
   let output = '';
-  let images: readonly string[] = [];
+  let media: Media = { images: [], audios: [] };
   beforeAll(async () => {
     const checkpoint = join(folder, 'padded');
     await cp(goldenCase('minicpm-v-2.5/tiny-drop-last').checkpoint, checkpoint, { recursive: true });
@@ -114,17 +168,17 @@ describe('pictures whose views are padded to each other', () => {
     output = join(folder, 'padded-out');
     await convert({ checkpoint, output, parity: false });
     // Views of 49 and 48 patches, and no resizing.
-    images = [await writePicture(98, 98), await writePicture(84, 112)];
+    media = { images: [await writePicture(98, 98), await writePicture(84, 112)], audios: [] };
   });
 
   it('go in one call in TypeScript', async () => {
     const found: number[] = [];
-    for await (const { id } of example(output, text, images, steps)) found.push(id);
-    expect(found).toEqual(await ask(output, images));
+    for await (const { id } of example(output, text, media.images, steps)) found.push(id);
+    expect(found).toEqual(await ask(output, media));
   });
 
   it('go in one call in Python', async ({ skip }) => {
     skip(noPython !== undefined, noPython);
-    expect(await askPython(output, images)).toEqual(await ask(output, images));
+    expect(await askPython(output, media)).toEqual(await ask(output, media));
   });
 });
