@@ -19,7 +19,7 @@ export async function readSound(
   if (encoder === undefined || audio === undefined) {
     throw fail('VC6109', { where, expected: 'no sounds: the model takes none' });
   }
-  const { sampleRate, samples, length } = await readWav(path, audio.seconds);
+  const { sampleRate, samples, length } = await readWav(path, audio.samples);
   if (sampleRate !== audio.sampleRate) {
     throw fail('VC6109', {
       where,

@@ -36,8 +36,8 @@ const mostChunks = 1024;
 /** Size of a chunk whose writer did not know it yet, or could not go back to say. */
 const unknownSize = 0xffffffff;
 
-/** At most the first `mostSeconds` of a file. Throws VC6109 when it is no WAV file that can be read. */
-export async function readWav(path: string, mostSeconds: number): Promise<WavSound> {
+/** At most the first `most` samples of a file. Throws VC6109 when it is no WAV file that can be read. */
+export async function readWav(path: string, most: number): Promise<WavSound> {
   const where = basename(path);
   let file: FileHandle;
   try {
@@ -46,13 +46,13 @@ export async function readWav(path: string, mostSeconds: number): Promise<WavSou
     throw fail('VC6109', { where, found: systemReason(cause), expected, cause });
   }
   try {
-    return await readFrames(file, where, mostSeconds);
+    return await readFrames(file, where, most);
   } finally {
     await file.close();
   }
 }
 
-async function readFrames(file: FileHandle, where: string, mostSeconds: number): Promise<WavSound> {
+async function readFrames(file: FileHandle, where: string, most: number): Promise<WavSound> {
   const stat = await file.stat();
   if (!stat.isFile()) throw wrong(where, 'not a file');
   const { format, begin, size } = await findData(file, stat.size, where);
@@ -62,7 +62,7 @@ async function readFrames(file: FileHandle, where: string, mostSeconds: number):
   }
   const length = Math.floor(size / frame);
   if (length === 0) throw wrong(where, 'no sound', 'at least one sample');
-  const count = Math.min(length, Math.ceil(mostSeconds * format.sampleRate));
+  const count = Math.min(length, most);
   const bytes = await readAt(file, begin, count * frame, where);
   return { sampleRate: format.sampleRate, samples: decode(bytes, format, count, where), length };
 }
