@@ -50,6 +50,7 @@ export { readSamples } from './inputs/samples.ts';
 export { cutSounds, readSound } from './inputs/sound/read-sound.ts';
 export { summariseSample } from './inputs/summary.ts';
 export { openTokenizer, type Tokenizer } from './inputs/tokenizer.ts';
+export { sharedPrompt } from './inputs/shared-prompt.ts';
 export { readVideo } from './inputs/video.ts';
 export { fitPicture } from './inputs/vision-inputs.ts';
 export { argMax } from './metrics.ts';

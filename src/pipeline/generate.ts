@@ -22,6 +22,7 @@ import {
   runDecoder,
   type SamplePicture,
   samplePicture,
+  sharedPrompt,
   splice,
   type Tokenizer,
 } from '../parity/index.ts';
@@ -108,9 +109,11 @@ async function answer(
 ): Promise<Generated> {
   const cwd = context.cwd ?? process.cwd();
   const folder = resolve(cwd, options.output);
-  const generation = readGeneration(await openManifest(folder), folder);
+  const known = readGeneration(await openManifest(folder), folder);
   const { device } = await checkDevice(options.device ?? 'cpu', context.reporter ?? silentReporter);
   const files = (options.images ?? []).map((path) => resolve(cwd, path));
+  const shared = files.length > 1;
+  const generation = shared ? { ...known, recipe: sharedPrompt(known.recipe) } : known;
   const folders = (options.videos ?? []).map((path) => resolve(cwd, path));
   const recordings = (options.audios ?? []).map((path) => resolve(cwd, path));
   const pictures: SamplePicture[] = [];

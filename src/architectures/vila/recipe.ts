@@ -7,7 +7,7 @@ import type { VilaConfig } from './config.ts';
 import { addedTokens, type PictureTokens, pictureText } from './picture-tokens.ts';
 
 export function vilaRecipe(
-  { text }: VilaConfig,
+  { text, newer }: VilaConfig,
   feed: EncoderFeed,
   { tokenId, before, after, textIds }: PictureTokens,
   prompt: PromptTemplate,
@@ -19,6 +19,8 @@ export function vilaRecipe(
     splice: {
       rule: 'image-token',
       tokenId,
+      ...(feed.form === 'tiles' && !feed.joined ? { perView: true } : {}),
+      ...(newer ? {} : { mark: pictureMark }),
       ...(before.length === 0 ? {} : { before }),
       ...(after.length === 0 ? {} : { after }),
     },
@@ -29,6 +31,9 @@ export function vilaRecipe(
     ...(text.endOfTextId === undefined ? {} : { endOfTextId: text.endOfTextId }),
   };
 }
+
+/** What ids of VILA 1.5 have where a picture goes. */
+const pictureMark = -200;
 
 /** A user's message, as the conversations of the original code write it for language models told by a token of theirs. */
 const conversations: readonly { readonly token: string; readonly around: (message: string) => string }[] = [
@@ -43,23 +48,28 @@ const conversations: readonly { readonly token: string; readonly around: (messag
   },
 ];
 
+/** Tiles that are views of their own are pictures to the language model, one after the other. */
+const tileText = { view: `${pictureText}\n`, feature: '', slices: '{rows}', rowBreak: '' };
+
 const vicuna = (message: string): string => `USER: ${message} ASSISTANT:`;
 
 /** The form of one message: that of the checkpoint's own template where it is ChatML, with its system message. */
-export function vilaPrompt(checkpoint: Pick<Checkpoint, 'json' | 'chatTemplate'>): PromptTemplate {
+export function vilaPrompt(
+  checkpoint: Pick<Checkpoint, 'json' | 'chatTemplate'>,
+  feed: EncoderFeed,
+): PromptTemplate {
   const template = chatTemplate(checkpoint);
-  const [system = ''] =
-    typeof template === 'string'
-      ? (/<\|im_start\|>system\\?n?[^<{]*<\|im_end\|>(\\n|\n)/.exec(template) ?? [])
-      : [];
+  // Written into JSON, in quotes of the template's own.
+  const text = typeof template === 'string' ? template.replaceAll('\\n', '\n') : '';
+  const [system = ''] = /<\|im_start\|>system\n[^<{]*<\|im_end\|>\n/.exec(text) ?? [];
   const tokens = addedTokens(checkpoint);
   const known = conversations.find(({ token }) => tokens.has(token));
-  // Templates are written into JSON, in quotes of their own.
-  const before = system.replaceAll('\\n', '\n');
-  const around = (message: string): string => before + (known?.around ?? vicuna)(message);
+  const around = (message: string): string => system + (known?.around ?? vicuna)(message);
   return {
     picture: pictureText,
     withPicture: around('{picture}\n{text}'),
     textOnly: around('{text}'),
+    between: '\n',
+    ...(feed.form === 'tiles' && !feed.joined ? { views: tileText } : {}),
   };
 }

@@ -49,7 +49,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     architecture: vila.id,
     components,
     image: geometry,
-    recipe: vilaRecipe(config, feed, tokens, vilaPrompt(checkpoint)),
+    recipe: vilaRecipe(config, feed, tokens, vilaPrompt(checkpoint, feed)),
     sideFiles: vilaSideFiles(checkpoint, pictures, tokens.tokenId),
     warnings: spanWarning(geometry.tokens, 'max_position_embeddings', text.maxPositions),
     unusedTensors: table.unused(),

@@ -4,6 +4,7 @@ import { patchGridOf, patchRowLayout } from '../../architectures/patch-rows.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { float32Value, type RunTensor } from '../../runtime/values.ts';
 import { floats, integers, sha256 } from './recorded-values.ts';
+import { recordedTiles } from './recorded-tiles.ts';
 import { recordedViews } from './recorded-views.ts';
 import type { SampleMedia } from './sample.ts';
 import { patchRowFeeds } from './vision-inputs.ts';
@@ -39,6 +40,7 @@ export function recordedPictures(
   if (feed.form === 'slices') {
     return recordedViews(pixels, values.get('tgt_sizes'), { vision, feed, image, name });
   }
+  if (feed.form === 'tiles') return recordedTiles(pixels, values.get('block_sizes'), { vision, feed, name });
   return pixelPictures(pixels, vision.input, image, name);
 }
 

@@ -8,6 +8,7 @@
 import type {
   AudioGeometry,
   GenerationRecipe,
+  SpliceRule,
   ImageGeometry,
   MediaLayout,
 } from '../../architectures/architecture.ts';
@@ -18,7 +19,7 @@ import { recordedPictures } from './recorded-pictures.ts';
 import { integers } from './recorded-values.ts';
 import { drawSample, type Prompt, placePrompt, type Sample, type SampleMedia } from './sample.ts';
 import { recordedSounds } from './sound/recorded-sounds.ts';
-import { findSpans, type NextPicture, type ShownPicture, shownPicture } from './spans.ts';
+import { findSpans, type NextPicture, type ShownPicture, shownPicture, widenSpans } from './spans.ts';
 
 export interface RecordedModel {
   readonly recipe: GenerationRecipe;
@@ -51,8 +52,8 @@ export function recordedSample(
   const drawn = drawSample(recipe, image ?? audio, seed, recorded);
   const { media: pictures } = drawn;
   if (ids === undefined) return { ...drawn, source: 'recorded' };
-  const next = recorded === undefined ? standIns(pictures) : inOrder(pictures);
-  const prompts = readPrompts(ids, values.get('attention_mask'), recipe, pictures, name, next);
+  const start = (): NextPicture => (recorded === undefined ? standIns(pictures) : inOrder(pictures));
+  const prompts = readPrompts(ids, values.get('attention_mask'), recipe, pictures, name, start);
   const used = new Set(prompts.flatMap(({ spans }) => spans.map(({ media: picture }) => picture)));
   if (recorded !== undefined && used.size !== pictures.length) {
     throw fail('VC6109', {
@@ -89,7 +90,7 @@ function readPrompts(
   recipe: GenerationRecipe,
   pictures: readonly SampleMedia[],
   name: string,
-  next: NextPicture,
+  start: () => NextPicture,
 ): readonly Prompt[] {
   const where = `${name}: input_ids`;
   const [rows = 0, length = 0] = ids.shape;
@@ -102,12 +103,29 @@ function readPrompts(
       expected: '[prompts, tokens]',
     });
   }
+  const [next, nextWritten] = [start(), start()];
   return Array.from({ length: rows }, (_, row): Prompt => {
     const own = all
       .slice(row * length, (row + 1) * length)
       .filter((__, at) => keep === undefined || keep[row * length + at] !== 0);
-    return promptOf(own, recipe, pictures, `${where}, row ${row}`, next);
+    const written = writtenOut(own, recipe.splice, nextWritten);
+    return promptOf(written, recipe, pictures, `${where}, row ${row}`, next);
   });
+}
+
+/** Ids with one per feature, where the original code takes one for a picture, or a mark that is none. */
+function writtenOut(
+  ids: readonly number[],
+  splice: SpliceRule | undefined,
+  next: NextPicture,
+): readonly number[] {
+  if (splice?.rule !== 'image-token') return ids;
+  const { tokenId, mark } = splice;
+  const known = ids.map((id) => (id === mark ? tokenId : id));
+  const inRows = known.some((id, at) => id === tokenId && known[at + 1] === tokenId);
+  // Pictures are taken in their order, whichever way a row has them.
+  const wide = widenSpans(known, splice, next);
+  return inRows ? known : wide;
 }
 
 /**
