@@ -120,10 +120,10 @@ export function build(checkpoint: Checkpoint, options: ResolvedOptions): BuiltMo
     ...(options.maxAudioSeconds === undefined ? {} : { audioSeconds: options.maxAudioSeconds }),
   });
   if (options.maxAudioSeconds !== undefined && built.audio === undefined) {
-    throw fail('VC4002', {
-      where: '--max-audio-seconds',
+    throw fail('VC4205', {
+      where: 'max-audio-seconds',
       found: `${options.maxAudioSeconds}, and ${architecture.title}`,
-      expected: 'a model that takes sounds',
+      expected: 'none: the model takes no sounds',
     });
   }
   const steps = chooseSteps(built, options);
