@@ -2,15 +2,8 @@
  * What a Janus checkpoint says of its sizes, as both layouts come to be read: original.ts and transformers.ts fill it.
  */
 import type { Activation } from '../blocks/activation.ts';
-import type { EncoderConfig } from '../blocks/encoder-layer.ts';
 import type { LlamaConfig } from '../llama/config.ts';
-
-export interface JanusVisionConfig extends EncoderConfig {
-  readonly layers: number;
-  /** Side of a patch, and of the square that positions were trained for, in pixels. */
-  readonly patch: number;
-  readonly imageSize: number;
-}
+import type { SiglipVisionConfig } from '../siglip/config.ts';
 
 /** Linears with an activation between each two: inputs → width → … → width. */
 export interface AlignerConfig {
@@ -35,7 +28,8 @@ export interface VqLevel {
 
 export interface JanusConfig {
   readonly text: LlamaConfig;
-  readonly vision: JanusVisionConfig;
+  /** All its layers run, and its last norm. */
+  readonly vision: SiglipVisionConfig;
   readonly aligner: AlignerConfig;
   /** Embeds codes; its inputs are the numbers of a code. */
   readonly genAligner: AlignerConfig;

@@ -10,9 +10,9 @@ import { activate } from '../blocks/activation.ts';
 import { linear, readLinear } from '../blocks/linear.ts';
 import { initializer, type WeightReader } from '../blocks/weights.ts';
 import { referenceOpset } from '../components.ts';
+import { aligner } from './aligner.ts';
 import type { JanusConfig } from './config.ts';
 import type { JanusLayout } from './layout.ts';
-import { aligner } from './tower.ts';
 
 /** hidden_states f32 [N, S, hidden] → logits f32 [N, S, codes] */
 export function buildGenerationHead(

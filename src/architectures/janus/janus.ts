@@ -9,11 +9,14 @@ import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
 import type { Architecture, BuildOptions, BuiltModel, Component, ImageGeometry } from '../architecture.ts';
 import { fitPicture } from '../blocks/image-views.ts';
+import { layerNorm, readLayerNorm } from '../blocks/layer-norm.ts';
 import { embeddingModel, visionLanguageComponents, visionModel } from '../components.ts';
 import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
 import { findModules } from '../module-names.ts';
 import { patchPicture } from '../patch-geometry.ts';
+import { siglipTower } from '../siglip/tower.ts';
+import { aligner } from './aligner.ts';
 import type { JanusConfig } from './config.ts';
 import { dialectOf } from './dialect.ts';
 import { buildCodeEmbedding, buildGenerationHead } from './generation.ts';
@@ -22,7 +25,6 @@ import { readPreprocessing } from './preprocessing.ts';
 import { hiddenOutput, janusRecipe } from './recipe.ts';
 import { janusSideFiles } from './side-files.ts';
 import { readJanusTokens } from './special-tokens.ts';
-import { aligner, visionTower } from './tower.ts';
 import { buildImageDecoder } from './vq-decoder.ts';
 
 function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
@@ -50,7 +52,11 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     ...visionLanguageComponents({
       vision: visionModel(image, text.hidden, (b, pixels) => {
         const covered = fitPicture(b, pixels, picture.input, picture.covered);
-        const features = visionTower(b, covered, weights.tower, vision, layout.tower, picture.grid);
+        const { tower: names } = layout;
+        const shape = { config: vision, grid: picture.grid, state: vision.layers, names };
+        const last = siglipTower(b, covered, weights.tower, shape);
+        const norm = readLayerNorm(weights.tower.at(names.norm), vision.width, vision.epsilon);
+        const features = b.scope('norm', () => layerNorm(b, last, norm));
         return b.scope('aligner', () =>
           aligner(b, features, weights.aligner, config.aligner, layout.alignerLinear),
         );

@@ -5,6 +5,7 @@
 import type { EncoderLayerNames } from '../blocks/encoder-layer.ts';
 import type { WeightReader } from '../blocks/weights.ts';
 import type { ModuleNames } from '../module-names.ts';
+import { type SiglipNames, siglipNames } from '../siglip/tower.ts';
 
 export type JanusModule =
   | 'tower'
@@ -20,12 +21,7 @@ export type JanusModule =
 
 export type JanusWeights = Readonly<Record<JanusModule, WeightReader>>;
 
-export interface TowerNames {
-  readonly patches: string;
-  readonly positions: string;
-  /** Whether the table of positions has a leading axis of one. */
-  readonly batchedPositions: boolean;
-  readonly layers: string;
+export interface TowerNames extends SiglipNames {
   readonly layer: EncoderLayerNames;
   readonly norm: string;
 }
@@ -117,10 +113,7 @@ export const transformersLayout: JanusLayout = {
     vqDecoder: both('vqmodel.decoder', 'conv_in.'),
   },
   tower: {
-    patches: 'embeddings.patch_embedding',
-    positions: 'embeddings.position_embedding.weight',
-    batchedPositions: false,
-    layers: 'encoder.layers',
+    ...siglipNames,
     layer: {
       norm1: 'layer_norm1',
       norm2: 'layer_norm2',

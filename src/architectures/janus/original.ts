@@ -7,8 +7,9 @@ import { ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
 import { fail } from '../../report/diagnostics.ts';
 import type { WeightReader } from '../blocks/weights.ts';
 import { readLlamaConfig } from '../llama/config.ts';
+import type { SiglipVisionConfig } from '../siglip/config.ts';
 import { requireVariant } from '../variants.ts';
-import type { AlignerConfig, JanusConfig, JanusVisionConfig } from './config.ts';
+import type { AlignerConfig, JanusConfig } from './config.ts';
 import { type JanusWeights, originalLayout } from './layout.ts';
 import { countVqBlocks, readVqStructure } from './vq-structure.ts';
 
@@ -94,7 +95,7 @@ function agree(reader: ConfigReader, key: string, wanted: number): void {
   if (found !== wanted) throw reader.conflict([key], `${found}`, `${wanted}, as what it is joined to has`);
 }
 
-function readVision(section: ConfigReader, tower: WeightReader): JanusVisionConfig {
+function readVision(section: ConfigReader, tower: WeightReader): SiglipVisionConfig {
   requireVariant(section, 'cls', ['CLIPVisionTower'], 'CLIPVisionTower');
   const reader = section.object('params');
   requireVariant(reader, 'model_name', Object.keys(towers), 'siglip_large_patch16_384');

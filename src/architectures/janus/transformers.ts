@@ -5,8 +5,9 @@ import { fail } from '../../report/diagnostics.ts';
 import { readActivation } from '../blocks/activation.ts';
 import { readWidthAndHeads } from '../config-shapes.ts';
 import { type LlamaConfig, readLlamaConfig } from '../llama/config.ts';
+import type { SiglipVisionConfig } from '../siglip/config.ts';
 import { requireVariant } from '../variants.ts';
-import type { AlignerConfig, JanusConfig, JanusVisionConfig } from './config.ts';
+import type { AlignerConfig, JanusConfig } from './config.ts';
 import { type JanusWeights, transformersLayout } from './layout.ts';
 import { readVqStructure } from './vq-structure.ts';
 
@@ -69,7 +70,7 @@ function readText(root: ConfigReader, reader: ConfigReader, { head }: JanusWeigh
   return { ...text, tied: tied && !head.has('weight') };
 }
 
-function readVision(reader: ConfigReader): JanusVisionConfig {
+function readVision(reader: ConfigReader): SiglipVisionConfig {
   requireVariant(reader, 'model_type', ['janus_vision_model'], 'janus_vision_model');
   if (reader.bool('use_qk_norm', { default: false })) {
     throw fail('VC1232', { where: reader.place('use_qk_norm'), found: 'true', expected: 'false' });

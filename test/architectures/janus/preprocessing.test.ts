@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { BuiltModel, InsideStep, Size } from '../../../src/architectures/architecture.ts';
+import type { JsonObject } from '../../../src/formats/checkpoint/checkpoint.ts';
 import { decodePicture } from '../../../src/parity/inputs/decode-picture.ts';
 import { normalise } from '../../../src/parity/inputs/picture.ts';
 import { insideSize, preprocess } from '../../../src/parity/inputs/preprocess.ts';
@@ -79,7 +80,7 @@ describe('sizes', () => {
 });
 
 describe('settings', () => {
-  const settings = (more: Changes['json']): Changes => ({
+  const settings = (more: JsonObject): Changes => ({
     json: { 'preprocessor_config.json': { ...more } },
   });
   const own = {
