@@ -133,7 +133,7 @@ function missingConfigHint(folder: Folder): string | undefined {
   if (folder.entries.get('snapshots')?.kind === 'directory') {
     return 'this is a Hugging Face cache folder: give snapshots/<revision> in it';
   }
-  if ([...folder.entries.keys()].some((name) => /\.ya?ml$/.test(name))) {
+  if ([...folder.entries.keys()].some((name) => /\.(ya?ml|pth)$/.test(name))) {
     return 'of MiniGPT-v2 it is the model section of the YAML, as JSON: docs/models.md has the commands for it and for .pth files';
   }
   return undefined;
