@@ -1,5 +1,5 @@
 /** examples/browser as a reader of its README runs it: the page, in a real browser, over a converted model. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
@@ -7,6 +7,7 @@ import { PNG } from 'pngjs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { serve } from '../../examples/browser/serve.js';
 import { type ConvertOptions, convert } from '../../src/index.ts';
+import type { Picture } from '../../src/parity/inputs/picture.ts';
 import { noBrowser, openBrowser } from '../support/browser.ts';
 import { goldenCase } from '../support/golden-cases.ts';
 import { type Recorded, readIo } from '../support/read-io.ts';
@@ -28,12 +29,15 @@ beforeAll(async () => {
   io = await readIo(join(golden.folder, 'io.safetensors'));
   const mean = [0.48145466, 0.4578275, 0.40821073];
   const std = [0.26862954, 0.26130258, 0.27577711];
-  const { width, height, rgb } = recordedBytes(io.get('in.pixel_values'), mean, std);
-  const png = new PNG({ width, height });
-  for (let i = 0; i < width * height; i += 1) png.data.set([...rgb.subarray(3 * i, 3 * i + 3), 255], 4 * i);
-  await writeFile(join(folder, 'picture.png'), PNG.sync.write(png));
+  await writePng(join(folder, 'picture.png'), recordedBytes(io.get('in.pixel_values'), mean, std));
   browser = await openBrowser();
 });
+
+async function writePng(path: string, { width, height, rgb }: Picture): Promise<void> {
+  const png = new PNG({ width, height });
+  for (let i = 0; i < width * height; i += 1) png.data.set([...rgb.subarray(3 * i, 3 * i + 3), 255], 4 * i);
+  await writeFile(path, PNG.sync.write(png));
+}
 
 afterAll(async () => {
   await browser?.close();
@@ -46,19 +50,28 @@ interface Question {
   readonly picture: string;
   readonly text: string;
   readonly limit: number;
+  /** What a model that draws is to draw afterwards. */
+  readonly draw?: string;
 }
 
 interface Shown {
   readonly answer: string;
   readonly facts: string;
   readonly isolated: boolean;
+  /** RGBA of what was drawn. */
+  readonly canvas: readonly number[];
   /** Requests that went elsewhere or failed, console errors and exceptions. */
   readonly faults: readonly string[];
 }
 
 async function ask(
   options: Partial<ConvertOptions>,
-  { picture = join(folder, 'picture.png'), text = prompt, limit }: Partial<Question> & { limit: number },
+  {
+    picture = join(folder, 'picture.png'),
+    text = prompt,
+    limit,
+    draw,
+  }: Partial<Question> & { limit: number },
 ): Promise<Shown> {
   if (browser === undefined) throw new Error('no browser');
   asked += 1;
@@ -91,9 +104,17 @@ async function ask(
     await page.locator('#ask').click();
     await status.filter({ hasNotText: /Ready|Thinking/ }).waitFor();
     expect(await status.textContent()).toBe('Done');
+    const facts = (await page.locator('#facts').textContent()) ?? '';
+    if (draw !== undefined) {
+      await page.locator('#question').fill(draw);
+      await page.locator('#draw').click();
+      await status.filter({ hasNotText: /Thinking/ }).waitFor();
+      expect(await status.textContent()).toBe('Done');
+    }
     return {
       answer: (await page.locator('#answer').textContent()) ?? '',
-      facts: (await page.locator('#facts').textContent()) ?? '',
+      facts,
+      canvas: draw === undefined ? [] : await page.evaluate(drawnPixels),
       isolated: await page.evaluate(() => crossOriginIsolated),
       faults,
     };
@@ -101,6 +122,14 @@ async function ask(
     await page.close();
     await close();
   }
+}
+
+/** In the page. */
+function drawnPixels(): number[] {
+  const canvas = document.querySelector('canvas');
+  const context = canvas?.getContext('2d');
+  if (canvas === null || context === null || context === undefined) return [];
+  return Array.from(context.getImageData(0, 0, canvas.width, canvas.height).data);
 }
 
 describe('the page of examples/browser', () => {
@@ -129,6 +158,38 @@ describe('a trained model on the page', () => {
     );
     expect(faults).toEqual([]);
     expect(answer).toBe('0105@5,4');
+  });
+});
+
+describe('a model that draws, on the page', () => {
+  const drawing = goldenCase('janus/tiny-hf');
+
+  it("answers with the original's tokens, and draws the original's picture", async () => {
+    const recorded = await readIo(join(drawing.folder, 'io.safetensors'));
+    const half = [0.5, 0.5, 0.5];
+    const { width, height, rgb } = recordedBytes(recorded.get('in.pixel_values'), half, half);
+    const path = join(folder, 'janus.png');
+    await writePng(path, { width, height, rgb });
+    const ids = recorded.ints('out.decode_ids');
+    const drawn = PNG.sync.read(await readFile(join(drawing.folder, 'generated0.png')));
+    const { facts, faults, canvas } = await ask(
+      { checkpoint: drawing.checkpoint },
+      {
+        picture: path,
+        text: 'Describe the picture in one sentence.',
+        limit: ids.length,
+        draw: 'a red square on a blue field',
+      },
+    );
+    expect(faults).toEqual([]);
+    const prompted = recorded.ints('in.input_ids').length;
+    expect(facts).toBe(`${prompted} tokens in, ${ids.length} out: ${ids.join(' ')}`);
+    expect(canvas).toHaveLength(drawn.data.length);
+    const furthest = drawn.data.reduce(
+      (most, byte, i) => Math.max(most, Math.abs(byte - (canvas[i] ?? 999))),
+      0,
+    );
+    expect(furthest).toBeLessThanOrEqual(1);
   });
 });
 

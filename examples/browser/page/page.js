@@ -1,8 +1,13 @@
-/** Loads the model that serve.js serves, and answers questions about a picture. Nothing leaves this machine. */
+/**
+ * Loads the model that serve.js serves, answers questions about a picture, and draws pictures where the model can. Nothing
+ * leaves this machine.
+ */
 import {
+  AutoConfig,
   AutoModelForImageTextToText,
   AutoProcessor,
   env,
+  MultiModalityCausalLM,
   RawImage,
   TextStreamer,
 } from '@huggingface/transformers';
@@ -23,6 +28,9 @@ const element = (id) => {
 /** @type {(id: string) => HTMLInputElement} */
 const input = (id) => /** @type {HTMLInputElement} */ (element(id));
 
+/** @type {(id: string) => HTMLButtonElement} */
+const button = (id) => /** @type {HTMLButtonElement} */ (element(id));
+
 /** @type {(text: string) => void} */
 const say = (text) => {
   element('status').textContent = text;
@@ -32,13 +40,21 @@ const say = (text) => {
 const picturesFirst = new Set(['llava']);
 
 async function load() {
+  const { model_type } = await AutoConfig.from_pretrained('model');
+  const kind = model_type === 'multi_modality' ? MultiModalityCausalLM : AutoModelForImageTextToText;
   // dtype is left out: config.json says what this folder holds.
   const options = { device: /** @type {const} */ ('wasm') };
   const [processor, model] = await Promise.all([
     AutoProcessor.from_pretrained('model'),
-    AutoModelForImageTextToText.from_pretrained('model', options),
+    kind.from_pretrained('model', options),
   ]);
   return { processor, model };
+}
+
+/** What the output says of how its graphs are run. */
+async function recipe() {
+  const manifest = await (await fetch('/model/vlm-convert.json')).json();
+  return manifest.generation.recipe;
 }
 
 /**
@@ -49,8 +65,7 @@ async function load() {
  */
 async function promptFor(processor, question) {
   if (processor.tokenizer?.chat_template == null) {
-    const manifest = await (await fetch('/model/vlm-convert.json')).json();
-    const { picture, withPicture } = manifest.generation.recipe.prompt;
+    const { picture, withPicture } = (await recipe()).prompt;
     return withPicture.replace('{picture}', () => picture).replace('{text}', () => question);
   }
   const content = [{ type: 'image' }, { type: 'text', text: question }];
@@ -61,15 +76,29 @@ async function promptFor(processor, question) {
   return /** @type {string} */ (processor.apply_chat_template(messages, { add_generation_prompt: true }));
 }
 
+/**
+ * @param {Awaited<ReturnType<typeof load>>} loaded
+ * @param {RawImage} picture
+ * @param {string} question
+ */
+async function inputsOf({ processor, model }, picture, question) {
+  if (model instanceof MultiModalityCausalLM) {
+    // Its processor takes a conversation, with the tag of the picture where it stands.
+    const content = `${/** @type {{ image_tag: string }} */ (processor.config).image_tag}\n${question}`;
+    return processor([{ role: 'user', content }], { images: [picture] });
+  }
+  const prompt = await promptFor(processor, question);
+  return picturesFirst.has(model.config.model_type ?? '')
+    ? processor(picture, prompt)
+    : processor(prompt, picture);
+}
+
 /** @param {Awaited<ReturnType<typeof load>>} loaded */
-async function answer({ processor, model }) {
+async function answer(loaded) {
+  const { processor, model } = loaded;
   const [file] = input('picture').files ?? [];
   if (file === undefined || processor.tokenizer === undefined) return;
-  const picture = await RawImage.fromBlob(file);
-  const prompt = await promptFor(processor, input('question').value);
-  const inputs = picturesFirst.has(model.config.model_type ?? '')
-    ? await processor(picture, prompt)
-    : await processor(prompt, picture);
+  const inputs = await inputsOf(loaded, await RawImage.fromBlob(file), input('question').value);
   const shown = element('answer');
   shown.textContent = '';
   const streamer = new TextStreamer(processor.tokenizer, {
@@ -91,23 +120,57 @@ async function answer({ processor, model }) {
   element('facts').textContent = `${asked} tokens in, ${ids.length} out: ${ids.join(' ')}`;
 }
 
+/** @param {Awaited<ReturnType<typeof load>>} loaded */
+async function draw({ processor, model }) {
+  if (!(model instanceof MultiModalityCausalLM)) return;
+  const { grid, guidance } = (await recipe()).pictures;
+  const codes = grid.rows * grid.columns;
+  const messages = [{ role: 'user', content: input('question').value }];
+  const inputs = await processor(messages, { chat_template: 'text_to_image' });
+  const [image] = await model.generate_images({
+    ...inputs,
+    min_new_tokens: codes,
+    max_new_tokens: codes,
+    // The most probable picture; with `true` it is another one each time.
+    do_sample: false,
+    guidance_scale: guidance,
+  });
+  if (image === undefined) return;
+  const { data, width, height } = image.rgba();
+  const canvas = /** @type {HTMLCanvasElement} */ (element('drawn'));
+  Object.assign(canvas, { width, height });
+  canvas.getContext('2d')?.putImageData(new ImageData(new Uint8ClampedArray(data), width, height), 0, 0);
+  element('facts').textContent = `${codes} codes, ${width} x ${height} pixels`;
+}
+
 try {
   const loaded = await load();
   say('Ready');
-  const ask = /** @type {HTMLButtonElement} */ (element('ask'));
-  ask.disabled = false;
-  element('form').addEventListener('submit', async (event) => {
-    event.preventDefault();
-    ask.disabled = true;
+  const [ask, paint] = [button('ask'), button('draw')];
+  paint.hidden = !(loaded.model instanceof MultiModalityCausalLM);
+  /** @param {boolean} busy */
+  const show = (busy) => {
+    ask.disabled = busy;
+    paint.disabled = busy;
+  };
+  /** @param {typeof answer} work */
+  const run = async (work) => {
+    show(true);
     say('Thinking');
     try {
-      await answer(loaded);
+      await work(loaded);
       say('Done');
     } catch (error) {
       say(String(error));
     }
-    ask.disabled = false;
+    show(false);
+  };
+  show(false);
+  element('form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    return run(answer);
   });
+  paint.addEventListener('click', () => run(draw));
 } catch (error) {
   say(String(error));
 }
