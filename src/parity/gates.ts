@@ -6,7 +6,7 @@ import { fail } from '../report/diagnostics.ts';
 import { didYouMean } from '../report/nearest.ts';
 import { defaultLimits } from './gate-limits.ts';
 import type { atols, Metrics } from './metrics.ts';
-import type { Feed, OutputKind, OutputResult } from './outputs.ts';
+import { type Feed, logitKinds, type OutputKind, type OutputResult, outputKinds } from './outputs.ts';
 
 /**
  * `device`: the original on the device asked for against the original on the CPU. `rewrite`: the plain graph with the
@@ -41,6 +41,8 @@ function rtolAt(atol: (typeof atols)[number]): GateMetric['read'] {
 
 /** Metrics that only logits have. */
 const ofLogits: readonly string[] = ['kl', 'kl-max', 'top1', 'top5', 'perplexity'];
+/** Metrics that only pictures have. */
+const ofPixels: readonly string[] = ['psnr', 'worst-block'];
 
 /** Metrics by the name that gates use; their definitions are in metrics.ts. */
 export const gateMetrics = {
@@ -84,6 +86,12 @@ export const gateMetrics = {
     read: (metrics) => metrics.logits?.perplexity?.change,
     place: nowhere,
   },
+  psnr: { direction: 'at-least', read: (metrics) => metrics.picture?.psnr, place: nowhere },
+  'worst-block': {
+    direction: 'at-least',
+    read: (metrics) => metrics.picture?.worstBlock.value,
+    place: (metrics) => metrics.picture?.worstBlock.where,
+  },
 } as const satisfies Record<string, GateMetric>;
 
 export type MetricName = keyof typeof gateMetrics;
@@ -97,7 +105,10 @@ export type Limits = Readonly<Partial<Record<MetricName, number>>>;
  */
 export type GateLevel = Level | 'ranges';
 
-const outputs: readonly OutputKind[] = ['features', 'embeds', 'logits', 'cache'];
+function has(output: OutputKind, metric: MetricName): boolean {
+  if (ofLogits.includes(metric)) return logitKinds.has(output);
+  return output === 'pixels' || !ofPixels.includes(metric);
+}
 
 /** What is measured at the end of every block (gates-blocks.ts), where a level compares blocks. */
 const blockMetrics = ['finite', 'max', 'relative', 'cosine'] as const satisfies readonly MetricName[];
@@ -154,7 +165,7 @@ export function parseGates(gates: Readonly<Record<string, number>>): readonly Ga
       throw fail('VC6105', {
         where: `--gate ${key}`,
         found: key,
-        expected: `[level.]output.metric: levels ${levels.join(', ')}; outputs ${outputs.join(', ')}; metrics ${Object.keys(gateMetrics).join(', ')} (${ofLogits.join(', ')} for logits only); or [level.]blocks.metric: ${levelsOfBlocks.join(', ')}; ${blockMetrics.join(', ')}; or headroom; each also with a component and a dot before it`,
+        expected: `[level.]output.metric: levels ${levels.join(', ')}; outputs ${outputKinds.join(', ')}; metrics ${Object.keys(gateMetrics).join(', ')} (${ofLogits.join(', ')} for logits only, ${ofPixels.join(', ')} for pixels); or [level.]blocks.metric: ${levelsOfBlocks.join(', ')}; ${blockMetrics.join(', ')}; or headroom; each also with a component and a dot before it`,
         ...(hint === undefined ? {} : { hint }),
       });
     }
@@ -205,9 +216,9 @@ const gateKeys: ReadonlyMap<string, Omit<GateOverride, 'limit'>> = new Map<
     blockMetrics.map((metric) => [`${level}.blocks.${metric}`, { level, output: 'blocks', metric }] as const),
   ),
   ...levels.flatMap((level) =>
-    outputs.flatMap((output) =>
+    outputKinds.flatMap((output) =>
       (Object.keys(gateMetrics) as MetricName[])
-        .filter((metric) => output === 'logits' || !ofLogits.includes(metric))
+        .filter((metric) => has(output, metric))
         .map((metric) => [`${level}.${output}.${metric}`, { level, output, metric }] as const),
     ),
   ),

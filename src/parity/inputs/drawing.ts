@@ -26,8 +26,20 @@ export function drawDrawing({ pictures, textIds }: GenerationRecipe, seed: numbe
   const { rows, columns } = pictures.grid;
   return {
     rows: [conditional, unconditionalRow(conditional, pictures)],
-    codes: Array.from({ length: rows * columns }, () => random.int(0, pictures.codes)),
+    codes: drawCodes(rows * columns, pictures.codes, random),
   };
+}
+
+/** None twice before all were there: the more rows of the tables are looked up, the more are held to the original's. */
+function drawCodes(count: number, codes: number, random: Random): readonly number[] {
+  const drawn: number[] = [];
+  while (drawn.length < count) {
+    const left = Math.min(count - drawn.length, codes);
+    const round = new Set<number>();
+    while (round.size < left) round.add(random.int(0, codes));
+    drawn.push(...round);
+  }
+  return drawn;
 }
 
 /** The row that says nothing of what is drawn, as long as the one that does. */
@@ -58,9 +70,13 @@ export function summariseDrawing(drawing: Drawing): {
   };
 }
 
+export const promptRows = ['conditional row', 'unconditional row'] as const;
+
 /** `drawn picture, unconditional row, decode step 3`: of a row, 0 or 1, and a position of the prompt and what follows it. */
-export function drawingPlace({ rows }: Drawing, row: number, position: number): string {
-  const { length } = rows[0];
-  const which = `drawn picture, ${row === 0 ? 'conditional' : 'unconditional'} row`;
-  return position < length ? `${which}, position ${position}` : `${which}, decode step ${position - length}`;
+export function drawingPlace(drawing: Drawing, row: number, position: number): string {
+  return `drawn picture, ${promptRows[row] ?? `row ${row}`}, ${positionOfDrawing(drawing, position)}`;
+}
+
+export function positionOfDrawing({ rows: [{ length }] }: Drawing, position: number): string {
+  return position < length ? `position ${position}` : `decode step ${position - length}`;
 }

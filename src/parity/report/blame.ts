@@ -44,10 +44,14 @@ export function suspects(report: Judged): readonly Suspect[] {
   return found;
 }
 
-/** Components come in the order in which they feed each other, the last one by all others. */
-function isExplained(component: string, found: readonly Suspect[], { curves = [] }: Judged): boolean {
-  const last = curves.at(-1)?.component === component;
-  return found.some((one) => one.component === component || last);
+/** Components come in the order in which they feed each other; a fault of one reaches those behind it in chain. */
+function isExplained(component: string, found: readonly Suspect[], { curves = [], gates }: Judged): boolean {
+  const order = curves.map((curve) => curve.component);
+  const chained = gates.some((gate) => gate.component === component && gate.feed === 'chain');
+  return found.some(
+    (one) =>
+      one.component === component || (chained && order.indexOf(one.component) < order.indexOf(component)),
+  );
 }
 
 /** As many blocks of one component are looked at by themselves. */

@@ -35,10 +35,11 @@ export function gateLimit({ direction, limit, from }: GateVerdict): string {
 
 /**
  * How much of what its limit allows a gate has used: 0 is exact, 1 is at the limit, more has failed. A metric that
- * has to be at least its limit (cosine, agreement) is measured from 1 down; headroom by how often it holds the limit.
+ * has to be at least its limit (cosine, agreement) is measured from 1 down; headroom and decibels by how often they hold
+ * the limit.
  */
 export function usedShare({ metric, direction, limit, value, passed }: GateVerdict): number {
-  if (metric === 'headroom') return limit / value;
+  if (metric === 'headroom' || metric === 'psnr' || metric === 'worst-block') return limit / value;
   const used = direction === 'at-most' ? value : 1 - value;
   const allowed = direction === 'at-most' ? limit : 1 - limit;
   if (used <= 0) return 0;

@@ -73,8 +73,19 @@ describe('the suspects', () => {
 
   it('are the block beyond the limit, and not what it does to later levels and components', () => {
     const vision = curve('vision', [sound, [5e-8, 3e-3, 0.3], sound]).blocks;
-    const gates = [gate('implementation', 'vision'), gate('fidelity', 'vision'), gate('fidelity', 'decoder')];
+    const chained = gate('fidelity', 'decoder', { feed: 'chain' });
+    const gates = [gate('implementation', 'vision'), gate('fidelity', 'vision'), chained];
     expect(found(gates, curves(vision))).toEqual([['implementation', 'vision', 'b1', 0]]);
+  });
+
+  it('are a component, too, that nothing before it feeds', () => {
+    const vision = curve('vision', [sound, [5e-8, 3e-3, 0.3], sound]).blocks;
+    const generator = curve('generator', [[5e-8, 1e-7, 0.9]]);
+    const gates = [gate('implementation', 'vision'), gate('fidelity', 'generator')];
+    expect(found(gates, [...curves(vision), generator])).toEqual([
+      ['implementation', 'vision', 'b1', 0],
+      ['fidelity', 'generator', 'b0', 0],
+    ]);
   });
 
   it('are all that is off by itself: a component apart, more blocks of one, a level before', () => {
