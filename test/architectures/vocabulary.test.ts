@@ -1,7 +1,9 @@
 /** How options name components: by id, kind, or modality and kind; and what is said of names that mean nothing. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { withProjector } from '../../src/architectures/components.ts';
-import { byComponent, idsAt, type Named } from '../../src/architectures/vocabulary.ts';
+import { byComponent, componentKinds, idsAt, type Named } from '../../src/architectures/vocabulary.ts';
 import { componentText, rolesText } from '../../src/report/roles.ts';
 
 /** A model that sees pictures and videos, hears, and draws. */
@@ -107,6 +109,17 @@ describe('values by address', () => {
       expect.objectContaining({ code: 'VC4022' }),
     );
   });
+});
+
+it('is the table of docs/architecture.md', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/architecture.md'), 'utf8');
+  const start = '| Kind | What it does |';
+  const table = page.slice(page.indexOf(start)).split('\n\n')[0] ?? '';
+  const said = table
+    .split('\n')
+    .slice(2)
+    .map((line) => line.split(' | ').slice(0, 2).join(': ').replace('| ', ''));
+  expect(said).toEqual(Object.entries(componentKinds).map(([kind, what]) => `${kind}: ${what}`));
 });
 
 it('says what is in a file, parts of several modalities together', () => {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { ConvertOptions } from '../../src/pipeline/options.ts';
 import { planConversion } from '../../src/pipeline/plan-conversion.ts';
 import { VlmError } from '../../src/report/diagnostics.ts';
 import type { ByteSource } from '../../src/tensor/byte-source.ts';
@@ -98,6 +99,55 @@ describe('the plan', () => {
     expect(unchecked.bytes.scratch).toBe(0);
     expect(unchecked.memory.parity).toBe(0);
     expect(unchecked.bytes.output).toBe(checked.bytes.output);
+  });
+
+  it('takes components by kind, and by modality and kind', async () => {
+    const plan = async (options: Partial<ConvertOptions>) =>
+      (await planConversion({ checkpoint: monkey, output: out, ...options })).plan;
+    const { components } = await plan({
+      precision: { image_encoder: 'int8', embed: 'fp16' },
+      passes: { text_decoder: 'int4{block=16}' },
+    });
+    expect(components.map(({ id, precision }) => [id, precision])).toEqual([
+      ['vision', 'int8'],
+      ['embed', 'fp16'],
+      ['decoder', 'int4'],
+    ]);
+    expect(components.map(({ holds }) => holds)).toEqual([
+      [
+        { kind: 'encoder', modality: 'image' },
+        { kind: 'projector', modality: 'image' },
+      ],
+      [{ kind: 'embed', modality: 'text' }],
+      [{ kind: 'decoder', modality: 'text' }],
+    ]);
+  });
+
+  it('lets each component have targets of its own', async () => {
+    const fused = async (target: ConvertOptions['target']) => {
+      const { plan } = await planConversion({ checkpoint: monkey, output: out, target });
+      return plan.components
+        .filter(({ records }) =>
+          records.some(({ name, stats }) => name === 'fuse-attention' && (stats.attention ?? 0) > 0),
+        )
+        .map(({ id }) => id);
+    };
+    expect(await fused(['cpu'])).toEqual(['vision', 'decoder']);
+    // Operators of ai.onnx alone.
+    expect(await fused({ image_encoder: ['generic'] })).toEqual(['decoder']);
+    expect(await fused({ image_encoder: ['cpu'], decoder: ['cpu', 'generic'] })).toEqual(['vision']);
+    expect(await fused(['generic'])).toEqual([]);
+    await expect(fused({ decoder: ['toaster'] })).rejects.toThrow('VC4405');
+    await expect(fused({ audio_encoder: ['cpu'] })).rejects.toThrow(
+      /VC4006[\s\S]*--target[\s\S]*image encoder/,
+    );
+  });
+
+  it('refuses gates of components that are not there, or that give no such output', async () => {
+    const gated = (key: string) => planConversion({ checkpoint: monkey, output: out, gate: { [key]: 1 } });
+    await expect(gated('image_encoder.features.max')).resolves.toMatchObject({ plan: { schema: 1 } });
+    await expect(gated('generator.blocks.max')).rejects.toThrow(/VC4006[\s\S]*--gate generator/);
+    await expect(gated('decoder.features.max')).rejects.toThrow(/VC6105[\s\S]*features of decoder/);
   });
 
   it('names the component that an option gets wrong', async () => {
