@@ -48,7 +48,7 @@ export async function* generate(
       if (feed.form === 'log-mel' && audio !== undefined) {
         pictures.push(prepareSound(path, input, feed, audio));
       } else if (image !== undefined) {
-        pictures.push(await prepare(path, encoder, image));
+        pictures.push(await prepare(path, encoder, image, media.length === 1));
       }
     }
     const each = pictures.map(({ feeds }) => feeds);

@@ -4,7 +4,7 @@
  */
 import { Tensor } from 'onnxruntime-node';
 import sharp, { type Sharp } from 'sharp';
-import type { Cut, Feed, Geometry, PromptForm, Recipe, Size, Step } from './recipe.ts';
+import type { Cut, Feed, Geometry, Grid, PromptForm, Recipe, Size, Step } from './recipe.ts';
 
 export interface Prepared {
   /** Inputs of the vision graph. */
@@ -22,14 +22,17 @@ interface Pixels extends Size {
   readonly rgb: Uint8Array;
 }
 
+/** `alone`: no other picture shares the prompt. */
 export async function prepare(
   path: string,
   { input, feed }: NonNullable<Recipe['encoder']>,
   image: Geometry,
+  alone: boolean,
 ): Promise<Prepared> {
   const picture = await read(sharp(path).removeAlpha().toColourspace('srgb'));
   if (feed.form === 'patch-rows') return patchRows(picture, input, feed, image);
   if (feed.form === 'slices') return slices(picture, input, feed, image);
+  if (feed.form === 'tiles') return tiles(picture, input, feed, image, alone);
   if (feed.form !== 'pixels') throw new Error(`an encoder of pictures that takes ${feed.form}`);
   const ready = await runSteps(picture, image.steps ?? []);
   const { tokens, tokensPerView } = image;
@@ -198,15 +201,7 @@ async function slices(
   const cut = feed.known ?? cutting(picture, feed);
   const views = [await resize(picture, cut.source)];
   const { rows, columns } = cut.slices?.grid ?? { rows: 0, columns: 0 };
-  if (cut.slices !== undefined) {
-    const { width, height } = cut.slices.size;
-    const refined = await resize(picture, { width: width * columns, height: height * rows });
-    for (let i = 0; i < rows * columns; i += 1) {
-      views.push(
-        await crop(refined, (i % columns) * width, Math.floor(i / columns) * height, { width, height }),
-      );
-    }
-  }
+  if (cut.slices !== undefined) views.push(...(await pieces(picture, cut.slices.grid, cut.slices.size)));
   const longest = Math.max(...views.map(({ width, height }) => (width * height) / patch));
   const data = new Float32Array(views.length * 3 * patch * longest);
   for (const [index, view] of views.entries()) {
@@ -233,6 +228,74 @@ async function slices(
     grid: { rows: 0, columns: 0 },
     text: (form) => viewText(form, tokensPerView, rows, columns),
   };
+}
+
+/** The picture, resized once and cut, row by row. */
+async function pieces(picture: Pixels, { rows, columns }: Grid, size: Size): Promise<readonly Pixels[]> {
+  const { width, height } = size;
+  const whole = await resize(picture, { width: width * columns, height: height * rows });
+  const cut: Pixels[] = [];
+  for (let i = 0; i < rows * columns; i += 1) {
+    cut.push(await crop(whole, (i % columns) * width, Math.floor(i / columns) * height, size));
+  }
+  return cut;
+}
+
+/** NVILA: square tiles at several scales, the last of which has about the picture's shape. */
+async function tiles(
+  picture: Pixels,
+  input: string,
+  feed: Extract<Feed, { form: 'tiles' }>,
+  image: Geometry,
+  alone: boolean,
+): Promise<Prepared> {
+  const { squares, joined: isJoined, tokens } = feed;
+  const one: Grid = { rows: 1, columns: 1 };
+  const own = alone ? nearestGrid(picture, feed) : one;
+  const grids = feed.known ?? [...squares.map((side) => (alone ? { rows: side, columns: side } : one)), own];
+  const side = { width: feed.side, height: feed.side };
+  const views: Pixels[] = [];
+  for (const grid of grids) views.push(...(await pieces(picture, grid, side)));
+  if (!isJoined && views.length > 1) views.push(await resize(picture, side));
+  const pixels = views.map((view) => planes(view, image));
+  const data = new Float32Array(pixels.reduce((sum, { length }) => sum + length, 0));
+  for (const [index, view] of pixels.entries()) data.set(view, index * view.length);
+  const sizes = grids.flatMap(({ rows, columns }) => [BigInt(rows), BigInt(columns)]);
+  const shown = grids[feed.output] ?? one;
+  const tokensPerView = isJoined ? shown.rows * shown.columns * tokens ** 2 : tokens ** 2;
+  const count = isJoined ? 1 : views.length;
+  const { rows, columns } = count > 1 ? own : { rows: 0, columns: 0 };
+  return {
+    feeds: {
+      [input]: new Tensor(data, [views.length, 3, feed.side, feed.side]),
+      ...(feed.grids === undefined
+        ? {}
+        : { [feed.grids]: new Tensor('int64', BigInt64Array.from(sizes), [grids.length, 2]) }),
+    },
+    tokens: count * tokensPerView,
+    tokensPerView,
+    views: count,
+    grid: { rows: 0, columns: 0 },
+    text: (form) =>
+      alone || feed.known !== undefined ? viewText(form, tokensPerView, rows, columns) : form.picture,
+  };
+}
+
+/** Of so many tiles, the shape whose sides are nearest to the picture's in proportion. */
+function nearestGrid({ width, height }: Size, { side, least, most }: Extract<Feed, { form: 'tiles' }>): Grid {
+  let best: Grid = { rows: 1, columns: 1 };
+  let smallest = Number.POSITIVE_INFINITY;
+  for (let count = least; count <= most; count += 1) {
+    for (let columns = 1; columns <= count; columns += 1) {
+      if (count % columns !== 0) continue;
+      const error = Math.abs(width / height - columns / (count / columns));
+      const fills = width * height > 0.5 * side * side * count;
+      if (error > smallest || (error === smallest && !fills)) continue;
+      best = { rows: count / columns, columns };
+      smallest = error;
+    }
+  }
+  return best;
 }
 
 /** Inputs of several pictures as those of one call: shorter views with zeros behind them. */

@@ -19,7 +19,7 @@ export function promptIds(
   const ids = encode(template.replace('{picture}', () => marks).replace('{text}', () => text));
   if (splice === undefined) return [...ids];
   // Features of the spans in their order: one span per picture, or one per view of a picture.
-  const byView = splice.rule === 'between-markers' && splice.slices !== undefined;
+  const byView = splice.rule === 'image-token' ? splice.perView === true : splice.slices !== undefined;
   const counts = pictures.flatMap(({ views, tokens, tokensPerView }) =>
     byView ? Array.from({ length: views }, () => tokensPerView) : [tokens],
   );
@@ -27,8 +27,9 @@ export function promptIds(
   for (let at = 0; at < ids.length; at += 1) {
     const id = ids[at] ?? 0;
     if (splice.rule === 'image-token') {
-      const count = id === splice.tokenId ? (counts.shift() ?? 1) : 1;
-      wide.push(...Array.from({ length: count }, () => id));
+      const isPlace = id === splice.tokenId;
+      const features = Array.from({ length: isPlace ? (counts.shift() ?? 1) : 1 }, () => id);
+      wide.push(...((isPlace && splice.before) || []), ...features, ...((isPlace && splice.after) || []));
       continue;
     }
     wide.push(id);

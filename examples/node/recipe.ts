@@ -39,7 +39,7 @@ export interface Drawing {
   readonly head: { readonly component: string };
   readonly embed: { readonly component: string };
   readonly generator: { readonly component: string };
-  readonly grid: { readonly rows: number; readonly columns: number };
+  readonly grid: Grid;
   /** How many there are. */
   readonly codes: number;
   readonly guidance: number;
@@ -71,6 +71,24 @@ export type Feed =
       readonly scale: number;
       readonly known?: Cut;
       readonly padded: boolean;
+    }
+  | {
+      readonly form: 'tiles';
+      readonly grids?: string;
+      /** Of a tile, in pixels. */
+      readonly side: number;
+      /** Tiles per side of each scale but the last. */
+      readonly squares: readonly number[];
+      /** Least and most tiles of the last scale. */
+      readonly least: number;
+      readonly most: number;
+      readonly known?: readonly Grid[];
+      /** Tiles become one picture's features; else each is a view of its own. */
+      readonly joined: boolean;
+      /** The scale whose tiles the features lie over. */
+      readonly output: number;
+      /** Tokens per side of a tile. */
+      readonly tokens: number;
     };
 
 export interface Size {
@@ -78,13 +96,15 @@ export interface Size {
   readonly height: number;
 }
 
+export interface Grid {
+  readonly rows: number;
+  readonly columns: number;
+}
+
 /** The view of the whole picture, and slices of it. */
 export interface Cut {
   readonly source: Size;
-  readonly slices?: {
-    readonly grid: { readonly rows: number; readonly columns: number };
-    readonly size: Size;
-  };
+  readonly slices?: { readonly grid: Grid; readonly size: Size };
 }
 
 export interface Geometry {
@@ -122,7 +142,15 @@ export type Step =
   | { readonly step: 'pad'; readonly to: Size; readonly color: readonly number[] };
 
 export type Splice =
-  | { readonly rule: 'image-token'; readonly tokenId: number }
+  | {
+      readonly rule: 'image-token';
+      readonly tokenId: number;
+      /** One id stands for a view, not for a picture. */
+      readonly perView?: true;
+      /** Ids around the features of each. */
+      readonly before?: readonly number[];
+      readonly after?: readonly number[];
+    }
   | {
       readonly rule: 'between-markers';
       readonly startId: number;

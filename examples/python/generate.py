@@ -77,12 +77,15 @@ def prompt_ids(recipe, tokenizer, text, prepared):
     if splice is None:
         return ids
     # Spans in their order: one per picture, or one per view of a picture.
-    by_view = "slices" in splice
+    by_view = "slices" in splice or splice.get("perView", False)
     counts = iter([n for p in prepared for n in ([p.per_view] * p.views if by_view else [p.tokens])])
     wide, at = [], 0
     while at < len(ids):
         if splice["rule"] == "image-token":
-            wide += [ids[at]] * (next(counts) if ids[at] == splice["tokenId"] else 1)
+            if ids[at] == splice["tokenId"]:
+                wide += [*splice.get("before", []), *[ids[at]] * next(counts), *splice.get("after", [])]
+            else:
+                wide.append(ids[at])
         else:
             wide.append(ids[at])
             if ids[at] == splice["startId"] and splice["endId"] in ids[at:]:
@@ -123,7 +126,7 @@ def positions(ids, where, prepared):
 def prepare(model, images, recordings):
     """Pictures, and paths of WAV files, as the encoder takes them."""
     encoder = model.recipe.get("encoder")
-    seen = [pictures.prepare(image, encoder, model.image) for image in images]
+    seen = [pictures.prepare(image, encoder, model.image, len(images) == 1) for image in images]
     return seen + [sounds.prepare_sound(path, encoder, model.audio) for path in recordings]
 
 

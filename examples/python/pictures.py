@@ -20,10 +20,12 @@ class Prepared:
     """Rows and columns of tokens, where positions need them."""
     slices: tuple = (0, 0)
     """Rows and columns of slices, where prompts show them."""
+    by_view: bool = True
+    """Whether prompts that write pictures view by view write this one so."""
 
     def text(self, form):
         """What stands for the picture in a prompt."""
-        if "views" not in form:
+        if "views" not in form or not self.by_view:
             return form["picture"]
         view = form["views"]["view"].replace("{features}", form["views"]["feature"] * self.per_view)
         rows, columns = self.slices
@@ -32,13 +34,16 @@ class Prepared:
         return view + form["views"]["slices"].replace("{rows}", form["views"]["rowBreak"].join([view * columns] * rows))
 
 
-def prepare(image, encoder, geometry):
+def prepare(image, encoder, geometry, alone=True):
+    """`alone`: no other picture shares the prompt."""
     feed, name = encoder["feed"], encoder["input"]
     if feed["form"] == "pixels":
         pixels = normalise(run_steps(image, geometry["steps"]), geometry)
         return Prepared({name: pixels[None]}, geometry["tokens"], geometry["tokensPerView"], len(geometry["views"]))
     if feed["form"] == "patch-rows":
         return patch_rows(image, name, feed, geometry)
+    if feed["form"] == "tiles":
+        return tiles(image, name, feed, geometry, alone)
     return slices(image, name, feed, geometry)
 
 
@@ -120,12 +125,7 @@ def slices(image, name, feed, geometry):
     source, grid, size = cut(image.size, feed) if known is None else stored(known)
     views = [image.resize(source, Image.BICUBIC)]
     if grid is not None:
-        rows, columns = grid
-        refined = image.resize((size[0] * columns, size[1] * rows), Image.BICUBIC)
-        for row in range(rows):
-            for column in range(columns):
-                left, top = column * size[0], row * size[1]
-                views.append(refined.crop((left, top, left + size[0], top + size[1])))
+        views += pieces(image, *grid, *size)
     laid = []
     for view in views:
         pixels = normalise(view, geometry)
@@ -137,6 +137,47 @@ def slices(image, name, feed, geometry):
         feeds[feed["sizes"]] = np.array([[v.height // patch, v.width // patch] for v in views], np.int64)
     per_view = geometry["tokensPerView"]
     return Prepared(feeds, per_view * len(views), per_view, len(views), slices=grid or (0, 0))
+
+
+def pieces(image, rows, columns, width, height):
+    """The picture, resized once and cut, row by row."""
+    whole = image.resize((width * columns, height * rows), Image.BICUBIC)
+    corners = [(column * width, row * height) for row in range(rows) for column in range(columns)]
+    return [whole.crop((left, top, left + width, top + height)) for left, top in corners]
+
+
+def tiles(image, name, feed, geometry, alone):
+    """NVILA: square tiles at several scales, the last of which has about the picture's shape."""
+    side, joined = feed["side"], feed["joined"]
+    own = nearest_grid(image.size, feed) if alone else (1, 1)
+    grids = [(n, n) if alone else (1, 1) for n in feed["squares"]] + [own]
+    if "known" in feed:
+        grids = [(each["rows"], each["columns"]) for each in feed["known"]]
+    views = [piece for grid in grids for piece in pieces(image, *grid, side, side)]
+    if not joined and len(views) > 1:
+        views.append(image.resize((side, side), Image.BICUBIC))
+    feeds = {name: np.stack([normalise(view, geometry) for view in views])}
+    if "grids" in feed:
+        feeds[feed["grids"]] = np.array(grids, np.int64)
+    rows, columns = grids[feed["output"]]
+    per_view = feed["tokens"] ** 2 * (rows * columns if joined else 1)
+    count = 1 if joined else len(views)
+    written = alone or "known" in feed
+    return Prepared(
+        feeds, count * per_view, per_view, count, slices=grids[-1] if count > 1 else (0, 0), by_view=written
+    )
+
+
+def nearest_grid(size, feed):
+    """Of so many tiles, the rows and columns whose sides are nearest to the picture's in proportion."""
+    (width, height), best, smallest = size, (1, 1), float("inf")
+    for count in range(feed["least"], feed["most"] + 1):
+        for columns in (each for each in range(1, count + 1) if count % each == 0):
+            error = abs(width / height - columns / (count // columns))
+            fills = width * height > 0.5 * feed["side"] ** 2 * count
+            if error < smallest or (error == smallest and fills):
+                best, smallest = (count // columns, columns), error
+    return best
 
 
 def stored(known):

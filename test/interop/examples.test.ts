@@ -41,6 +41,9 @@ const families: readonly (readonly [string, Medium])[] = [
   ['janus/tiny-hf', { width: 96, height: 96 }],
   ['janus/tiny-generate', { width: 96, height: 96 }],
   ['qwen2-audio/tiny', 'sound'],
+  ['vila/tiny-mlp_downsample', { width: 70, height: 70 }],
+  ['vila/tiny-mlp_downsample_3x3_fix', { width: 70, height: 70 }],
+  ['vila/nvila-dynamic_s2', { width: 84, height: 84 }],
   // Text alone.
   ['llava/hf-tiny', undefined],
 ];
