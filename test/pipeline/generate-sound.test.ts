@@ -72,7 +72,7 @@ describe('an answer about a sound', () => {
     [
       'more marks than sounds',
       { audios: [wav], prompt: '<|AUDIO|> <|AUDIO|>' },
-      'no more sounds than there are',
+      'places for 2 sounds, and 1 sound given',
     ],
     ['fewer marks than sounds', { audios: [wav, wav], prompt: '<|AUDIO|>' }, 'places for 1 sound'],
     ['a file that is none', { audios: [golden.folder] }, 'VC6109'],
