@@ -60,6 +60,9 @@ const withPictures: readonly (readonly [string, { readonly pixels: string; reado
   ['qwen2-vl/tiny-two-images', { pixels: 'pixel_values', grid: 'image_grid_thw' }],
   ['janus/tiny-hf', { pixels: 'pixel_values' }],
   ['minigpt-v2/tiny', { pixels: 'pixel_values' }],
+  ['vila/tiny-mlp_downsample', { pixels: 'pixel_values' }],
+  ['vila/tiny-mlp_downsample_3x3_fix', { pixels: 'pixel_values' }],
+  ['vila/nvila-dynamic_s2', { pixels: 'pixel_values', grid: 'tile_grids' }],
   ['qwen2-audio/tiny', { pixels: 'input_features', grid: 'feature_attention_mask' }],
 ];
 

@@ -4,13 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BuiltModel } from '../../src/architectures/architecture.ts';
-import { findArchitecture } from '../../src/architectures/registry.ts';
+import { architectures, findArchitecture } from '../../src/architectures/registry.ts';
 import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
 import type { ModelLayout } from '../../src/formats/onnx/layout.ts';
 import { type ConvertOptions, convert, planConversion, recheck, VlmError } from '../../src/index.ts';
 import type { PackedComponent } from '../../src/packages/package-format.ts';
 import { transformersJs } from '../../src/packages/transformers-js.ts';
+import { clientFamilies } from '../../src/packages/transformers-js-families.ts';
 import { fixtures } from '../golden-folders.ts';
+import { goldenCase } from '../support/golden-cases.ts';
 
 const llava = join(fixtures, 'llava/hf-tiny/checkpoint');
 
@@ -298,16 +300,23 @@ describe('Qwen2-VL', () => {
 });
 
 describe('what it cannot run', () => {
-  it('is refused with what to use instead', async () => {
-    expect(await refusal({ checkpoint: join(fixtures, 'monkey/tiny-896/checkpoint') })).toMatchObject({
-      code: 'VC4501',
-      found: 'monkey',
-      hint: expect.stringContaining('examples/'),
-    });
-    expect(await refusal({ checkpoint: join(fixtures, 'qwen-vl/batch-left-pad/checkpoint') })).toMatchObject({
-      code: 'VC4501',
-      found: 'qwen-vl',
-    });
+  const others = architectures.map(({ id }) => id).filter((id) => !clientFamilies.has(id));
+
+  it.each([
+    'monkey/tiny-896',
+    'qwen-vl/tiny',
+    'minicpm-v-2.5/tiny-drop-last',
+    'minigpt-v2/tiny',
+    'vila/tiny-mlp_downsample',
+    'qwen2-audio/tiny',
+    'peft/llama-layers',
+  ])('is refused with what to use instead: %s', async (name) => {
+    const record = await refusal({ checkpoint: goldenCase(name).checkpoint });
+    expect(record).toMatchObject({ code: 'VC4501', hint: expect.stringContaining('examples/') });
+    expect(others).toContain((record as { readonly found?: string }).found);
+  });
+
+  it('are options that its loader has no place for', async () => {
     expect(await refusal({ precision: 'fp16', ioDtype: 'float16' })).toMatchObject({ code: 'VC4502' });
     expect(await refusal({ linkWeights: true })).toMatchObject({ code: 'VC4502' });
   });
