@@ -12,10 +12,12 @@ import { convert, type VlmError } from '../../../src/index.ts';
 import { openSource, type Source } from '../../../src/pipeline/open-source.ts';
 import { resolveOptions } from '../../../src/pipeline/options.ts';
 import { cast } from '../../../src/tensor/derived/cast.ts';
+import { lowRankParts } from '../../../src/tensor/derived/low-rank-update.ts';
 import { inlineTensor, readAll, type Tensor } from '../../../src/tensor/tensor.ts';
 import { goldenCase } from '../../support/golden-cases.ts';
 import { openCase } from '../../support/open-case.ts';
 import { readIo } from '../../support/read-io.ts';
+import { floats, writeAdapter } from '../../support/write-adapter.ts';
 
 const golden = goldenCase('minigpt-v2/tiny');
 const trainedFile = 'minigptv2_checkpoint.safetensors';
@@ -168,6 +170,30 @@ describe('the parts of MiniGPT-v2', () => {
       expect((await valuesOf(source, 'language_model.lm_head.weight'))[7]).toBe(0.25);
       expect(source.tensors.get('vision_tower.blocks.0.norm1.weight')?.file).toBe(towerFile);
     });
+  });
+
+  it('take an adapter of the user on top', async () => {
+    const module = 'model.layers.1.self_attn.v_proj';
+    const adapter = await writeAdapter(
+      join(root, 'adapter'),
+      { target_modules: [module] },
+      { [`${module}.lora_A.weight`]: floats([2, 96], 1), [`${module}.lora_B.weight`]: floats([96, 2], 2) },
+    );
+    const options = resolveOptions({ checkpoint: golden.checkpoint, adapter: [{ path: adapter, share: 1 }] });
+    const source = await openSource(options);
+    try {
+      expect(source.adapters.map(({ name, changes }) => [name, changes.length])).toEqual([
+        ['minigptv2_checkpoint', 4],
+        ['adapter', 1],
+      ]);
+      const tensor = source.tensors.get(`language_model.${module}.weight`)?.tensor;
+      expect(tensor && lowRankParts(tensor)?.updates.map(({ a }) => a.shape)).toEqual([
+        [8, 96],
+        [2, 96],
+      ]);
+    } finally {
+      await source.close();
+    }
   });
 
   it('leave factors out where lora_r is 0, as the original does', async () => {
