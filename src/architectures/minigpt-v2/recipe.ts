@@ -6,6 +6,9 @@ import type { MiniGptConfig } from './config.ts';
 /** Stands for a picture's features in a prompt; the original code cuts the text there. */
 export const pictureToken = '<ImageHere>';
 
+/** What recorded ids have in place of what is cut out there. */
+const pictureMark = -200;
+
 export function miniGptRecipe({ text, template, imageTokenId }: MiniGptConfig): GenerationRecipe {
   // The original's text begins with <s>, and its tokenizer puts another before it.
   const form = (words: string): string => `<s>${template.replace('{}', () => words)}`;
@@ -18,9 +21,10 @@ export function miniGptRecipe({ text, template, imageTokenId }: MiniGptConfig): 
     },
     embed: { component: 'embed' },
     decoder: llamaDecoderRecipe(text),
-    splice: { rule: 'image-token', tokenId: imageTokenId },
+    splice: { rule: 'image-token', tokenId: imageTokenId, mark: pictureMark },
     prompt: {
       picture: `<Img>${pictureToken}</Img>`,
+      mark: pictureToken,
       withPicture: form('{picture} {text}'),
       textOnly: form('{text}'),
     },

@@ -5,8 +5,12 @@ import { miniGptV2 } from '../../../src/architectures/minigpt-v2/minigpt-v2.ts';
 import type { CheckpointTensor, JsonObject } from '../../../src/formats/checkpoint/checkpoint.ts';
 import { printModel } from '../../../src/graph/print.ts';
 import type { VlmError } from '../../../src/index.ts';
+import { encodePrompt } from '../../../src/parity/inputs/prompt.ts';
+import { recordedSample } from '../../../src/parity/inputs/recorded.ts';
+import { drawSample } from '../../../src/parity/inputs/sample.ts';
 import { openTokenizer } from '../../../src/parity/inputs/tokenizer.ts';
 import type { Source } from '../../../src/pipeline/open-source.ts';
+import { int64Value } from '../../../src/runtime/values.ts';
 import { inlineTensor, readAll } from '../../../src/tensor/tensor.ts';
 import { type Changes, changed } from '../../support/changed-checkpoint.ts';
 import { goldenCase } from '../../support/golden-cases.ts';
@@ -215,5 +219,26 @@ describe('the recipe', () => {
     expect(build({ config: { prompt_template: 'no place' } }).recipe.prompt?.textOnly).toBe(
       '<s>[INST] {text} [/INST]',
     );
+  });
+
+  it('takes ids with the mark of a picture, and texts that mark its place alone', async () => {
+    const built = build({});
+    const { recipe, image, sideFiles } = built;
+    const ids = int64Value([1, 3], [5, -200, 6]);
+    const { prompts } = recordedSample(new Map([['input_ids', ids]]), { recipe, image }, 1, 'inputs');
+    const picture = Array.from({ length: 16 }, () => 320);
+    expect(prompts.map((prompt) => prompt.ids)).toEqual([[5, ...picture, 6]]);
+
+    const made = new Map(
+      sideFiles.flatMap((file) => (file.kind === 'json' ? [[file.name, file.value]] : [])),
+    );
+    const tokenizer = await openTokenizer({ path: '', files: [], made });
+    const { media } = drawSample(recipe, image, 1);
+    const encoded = (text: string) =>
+      encodePrompt({ text, first: 0, shown: 1, where: text }, tokenizer, recipe, media).prompt().ids;
+    const whole = '<s>[INST] <Img><ImageHere></Img> the [/INST]';
+    expect(encoded(whole.replace('<Img><ImageHere></Img>', '<ImageHere>'))).toEqual(encoded(whole));
+    expect(encoded('the')).toEqual(encoded(whole));
+    expect(encoded(whole).filter((id) => id === 320).length).toBe(16);
   });
 });
