@@ -6,12 +6,14 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decodePicture } from '../../src/parity/inputs/decode-picture.ts';
+import { openTokenizer } from '../../src/parity/inputs/tokenizer.ts';
+import { toFloat32 } from '../../src/runtime/values.ts';
 import { caseOptions, type GoldenCase, goldenCases } from '../support/golden-cases.ts';
 import { beyond } from '../support/golden-deviations.ts';
 import { drawGolden, drawnDeviations } from '../support/golden-drawing.ts';
 import { openCase } from '../support/open-case.ts';
 import { readIo } from '../support/read-io.ts';
-import { drawingOf, pictureBytes } from '../support/run-drawing.ts';
+import { drawingOf, pictureBytes, unconditional } from '../support/run-drawing.ts';
 import { withConverted } from './convert-case.ts';
 
 const cases = goldenCases(['janus']).filter(({ name }) => !name.endsWith('/tiny-understand'));
@@ -49,6 +51,23 @@ describe.each(cases)('$name', (golden) => {
     const io = await readIo(join(golden.folder, 'io.safetensors'));
     const bytes = pictureBytes(io.get('out.pixels'), drawingOf(recipe));
     expect(differences(bytes, await recordedBytes(golden)).worst).toBe(0);
+  });
+
+  it('makes the two rows that were recorded of the words', async () => {
+    const { source, architecture } = await openCase(golden);
+    const { recipe, sideFiles } = architecture.build(source, caseOptions(golden));
+    const made = sideFiles.flatMap((file) =>
+      file.kind === 'json' ? [[file.name, file.value] as const] : [],
+    );
+    const tokenizer = await openTokenizer({ path: source.path, files: source.files, made: new Map(made) });
+    await source.close();
+    const io = await readIo(join(golden.folder, 'io.safetensors'));
+    const rows = io.ints(io.has('in.gen_input_ids') ? 'in.gen_input_ids' : 'in.input_ids');
+    const drawing = drawingOf(recipe);
+    const ids = [...tokenizer.encode(drawing.prompt.replace('{text}', 'a red square on a blue field'))];
+    expect([...ids, ...unconditional(ids, drawing)]).toEqual(rows);
+    const weight = io.get(io.has('in.cfg_weight') ? 'in.cfg_weight' : 'in.gen_guidance_scale');
+    expect(drawing.guidance).toBe(toFloat32(weight)[0]);
   });
 
   it('draws what the original drew, in fp32', async () => {
