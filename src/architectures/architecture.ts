@@ -47,6 +47,8 @@ export interface View {
   /** Tile position in the grid. */
   readonly row?: number;
   readonly column?: number;
+  /** Which of several scales the tile belongs to, from the coarsest on. */
+  readonly scale?: number;
   /** Which frames of a video: as many as a patch holds, counted in such groups. */
   readonly frame?: number;
   /** Index of the adapter it runs with; null: base weights only; undefined: the model has no per-tile adapters. */
@@ -84,7 +86,14 @@ export interface PictureLayout {
   /** Size of the picture that the component sees. */
   readonly input: Size;
   readonly views: readonly View[];
+  /** What runs through the tower, where the features of all of it are joined to those of one view. */
+  readonly tiles?: readonly View[];
   readonly tokensPerView: number;
+  /**
+   * So many tokens stand before those of the global view in place of all that the tiles have: chosen among them by what the
+   * picture shows, they lie nowhere.
+   */
+  readonly chosen?: number;
   /** How a view's tokens lie over it, row-major, after `leading` that lie nowhere; left out when they do not. */
   readonly tokenGrid?: { readonly rows: number; readonly columns: number; readonly leading: number };
   /** Length of the image span in the prompt. */

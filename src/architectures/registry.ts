@@ -13,11 +13,13 @@ import { monkey } from './monkey/monkey.ts';
 import { qwenVl } from './qwen-vl/qwen-vl.ts';
 import { qwen2Audio } from './qwen2-audio/qwen2-audio.ts';
 import { qwen2Vl } from './qwen2-vl/qwen2-vl.ts';
+import { textMonkey } from './textmonkey/textmonkey.ts';
 import { vila } from './vila/vila.ts';
 
 export const architectures: readonly Architecture[] = [
   qwenVl,
   monkey,
+  textMonkey,
   llava,
   qwen2Vl,
   qwen2Audio,

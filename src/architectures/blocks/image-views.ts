@@ -21,17 +21,28 @@ export interface ViewLayout {
 const channels = 3;
 
 export function imageViews(b: GraphBuilder, pixels: Value, layout: ViewLayout): Value {
-  const { rows, columns, tile } = layout;
-  const covered = fitPicture(b, pixels, layout, { width: columns * tile, height: rows * tile });
-  const cut = b.op('Reshape', [covered, b.int64([0, channels, rows, tile, columns, tile])]);
-  const ordered = b.op('Transpose', [cut], { attributes: { perm: [0, 2, 4, 1, 3, 5] } });
-  const windows = b.op('Reshape', [ordered, b.int64([0, rows * columns, channels, tile, tile])]);
-
+  const { tile } = layout;
+  const windows = pictureWindows(b, pixels, layout);
   const picture = { rows: layout.height, columns: layout.width };
   const whole = resamplePicture(b, pixels, picture, { rows: tile, columns: tile });
   const global = b.op('Unsqueeze', [whole, b.int64([1])]);
   const views = b.op('Concat', [windows, global], { attributes: { axis: 1 } });
   return b.op('Reshape', [views, b.int64([-1, channels, tile, tile])]);
+}
+
+/** The windows alone: [N · rows · columns, 3, tile, tile]. */
+export function windowViews(b: GraphBuilder, pixels: Value, layout: ViewLayout): Value {
+  const windows = pictureWindows(b, pixels, layout);
+  return b.op('Reshape', [windows, b.int64([-1, channels, layout.tile, layout.tile])]);
+}
+
+/** [N, rows · columns, 3, tile, tile] */
+function pictureWindows(b: GraphBuilder, pixels: Value, layout: ViewLayout): Value {
+  const { rows, columns, tile } = layout;
+  const covered = fitPicture(b, pixels, layout, { width: columns * tile, height: rows * tile });
+  const cut = b.op('Reshape', [covered, b.int64([0, channels, rows, tile, columns, tile])]);
+  const ordered = b.op('Transpose', [cut], { attributes: { perm: [0, 2, 4, 1, 3, 5] } });
+  return b.op('Reshape', [ordered, b.int64([0, rows * columns, channels, tile, tile])]);
 }
 
 /** Cuts off what is beyond `to` and pads with 0 what is missing, on the right and at the bottom. */

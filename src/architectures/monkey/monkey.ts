@@ -8,14 +8,18 @@ import { fail } from '../../report/diagnostics.ts';
 import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../architecture.ts';
 import { imageViews } from '../blocks/image-views.ts';
 import { clipMean, clipStd } from '../clip/pixels.ts';
-import { assembleQwen, openQwen } from '../qwen/assemble.ts';
+import { assembleQwen, checkQueries, openQwen } from '../qwen/assemble.ts';
 import { visionTower } from '../qwen/vision-tower.ts';
 import { tilePicture, tileSide, windowGrid } from './geometry.ts';
 import { countAdapters, readAdapters } from './read-adapters.ts';
 import { assignAdapters } from './tile-adapters.ts';
 
+/** lora_repeat_num where the config leaves it out: the default of Monkey's visual.py. */
+const defaultAdapters = 4;
+
 function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   const source = openQwen(checkpoint);
+  checkQueries(source);
   const { config, queries, visual } = source;
   const { imageSize, patch, layers } = config.visual;
   if (tileSide % patch !== 0) {
@@ -28,7 +32,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   const picture = tilePicture(options.resolution, imageSize, options.tiling);
 
   const blocks = Array.from({ length: layers }, (_, index) => visual.at(`transformer.resblocks.${index}`));
-  const count = countAdapters(blocks, config.visual);
+  const count = countAdapters(blocks, config.visual, defaultAdapters);
   const { views, warnings } = assignAdapters(picture.grid, count, windowGrid(imageSize), options.loraTiles);
   const geometry: ImageGeometry = {
     requested: picture.requested,

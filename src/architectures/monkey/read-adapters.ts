@@ -11,9 +11,6 @@ import type { QwenVisualConfig } from '../qwen/config.ts';
 import { deinterleaveQkv } from '../qwen/interleaved-qkv.ts';
 import type { BlockAdapters } from '../qwen/vision-tower.ts';
 
-/** lora_repeat_num where the config leaves it out: the default of Monkey's visual.py. */
-const defaultCount = 4;
-
 interface Module {
   readonly name: 'attn.in_proj_lora' | 'attn.out_proj_lora' | 'mlp_lora';
   readonly inputs: number;
@@ -21,8 +18,15 @@ interface Module {
   readonly interleaved: boolean;
 }
 
-/** How many adapters the checkpoint holds; throws VC1204 where modules, blocks or the config disagree. */
-export function countAdapters(blocks: readonly WeightReader[], config: QwenVisualConfig): number {
+/**
+ * How many adapters the checkpoint holds; throws VC1204 where modules, blocks or the config disagree. `defaultCount`: as
+ * many as the family has where the config does not say.
+ */
+export function countAdapters(
+  blocks: readonly WeightReader[],
+  config: QwenVisualConfig,
+  defaultCount: number,
+): number {
   const expected = config.adapters ?? defaultCount;
   for (const block of blocks) {
     for (const { name } of modulesOf(config)) {
@@ -32,7 +36,7 @@ export function countAdapters(blocks: readonly WeightReader[], config: QwenVisua
         throw fail('VC1204', {
           where: `${block.prefix}${name}`,
           found: `${count} adapters`,
-          expected: `${expected}: config.json: visual.lora_repeat_num${config.adapters === undefined ? ' is absent, its default is 4' : ''}`,
+          expected: `${expected}: config.json: visual.lora_repeat_num${config.adapters === undefined ? ` is absent, its default is ${defaultCount}` : ''}`,
         });
       }
     }

@@ -8,11 +8,12 @@ import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../a
 import { fitPicture } from '../blocks/image-views.ts';
 import { clipMean, clipStd } from '../clip/pixels.ts';
 import { patchPicture } from '../patch-geometry.ts';
-import { assembleQwen, openQwen } from '../qwen/assemble.ts';
+import { assembleQwen, checkQueries, openQwen } from '../qwen/assemble.ts';
 import { visionTower } from '../qwen/vision-tower.ts';
 
 function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   const source = openQwen(checkpoint);
+  checkQueries(source);
   const { config, queries } = source;
   const { imageSize, patch } = config.visual;
   const picture = patchPicture(options.resolution, imageSize, options.tiling, patch);

@@ -2,7 +2,7 @@
  * What Qwen-VL and Monkey share when they build: the checks that hold for both, embedding and decoder, and the
  * model around the vision graph that each family makes its own way.
  */
-import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
+import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
@@ -41,14 +41,17 @@ export function openQwen(checkpoint: Checkpoint): QwenSource {
   const visual = weights.at('transformer.visual');
   const queryGrid = storedGrid(visual, 'attn_pool.query');
   const queries = queryGrid.rows * queryGrid.columns;
-  if (config.visual.queries !== undefined && config.visual.queries !== queries) {
-    throw fail('VC1204', {
-      where: 'config.json: visual.n_queries, transformer.visual.attn_pool.query',
-      found: `${config.visual.queries} and ${queries} rows`,
-      expected: 'equal',
-    });
-  }
   return { checkpoint, config, table, weights, visual, queries, queryGrid };
+}
+
+/** Throws VC1204 where the config has another number of queries than the weights. */
+export function checkQueries({ config, queries }: QwenSource): void {
+  if (config.visual.queries === undefined || config.visual.queries === queries) return;
+  throw fail('VC1204', {
+    where: 'config.json: visual.n_queries, transformer.visual.attn_pool.query',
+    found: `${config.visual.queries} and ${queries} rows`,
+    expected: 'equal',
+  });
 }
 
 /** A variant for small GPUs adapts the language model too; nothing here would apply those adapters. */
@@ -69,6 +72,8 @@ export interface QwenFamily {
   readonly id: string;
   /** In a prompt, around the picture. */
   readonly introduction: { readonly before: string; readonly after: string };
+  /** What `visual` of the output's config says otherwise than the checkpoint's. */
+  readonly visual?: JsonObject;
 }
 
 /** Builds the three components; `vision` makes image_features [N, tokens, hidden] of pixel_values. */
@@ -92,7 +97,7 @@ export function assembleQwen(
     components,
     image: geometry,
     recipe: qwenRecipe(config, family.introduction),
-    sideFiles: qwenSideFiles(checkpoint, geometry, tiling),
+    sideFiles: qwenSideFiles(checkpoint, geometry, tiling, family.visual),
     // The span has two markers.
     warnings: [...warnings, ...spanWarning(geometry.tokens + 2, 'seq_length', config.text.seqLength)],
     unusedTensors: source.table.unused(),

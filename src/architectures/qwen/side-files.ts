@@ -14,10 +14,11 @@ export function qwenSideFiles(
   checkpoint: Checkpoint,
   geometry: ImageGeometry,
   tiling: Tiling,
+  visual: JsonObject = {},
 ): readonly SideFile[] {
   const json = (name: string, value: JsonValue): SideFile => ({ name, kind: 'json', value });
   return [
-    json('config.json', modelConfig(checkpoint.config, geometry.input)),
+    json('config.json', modelConfig(checkpoint.config, geometry.input, visual)),
     json('preprocessor_config.json', preprocessorConfig(geometry, tiling)),
     json('tokenizer_config.json', {
       ...objectOf(checkpoint.json.get('tokenizer_config.json')),
@@ -27,10 +28,11 @@ export function qwenSideFiles(
   ];
 }
 
-function modelConfig(config: JsonObject, { width, height }: Size): JsonValue {
+function modelConfig(config: JsonObject, { width, height }: Size, own: JsonObject): JsonValue {
   const visual = objectOf(config.visual);
   const isSquareNumber = typeof visual.image_size === 'number' && width === height;
-  return { ...config, visual: { ...visual, image_size: isSquareNumber ? width : [height, width] } };
+  const size = isSquareNumber ? width : [height, width];
+  return { ...config, visual: { ...visual, image_size: size, ...own } };
 }
 
 function preprocessorConfig(geometry: ImageGeometry, tiling: Tiling): JsonValue {
@@ -52,8 +54,9 @@ function preprocessorConfig(geometry: ImageGeometry, tiling: Tiling): JsonValue 
       keep_aspect_ratio: false,
       tiling,
       ...(grid === undefined ? {} : { grid: { rows: grid.rows, columns: grid.columns, tile: grid.tile } }),
-      global_view: true,
+      global_view: geometry.views.some(({ kind }) => kind === 'global'),
       tokens_per_view: geometry.tokensPerView,
+      ...(geometry.chosen === undefined ? {} : { chosen_tokens: geometry.chosen }),
       image_token_span: geometry.tokens,
     },
   };

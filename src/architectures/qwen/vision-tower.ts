@@ -1,5 +1,5 @@
 /**
- * The vision tower of Qwen-VL and Monkey: a pre-norm vision transformer and a resampler per view.
+ * The vision tower of Qwen-VL, Monkey and TextMonkey: a pre-norm vision transformer and a resampler per view.
  *
  *   views f32 [N · V, 3, rows · patch, columns · patch] → features f32 [N, V · queries, outputDim]
  *
@@ -43,6 +43,8 @@ export interface TowerShape {
   readonly queries: number;
   /** One entry per block; undefined in families without adapters. */
   readonly adapters?: readonly BlockAdapters[];
+  /** What happens to the hidden state before a block. */
+  readonly before?: (b: GraphBuilder, x: Value, block: number) => Value;
 }
 
 export function visionTower(b: GraphBuilder, views: Value, weights: WeightReader, shape: TowerShape): Value {
@@ -50,6 +52,7 @@ export function visionTower(b: GraphBuilder, views: Value, weights: WeightReader
   let x = b.scope('embed', () => embed(b, views, weights, shape));
   for (let index = 0; index < config.layers; index += 1) {
     const block = weights.at(`transformer.resblocks.${index}`);
+    x = shape.before?.(b, x, index) ?? x;
     x = b.scope(`block.${index}`, () => towerBlock(b, x, block, shape, shape.adapters?.[index]));
   }
   return b.scope('pool', () => {
