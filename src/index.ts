@@ -23,6 +23,7 @@ export {
   convertGraph,
   planGraphConversion,
 } from './pipeline/convert-graph.ts';
+export { type Drawn, type DrawOptions, draw } from './pipeline/draw.ts';
 export {
   type GenerateContext,
   type Generated,

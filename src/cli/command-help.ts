@@ -83,9 +83,13 @@ function bisectHelp(columns: number): string {
 function generateHelp(columns: number): string {
   return render(
     columns,
-    ['Usage: vlm-convert run <output> [--image <file>] --prompt <text> [options]'],
+    [
+      'Usage: vlm-convert run <output> [--image <file>] --prompt <text> [options]',
+      '       vlm-convert run <output> --generate <file.png> --prompt <text> [options]',
+    ],
     'Runs the graphs of an output folder on a picture and a prompt and prints the answer as it grows: the quickest proof ' +
-      'that a conversion works. Tokens are picked greedily. The folder alone suffices; the config file is not read.',
+      'that a conversion works. Tokens are picked greedily. With --generate it draws what the prompt says. The folder alone ' +
+      'suffices; the config file is not read.',
     [
       argumentRows(generatePositionals),
       { title: 'Prompt', rows: optionRows(generateOptions, 'Picture') },

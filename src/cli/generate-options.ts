@@ -1,4 +1,4 @@
-/** The options of `run`, which answers a prompt with an output's graphs. */
+/** The options of `run`, which answers a prompt with an output's graphs, or draws what it says. */
 import { type OptionSpec, optionTable } from './options.ts';
 
 /** An option of a conversion, in other words where they are given. */
@@ -52,6 +52,41 @@ export const generateOptions: readonly OptionSpec[] = [
     expected: 'a text',
   },
   {
+    key: 'generate',
+    flag: '--generate <file.png>',
+    group: 'Picture',
+    help: 'draw what the prompt says into this file, with a model that draws pictures',
+    type: { kind: 'path' },
+    expected: 'a path',
+  },
+  {
+    key: 'guidance',
+    flag: '--guidance <n>',
+    group: 'Run',
+    help: 'of --generate: how much the prompt weighs, w of u + w (c - u) over the logits with it and without',
+    type: { kind: 'number' },
+    default: "the family's own",
+    expected: 'a number from 0 on',
+  },
+  {
+    key: 'temperature',
+    flag: '--temperature <n>',
+    group: 'Run',
+    help: 'of --generate: codes are drawn at this temperature (models were released with 1); 0 picks the best ones',
+    type: { kind: 'number' },
+    default: '0',
+    expected: 'a number from 0 on',
+  },
+  {
+    key: 'seed',
+    flag: '--seed <n>',
+    group: 'Run',
+    help: 'of what --temperature draws: the same seed gives the same picture',
+    type: { kind: 'count' },
+    default: '1',
+    expected: 'a whole number from 1 on',
+  },
+  {
     key: 'maxTokens',
     flag: '--max-tokens <n>',
     group: 'Run',
@@ -61,6 +96,7 @@ export const generateOptions: readonly OptionSpec[] = [
     expected: 'a whole number from 1 on',
   },
   ...ofConversion('device', 'what runs the graphs: cpu, webgpu, cuda, or auto for the best that works here'),
+  ...ofConversion('force', 'replace the file of --generate where it is there'),
   ...ofConversion('json', 'print one JSON object instead, at the end'),
   ...ofConversion('debug'),
 ];

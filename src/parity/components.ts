@@ -15,9 +15,14 @@ import type { Prompt } from './inputs/sample.ts';
 export const embedNames = { input: 'input_ids', output: 'inputs_embeds' } as const;
 
 /** Embeddings [1, S, hidden] of ids. */
-export async function embedIds(session: Session, ids: readonly number[]): Promise<RunTensor> {
-  const outputs = await session.run(new Map([[embedNames.input, int64Value([1, ids.length], ids)]]));
-  return output(outputs, embedNames.output);
+export function embedIds(session: Session, ids: readonly number[]): Promise<RunTensor> {
+  return embedRows(session, [ids]);
+}
+
+/** Embeddings [N, S, hidden] of rows of as many ids. */
+export async function embedRows(session: Session, rows: readonly (readonly number[])[]): Promise<RunTensor> {
+  const ids = int64Value([rows.length, rows[0]?.length ?? 0], rows.flat());
+  return output(await session.run(new Map([[embedNames.input, ids]])), embedNames.output);
 }
 
 /**

@@ -24,7 +24,7 @@ export {
 export type { ValueComparison } from './compare/compare-values.ts';
 export { applies, type ComparisonVerdict, judgeComparison, parseComparisonGates } from './compare/gates.ts';
 export { indexBounds } from './compare/index-bounds.ts';
-export { embedIds, output, runDecoder, splice } from './components.ts';
+export { embedIds, embedRows, output, runDecoder, splice } from './components.ts';
 export {
   type GateOverride,
   type GateVerdict,
@@ -36,8 +36,12 @@ export {
 export { gatesOfComponents } from './gates-addressed.ts';
 export { type Baseline, checkBaseline, parseBaseline } from './gates-baseline.ts';
 export { withRanges } from './gates-ranges.ts';
+export { guide } from './guidance.ts';
 export { decodePicture } from './inputs/decode-picture.ts';
+export { unconditionalRow } from './inputs/drawing.ts';
+export type { Picture } from './inputs/picture.ts';
 export { encodePrompt } from './inputs/prompt.ts';
+export { Random } from './inputs/random.ts';
 export { recordedSample } from './inputs/recorded.ts';
 export {
   drawSample,
@@ -47,14 +51,15 @@ export {
   sampleMedia as samplePicture,
 } from './inputs/sample.ts';
 export { readSamples } from './inputs/samples.ts';
+export { sharedPrompt } from './inputs/shared-prompt.ts';
 export { cutSounds, readSound } from './inputs/sound/read-sound.ts';
 export { summariseSample } from './inputs/summary.ts';
 export { openTokenizer, type Tokenizer } from './inputs/tokenizer.ts';
-export { sharedPrompt } from './inputs/shared-prompt.ts';
 export { readVideo } from './inputs/video.ts';
 export { fitPicture } from './inputs/vision-inputs.ts';
 export { argMax } from './metrics.ts';
 export { pictureFeatures } from './picture-features.ts';
+export { picturesOf } from './picture-metrics.ts';
 export { maxLogitElements } from './places.ts';
 export { type SweepSize, sweepRanges } from './ranges/sweep.ts';
 export type { AdapterChange, AdapterRecord } from './report/adapters.ts';
@@ -76,4 +81,5 @@ export { summaryLines } from './report/summary.ts';
 export { defaultDecodeSteps, type ParityRequest, parityFailure, runParity } from './run-parity.ts';
 export { type BuildName, type Builds, buildNames, cutBuilds, outputBuilds } from './stream/builds.ts';
 export type { CutOptions } from './stream/cuts.ts';
+export { drawingNames, lastPositions } from './stream/drawing-runs.ts';
 export type { PlacedPart } from './stream/lanes.ts';

@@ -4,7 +4,7 @@
  * token, greedily. The folder alone suffices.
  */
 import { readdir } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { isPicture } from '../architectures/log-mel.ts';
 import {
   argMax,
@@ -14,9 +14,7 @@ import {
   encodePrompt,
   fitPicture,
   openTokenizer,
-  output as outputOf,
   type Prompt,
-  pictureFeatures,
   readSound,
   readVideo,
   runDecoder,
@@ -29,7 +27,6 @@ import {
 import { fail } from '../report/diagnostics.ts';
 import { plural } from '../report/format.ts';
 import { silentReporter } from '../report/sinks.ts';
-import { type Device, openSession, type Session } from '../runtime/session.ts';
 import { type RunTensor, toFloat32 } from '../runtime/values.ts';
 import { checkDevice } from './check-device.ts';
 import type { ConvertContext } from './convert.ts';
@@ -37,6 +34,7 @@ import type { Generation } from './generation.ts';
 import { readGeneration } from './generation-schema.ts';
 import { orInterrupted } from './make-output.ts';
 import { openManifest } from './recheck.ts';
+import { RunModels } from './run-models.ts';
 import { TextStream } from './text-stream.ts';
 
 export interface GenerateOptions {
@@ -127,7 +125,7 @@ async function answer(
   const prompt = encode(options.prompt, tokenizer, generation, pictures);
 
   const clock = { started: performance.now(), loaded: 0, filled: 0 };
-  const models = new Models(folder, generation, device);
+  const models = new RunModels(folder, generation, device);
   const stream = new TextStream(tokenizer, context.onText ?? (() => {}));
   const most = options.maxTokens ?? defaultMaxTokens;
   let stopped: Generated['stopped'] = 'length';
@@ -238,50 +236,4 @@ function pick(logits: RunTensor): number {
   const best = argMax(last);
   if (best < 0 || !last.every(Number.isFinite)) throw fail('VC6104', { where: 'logits' });
   return best;
-}
-
-/** The graphs of a folder, each opened when it is first needed. */
-class Models {
-  readonly #folder: string;
-  readonly #generation: Generation;
-  readonly #device: Device;
-  readonly #open: Session[] = [];
-
-  constructor(folder: string, generation: Generation, device: Device) {
-    this.#folder = folder;
-    this.#generation = generation;
-    this.#device = device;
-  }
-
-  /** Features of each picture; the tower is not held longer than it runs. */
-  async features(pictures: readonly SamplePicture[], signal: AbortSignal): Promise<readonly RunTensor[]> {
-    const { encoder: vision } = this.#generation.recipe;
-    if (vision === undefined || pictures.length === 0) return [];
-    const session = await this.open(vision.component);
-    const made = await pictureFeatures(pictures, vision, async (feeds) => {
-      signal.throwIfAborted();
-      return outputOf(await session.run(feeds), vision.output);
-    });
-    this.#open.splice(this.#open.indexOf(session), 1);
-    await session.release();
-    return made;
-  }
-
-  async open(component: string): Promise<Session> {
-    const path = this.#generation.components[component];
-    if (path === undefined) {
-      throw fail('VC6101', {
-        where: this.#folder,
-        found: Object.keys(this.#generation.components).join(', '),
-        expected: `a component ${component}`,
-      });
-    }
-    const session = await openSession(join(this.#folder, path), { device: this.#device });
-    this.#open.push(session);
-    return session;
-  }
-
-  async release(): Promise<void> {
-    for (const session of this.#open.splice(0)) await session.release();
-  }
 }

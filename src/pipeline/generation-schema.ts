@@ -57,6 +57,7 @@ const view = z.strictObject({
   kind: z.enum(['tile', 'global', 'frame']),
   row: index.optional(),
   column: index.optional(),
+  scale: index.optional(),
   frame: index.optional(),
   adapter: index.nullable().optional(),
   trained: z.boolean().optional(),
@@ -67,6 +68,7 @@ const image = z.strictObject({
   input: size,
   grid: z.strictObject({ rows: side, columns: side, tile: side }).optional(),
   views: z.array(view).min(1),
+  tiles: z.array(view).min(1).optional(),
   tokensPerView: count,
   tokenGrid: z.strictObject({ rows: side, columns: side, leading: index }).optional(),
   tokens: count,
@@ -161,14 +163,17 @@ const splice = z.discriminatedUnion('rule', [
 
 const componentName = z.strictObject({ component: name });
 
+/** They are picked one after the other: so many are a picture of 4096 x 4096, and hours. */
+const mostCodes = 2 ** 16;
+
 const pictures = z.strictObject({
   head: componentName,
   embed: componentName,
   generator: componentName,
-  grid,
+  grid: grid.refine(({ rows, columns }) => rows * columns <= mostCodes, `more than ${mostCodes} codes`),
   codes: count,
   guidance: z.number(),
-  prompt: text,
+  prompt: text.refine((form) => form.includes('{text}'), 'no {text}'),
   padId: index,
   kept: z.union([z.literal('ends'), z.array(index).max(64)]),
   mean: perChannel,
@@ -237,6 +242,15 @@ export function readGeneration({ generation }: Manifest, folder: string): Genera
   const geometry = known.encoder?.feed.form === 'log-mel' ? sound : picture;
   if (known.encoder !== undefined && (geometry === undefined || known.splice === undefined)) {
     throw fail('VC4011', { where: folder, found: 'an encoder without geometry or splice rule' });
+  }
+  if (
+    known.pictures !== undefined &&
+    (known.decoder.hidden === undefined || known.decoder.positions !== undefined)
+  ) {
+    throw fail('VC4011', {
+      where: folder,
+      found: 'pictures that are drawn without hidden states, or by positions',
+    });
   }
   // Keys that zod knows as optional are left out where they were left out.
   return result.data as Generation;

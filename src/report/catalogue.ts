@@ -477,6 +477,11 @@ export const catalogue = {
   ),
   VC5120: error('output', 'the JUnit file of the check cannot be written'),
   VC5121: warning('the report cannot be added to the summary of the CI step'),
+  VC5122: error(
+    'output',
+    'the file of the picture is there already',
+    'name another, or replace it with --force',
+  ),
   VC5111: error(
     'input',
     'a file of the output is missing, damaged or changed',
@@ -530,6 +535,11 @@ export const catalogue = {
     'leave that component in fp32, or look at it with more of your own pictures (--samples)',
   ),
   VC6112: warning('a sound is longer than the model takes, and its end is left out'),
+  VC6113: error(
+    'usage',
+    'the model draws no pictures',
+    'only a model with a generator does; leave --generate out to ask it for an answer',
+  ),
   VC6201: error(
     'gate',
     'a parity gate failed',
