@@ -12,9 +12,12 @@ import type { ComponentFiles } from '../support/write-models.ts';
 
 export const registeredCases = goldenCases(architectures.map((architecture) => architecture.id));
 
-/** Both ways of carrying per-tile adapters where the family has them. */
+/** Families whose checkpoints hold adapters of their own: of tiles, or of the language model. */
+const adapted: ReadonlySet<string> = new Set(['monkey', 'minigpt-v2']);
+
+/** Both ways of carrying them. */
 export function loraModes({ family }: GoldenCase): readonly ('merge' | 'factored')[] {
-  return family === 'monkey' ? ['merge', 'factored'] : ['merge'];
+  return adapted.has(family) ? ['merge', 'factored'] : ['merge'];
 }
 
 export interface ConvertedCase {
