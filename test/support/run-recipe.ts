@@ -93,7 +93,29 @@ async function runVision({ recipe, files, pixels, grid, device = 'cpu' }: RunReq
   const feeds = new Map([[input, pixels]]);
   const name = besideOf(feed);
   if (name !== undefined && grid !== undefined) feeds.set(name, grid);
-  return withSession(files, component, device, async (session) => get(await session.run(feeds), output));
+  return withSession(files, component, device, async (session) => {
+    const run = async (own: Values): Promise<RunTensor> => get(await session.run(own), output);
+    if (feed.form !== 'tiles' || feed.grids === undefined || grid !== undefined) return run(feeds);
+    // Tiles without grids are pictures, one by one, and each stands for all scales.
+    const made: RunTensor[] = [];
+    for (const own of singleTiles(pixels, feed.squares.length + 1, input, feed.grids)) made.push(await run(own));
+    const rows = made.flatMap((features) => [...toFloat32(features)]);
+    return float32Value([made.length, rows.length / made.length / recipe.hiddenSize, recipe.hiddenSize], Float32Array.from(rows));
+  });
+}
+
+function singleTiles(pixels: RunTensor, scales: number, input: string, grids: string): readonly Values[] {
+  const [tiles = 0, ...tile] = pixels.shape;
+  const all = toFloat32(pixels);
+  const each = all.length / tiles;
+  const ones = int64Value([scales, 2], Array.from({ length: 2 * scales }, () => 1));
+  return Array.from({ length: tiles }, (_, index) => {
+    const own = Array.from({ length: scales }, () => [...all.subarray(index * each, (index + 1) * each)]).flat();
+    return new Map([
+      [input, float32Value([scales, ...tile], Float32Array.from(own))],
+      [grids, ones],
+    ]);
+  });
 }
 
 function besideOf(feed: EncoderFeed): string | undefined {

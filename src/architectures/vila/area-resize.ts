@@ -5,7 +5,7 @@
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
 import { codeOfDType } from '../../tensor/dtype.ts';
-import { type Extent, reshapeTo, toValue } from './extent.ts';
+import { type Extent, reshapeTo, times, toValue } from './extent.ts';
 
 export interface MapShape {
   readonly rows: Extent;
@@ -23,7 +23,7 @@ export function areaResize(
     to,
   }: { readonly batch: number; readonly width: number; readonly from: MapShape; readonly to: MapShape },
 ): Value {
-  const lines = reshapeTo(b, x, [batch, from.rows, -1]);
+  const lines = reshapeTo(b, x, [batch, from.rows, times(b, from.columns, width)]);
   const tall = b.op('MatMul', [areaMatrix(b, from.rows, to.rows), lines]);
   const map = reshapeTo(b, tall, [batch, to.rows, from.columns, width]);
   return b.op('MatMul', [areaMatrix(b, from.columns, to.columns), map]);

@@ -59,16 +59,10 @@ export function tiledLayout(grids: readonly Grid[], feed: TileFeed): PictureLayo
     // Tokens of all tiles lie over the whole picture.
     const tokenGrid = { rows: shown.rows * tokens, columns: shown.columns * tokens, leading: 0 };
     const count = tokenGrid.rows * tokenGrid.columns;
-    return { input, views: [{ kind: 'global' }], tokensPerView: count, tokenGrid, tokens: count };
+    const tiles = grids.flatMap((grid, scale) => tilesOf(grid).map((tile) => ({ ...tile, scale })));
+    return { input, views: [{ kind: 'global' }], tiles, tokensPerView: count, tokenGrid, tokens: count };
   }
-  const tiles = Array.from(
-    { length: last.rows * last.columns },
-    (_, index): View => ({
-      kind: 'tile',
-      row: Math.floor(index / last.columns),
-      column: index % last.columns,
-    }),
-  );
+  const tiles = tilesOf(last);
   const views: readonly View[] = tiles.length > 1 ? [...tiles, { kind: 'global' }] : [{ kind: 'global' }];
   return {
     input,
@@ -77,4 +71,16 @@ export function tiledLayout(grids: readonly Grid[], feed: TileFeed): PictureLayo
     tokenGrid: { rows: tokens, columns: tokens, leading: 0 },
     tokens: views.length * tokens * tokens,
   };
+}
+
+/** Row by row. */
+function tilesOf({ rows, columns }: Grid): readonly View[] {
+  return Array.from(
+    { length: rows * columns },
+    (_, index): View => ({
+      kind: 'tile',
+      row: Math.floor(index / columns),
+      column: index % columns,
+    }),
+  );
 }

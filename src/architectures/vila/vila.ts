@@ -27,7 +27,8 @@ const modules = {
   projector: { prefixes: ['mm_projector'], contents: ['layers'] },
   /** Llama's `embed_tokens`, `layers`, `norm`. */
   text: { prefixes: ['llm.model'], contents: ['layers.', 'embed_tokens.'] },
-  head: { prefixes: ['llm.lm_head'], contents: ['weight'] },
+  /** An adapter that changes a tied head writes the second. */
+  head: { prefixes: ['llm.lm_head', 'lm_head'], contents: ['weight'] },
 } as const;
 
 function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {

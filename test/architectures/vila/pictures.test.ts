@@ -1,0 +1,198 @@
+/**
+ * From a picture's file and a text to the recorded pixels, ids and tokens, through our own preprocessing, tokenizer and
+ * graphs; and recorded tensors in the forms that the original code has them in.
+ */
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { convert, generate } from '../../../src/index.ts';
+import { decodePicture } from '../../../src/parity/inputs/decode-picture.ts';
+import { encodePrompt } from '../../../src/parity/inputs/prompt.ts';
+import { recordedSample } from '../../../src/parity/inputs/recorded.ts';
+import { sampleMedia } from '../../../src/parity/inputs/sample.ts';
+import { readSamples } from '../../../src/parity/inputs/samples.ts';
+import { sharedPrompt } from '../../../src/parity/inputs/shared-prompt.ts';
+import { openTokenizer } from '../../../src/parity/inputs/tokenizer.ts';
+import { fitPicture } from '../../../src/parity/inputs/vision-inputs.ts';
+import { int64Value, type RunTensor } from '../../../src/runtime/values.ts';
+import { caseInputs } from '../../support/case-inputs.ts';
+import { changed } from '../../support/changed-checkpoint.ts';
+import { type GoldenCase, goldenCase, goldenCases } from '../../support/golden-cases.ts';
+import { openCase, withBuiltCase } from '../../support/open-case.ts';
+import { type Recorded, readIo } from '../../support/read-io.ts';
+
+const io = (golden: GoldenCase): Promise<Recorded> => readIo(join(golden.folder, 'io.safetensors'));
+const nvila = goldenCase('vila/nvila-dynamic_s2');
+
+/** What a user asks, of the prompt that the original code made of it. */
+function question({ json }: GoldenCase): string {
+  const [prompt = ''] = (json.text as unknown as { readonly prompts: readonly string[] }).prompts;
+  const [, asked] = /<image>\n(.*?)(<\|im_end\|>| ASSISTANT:)/.exec(prompt) ?? [];
+  if (asked === undefined) throw new Error(`no question in ${prompt}`);
+  return asked;
+}
+
+describe.each(goldenCases(['vila']))('$name', (golden) => {
+  it('becomes the recorded pixels', async () => {
+    const recorded = await io(golden);
+    await withBuiltCase(golden, async ({ recipe: { encoder }, image }) => {
+      if (encoder === undefined || image === undefined) throw new Error('no encoder');
+      const file = await decodePicture(join(golden.folder, 'image.png'));
+      const picture = fitPicture(file, encoder.feed, image);
+      if (typeof picture === 'string') throw new Error(picture);
+      const { feeds, layout } = sampleMedia('image', [picture], encoder, image);
+      expect(layout.tokens).toBe(golden.json.dims?.image_tokens);
+      const { data = [] } = feeds.get('pixel_values') ?? {};
+      const wanted = recorded.float32('in.pixel_values');
+      expect(data.length).toBe(wanted.length);
+      const worst = wanted.reduce((most, value, at) => Math.max(most, Math.abs(value - Number(data[at]))), 0);
+      expect(worst).toBeLessThan(1e-6);
+    });
+  });
+
+  it('becomes the recorded ids and tokens, from the output folder alone', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'vlm-vila-'));
+    try {
+      const recorded = await io(golden);
+      const output = join(root, 'out');
+      await convert({ checkpoint: golden.checkpoint, output, parity: false });
+      const wanted = recorded.ints('out.decode_ids');
+      const answer = await generate({
+        output,
+        images: [join(golden.folder, 'image.png')],
+        prompt: question(golden),
+        maxTokens: wanted.length,
+      });
+      expect(answer.ids).toEqual(wanted);
+      expect(answer.promptTokens).toBe(recorded.get('out.logits').shape[1]);
+    } finally {
+      await rm(root, { recursive: true });
+    }
+  });
+
+  it('is asked about in a folder of samples', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'vlm-vila-'));
+    const { source, architecture } = await openCase(golden);
+    try {
+      const built = architecture.build(source, { tiling: 'crop', loraTiles: 'error' });
+      const { recipe, image, sideFiles } = built;
+      const made = new Map(
+        sideFiles.flatMap((file) => (file.kind === 'json' ? [[file.name, file.value]] : [])),
+      );
+      const tokenizer = await openTokenizer({ ...source, made });
+      await writeFile(join(folder, 'image.txt'), question(golden));
+      await cp(join(golden.folder, 'image.png'), join(folder, 'image.png'));
+      const sample = await readSamples({ folder, checkpoint: { ...source, made }, recipe, image, seed: 1 });
+      const wanted = Array.from(caseInputs(golden, await io(golden), recipe.splice).inputIds.data, Number);
+      expect(sample.prompts[0]?.ids).toEqual(wanted);
+      // A text that marks the place itself is taken as it stands.
+      const [whole = ''] = (golden.json.text as unknown as { readonly prompts: readonly string[] }).prompts;
+      const text = { text: whole, first: 0, shown: 1, where: 'the prompt' };
+      expect(encodePrompt(text, tokenizer, recipe, sample.media).prompt().ids).toEqual(wanted);
+    } finally {
+      await source.close();
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('is read from tensors as the original code has them: one id, or a mark, for a picture', async () => {
+    const recorded = await io(golden);
+    const values = new Map<string, RunTensor>([
+      ['pixel_values', recorded.get('in.pixel_values')],
+      ['input_ids', recorded.get('in.input_ids')],
+    ]);
+    const sizes = golden.json.dims?.block_sizes;
+    if (sizes !== undefined) values.set('block_sizes', int64Value([1, 2], sizes));
+    await withBuiltCase(golden, async ({ recipe, image }) => {
+      const sample = recordedSample(values, { recipe, image }, 1, 'io');
+      const wanted = Array.from(caseInputs(golden, recorded, recipe.splice).inputIds.data, Number);
+      expect(sample.prompts.map(({ ids }) => ids)).toEqual([wanted]);
+      const [span] = golden.json.text.image_spans ?? [];
+      if (span === undefined || !('index_in_ids' in span)) throw new Error('no place of a picture');
+      expect(sample.prompts[0]?.spans).toEqual([{ first: span.index_in_ids, count: span.count, media: 0 }]);
+      // Written out, they stay as they are.
+      const again = new Map(values).set('input_ids', int64Value([1, wanted.length], wanted));
+      expect(recordedSample(again, { recipe, image }, 1, 'io').prompts).toEqual(sample.prompts);
+    });
+  });
+});
+
+describe('pictures that share a prompt', () => {
+  it('are one tile each, at every scale', async () => {
+    await withBuiltCase(nvila, async ({ recipe, image }) => {
+      const shared = sharedPrompt(recipe);
+      const { encoder } = shared;
+      if (encoder === undefined || image === undefined) throw new Error('no encoder');
+      const file = await decodePicture(join(nvila.folder, 'image.png'));
+      const { feeds, layout } = sampleMedia('image', [file], encoder, image);
+      expect(layout.tokens).toBe(4);
+      expect(Array.from(feeds.get('tile_grids')?.data ?? [], Number)).toEqual([1, 1, 1, 1, 1, 1]);
+      const tiles = feeds.get('pixel_values');
+      expect(tiles?.shape).toEqual([3, 3, 56, 56]);
+      // The first tile of the recorded ones is the whole picture, resized as the original resizes it.
+      const whole = (await io(nvila)).float32('in.pixel_values').subarray(0, 3 * 56 * 56);
+      for (const copy of [0, 1, 2]) {
+        const own = Array.from(tiles?.data ?? [], Number).slice(
+          copy * whole.length,
+          (copy + 1) * whole.length,
+        );
+        expect(Math.max(...own.map((value, at) => Math.abs(value - (whole[at] ?? 9))))).toBeLessThan(1e-6);
+      }
+    });
+  });
+
+  it('answer together', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'vlm-vila-'));
+    try {
+      const output = join(root, 'out');
+      await convert({ checkpoint: nvila.checkpoint, output, parity: false });
+      const image = join(nvila.folder, 'image.png');
+      const ask = (images: readonly string[]) => generate({ output, images, prompt: 'What?', maxTokens: 1 });
+      const [one, two] = [await ask([image]), await ask([image, image])];
+      expect(one.images.map(({ tokens }) => tokens)).toEqual([40]);
+      expect(two.images.map(({ tokens }) => tokens)).toEqual([4, 4]);
+      // 36 features less for the one; for the other its features, a line break behind them, and one between both.
+      expect(two.promptTokens - one.promptTokens).toBe(4 - 40 + 4 + 1 + 1);
+    } finally {
+      await rm(root, { recursive: true });
+    }
+  });
+});
+
+describe('tiles that are views of their own', () => {
+  const golden = goldenCase('vila/tiny-mlp_downsample_3x3_fix');
+
+  it('are written one after the other, with the whole picture last', async () => {
+    const { source, architecture } = await openCase(golden);
+    try {
+      const dynamic = changed(source, { config: { image_aspect_ratio: 'dynamic', max_tiles: 6 } });
+      const { recipe, image } = architecture.build(dynamic, { tiling: 'crop', loraTiles: 'error' });
+      const { encoder } = recipe;
+      if (encoder === undefined || image === undefined) throw new Error('no encoder');
+      const file = await decodePicture(join(golden.folder, 'image.png'));
+      const media = sampleMedia('image', [file], encoder, image);
+      // 150 by 97 pixels: 3x2 tiles.
+      expect(media.feeds.get('pixel_values')?.shape).toEqual([7, 3, 70, 70]);
+      expect(media.layout.tokens).toBe(28);
+      const tokenizer = await openTokenizer(source);
+      const text = { text: 'What?', first: 0, shown: 1, where: 'the prompt' };
+      const prompt = encodePrompt(text, tokenizer, recipe, [media]).prompt();
+      const first = prompt.ids.indexOf(306);
+      // Each view has a line break of embeddings behind it, and one of text.
+      expect(prompt.spans).toEqual(
+        Array.from({ length: 7 }, (_, view) => ({ first: first + 6 * view, count: 4, media: 0 })),
+      );
+      expect(prompt.ids.slice(first, first + 6)).toEqual([306, 306, 306, 306, 198, 198]);
+      const last = prompt.spans.at(-1)?.first ?? 0;
+      expect(prompt.ids.slice(last + 4, last + 7)).toEqual([198, 198, 198]);
+      const shared = encodePrompt(text, tokenizer, sharedPrompt(recipe), [
+        sampleMedia('image', [file], sharedPrompt(recipe).encoder ?? encoder, image),
+      ]).prompt();
+      expect(shared.spans).toEqual([{ first, count: 4, media: 0 }]);
+      expect(shared.ids.slice(first + 4, first + 6)).toEqual([198, 198]);
+    } finally {
+      await source.close();
+    }
+  });
+});
