@@ -90,18 +90,21 @@ export function nextTokens(
   });
 }
 
-/** `tile row 0 column 1`, `global view`, `frame 2`. */
+/** `tile row 0 column 1`, `scale 2, tile row 0 column 1`, `global view`, `frame 2`. */
 export function viewName(view: View): string {
   if (view.kind === 'frame') return `frame ${view.frame ?? '?'}`;
-  return view.kind === 'global' ? 'global view' : `tile row ${view.row ?? '?'} column ${view.column ?? '?'}`;
+  if (view.kind === 'global') return 'global view';
+  const scale = view.scale === undefined ? '' : `scale ${view.scale}, `;
+  return `${scale}tile row ${view.row ?? '?'} column ${view.column ?? '?'}`;
 }
 
 /** Positions of a prompt and of what was decoded after it. */
 export function positionPlace(index: number, prompt: Prompt, position: number): string {
   const generated = position - prompt.ids.length;
   if (generated >= 0) return `prompt ${index}, decode step ${generated}`;
-  const inside = prompt.spans.some(({ first, count }) => position >= first && position < first + count);
-  return `prompt ${index}, position ${position} (${inside ? 'image' : 'text'})`;
+  const inside = prompt.spans.find(({ first, count }) => position >= first && position < first + count);
+  const what = inside === undefined ? 'text' : inside.heard === true ? 'sound' : 'image';
+  return `prompt ${index}, position ${position} (${what})`;
 }
 
 /** Rows of a cache tensor [1, heads, slots, head_dim] whose slots are `first` and those after it. */

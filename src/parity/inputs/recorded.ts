@@ -8,16 +8,16 @@
 import type {
   AudioGeometry,
   GenerationRecipe,
-  SpliceRule,
   ImageGeometry,
   MediaLayout,
+  SpliceRule,
 } from '../../architectures/architecture.ts';
 import { isPicture } from '../../architectures/log-mel.ts';
 import { fail } from '../../report/diagnostics.ts';
 import type { RunTensor } from '../../runtime/values.ts';
 import { recordedPictures } from './recorded-pictures.ts';
 import { integers } from './recorded-values.ts';
-import { drawSample, type Prompt, placePrompt, type Sample, type SampleMedia } from './sample.ts';
+import { drawSample, type Prompt, placePrompt, type Sample, type SampleMedia, spanOf } from './sample.ts';
 import { recordedSounds } from './sound/recorded-sounds.ts';
 import { findSpans, type NextPicture, type ShownPicture, shownPicture, widenSpans } from './spans.ts';
 
@@ -144,11 +144,11 @@ export function promptOf(
   const found = splice === undefined || vision === undefined ? [] : findSpans(ids, splice, next);
   const left = new Map<ShownPicture, number>();
   const spans = found.map(({ first, count, picture, wanted }) => {
-    if (picture !== undefined && wanted === count) {
-      left.set(picture, (left.get(picture) ?? picture.tokens) - count);
-      return { first, count, media: picture.index };
-    }
     const shown = picture === undefined ? undefined : pictures[picture.index];
+    if (picture !== undefined && shown !== undefined && wanted === count) {
+      left.set(picture, (left.get(picture) ?? picture.tokens) - count);
+      return { first, count, ...spanOf(picture.index, shown) };
+    }
     const what = shown?.kind === 'audio' || recipe.encoder?.feed.form === 'log-mel' ? 'sound' : 'picture';
     throw fail('VC6109', {
       where: `${where}, token ${first}`,

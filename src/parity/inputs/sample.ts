@@ -30,6 +30,8 @@ export interface Span {
   readonly count: number;
   /** Index into the sample's pictures, videos or sounds. */
   readonly media: number;
+  /** It is a sound. */
+  readonly heard?: true;
 }
 
 export interface Prompt {
@@ -200,11 +202,16 @@ function drawPrompt(
     picture.spans.map(({ first, count }) => ({
       first: before.length + first,
       count,
-      media: shown.index,
+      ...spanOf(shown.index, shown.picture),
     })),
     recipe,
     layouts,
   );
+}
+
+/** What a span says of that which it shows. */
+export function spanOf(media: number, { kind }: Pick<SampleMedia, 'kind'>): Pick<Span, 'media' | 'heard'> {
+  return kind === 'audio' ? { media, heard: true } : { media };
 }
 
 /** What stands for a picture in a prompt, and where in it the features go. */

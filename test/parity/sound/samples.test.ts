@@ -12,6 +12,7 @@ import { drawSample, type Sample } from '../../../src/parity/inputs/sample.ts';
 import { readSamples } from '../../../src/parity/inputs/samples.ts';
 import { cutSounds } from '../../../src/parity/inputs/sound/read-sound.ts';
 import { summariseSample } from '../../../src/parity/inputs/summary.ts';
+import { positionPlace } from '../../../src/parity/places.ts';
 import { int64Value, type RunTensor, toFloat32 } from '../../../src/runtime/values.ts';
 import { goldenCase } from '../../support/golden-cases.ts';
 import { type Recorded, readIo } from '../../support/read-io.ts';
@@ -47,12 +48,17 @@ describe('drawn sounds', () => {
       ['audio', 41],
       ['audio', 18],
     ]);
-    expect(media[0]?.layout).toEqual({ frames: 166, tokens: 41, secondsPerToken: 0.04 });
+    expect(media[0]?.layout).toEqual({ frames: 166, tokens: 41, rows: 50, secondsPerToken: 0.04 });
     expect(prompts.map(({ spans }) => spans.map(({ count, media: of }) => [of, count]))).toEqual([
       [[1, 18]],
       [[0, 41]],
       [],
     ]);
+    const [first] = prompts;
+    const places = [0, 17, 18].map((position) => first && positionPlace(0, first, position));
+    expect(places).toEqual(
+      ['sound', 'sound', 'text'].map((what, at) => `prompt 0, position ${[0, 17, 18][at]} (${what})`),
+    );
     expect(draw(3)).toEqual({ media, prompts, seed: 3, source: 'drawn' });
     expect(draw(4).media[0]?.sha256).not.toBe(media[0]?.sha256);
   });
@@ -81,7 +87,7 @@ describe('recorded sounds', () => {
     const { media, prompts } = recordedSample(values(), modelOf(built), 1, 'io');
     expect(media).toHaveLength(1);
     expect(media[0]?.layout).toMatchObject({ frames: 128, tokens: 32 });
-    expect(prompts[0]?.spans).toEqual([{ first: 25, count: 32, media: 0 }]);
+    expect(prompts[0]?.spans).toEqual([{ first: 25, count: 32, media: 0, heard: true }]);
   });
 
   it.each<[string, () => ReadonlyMap<string, RunTensor>, () => BuiltModel, string]>([
