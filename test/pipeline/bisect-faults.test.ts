@@ -45,6 +45,8 @@ interface Planted {
 
 const squareWeight = 'transformer.visual.transformer.resblocks.1.attn.out_proj.weight';
 const mergedWeight = 'transformer.visual.transformer.resblocks.1.attn.in_proj.weight@view0';
+const queryWeight = 'gen_vision_model.decoder.mid.1.q.weight';
+const headWeight = 'gen_head.vision_head.weight';
 const downWeight = 'transformer.h.1.mlp.c_proj.weight';
 
 const planted: readonly (readonly [string, Planted])[] = [
@@ -169,6 +171,49 @@ const planted: readonly (readonly [string, Planted])[] = [
       operator: 'MatMul',
       weight: [mergedWeight, 'adapter', /^its adapter is merged wrongly$/],
       nodes: 16,
+    },
+  ],
+  [
+    'transposes a convolution of what draws pictures',
+    {
+      golden: 'janus/tiny-generate',
+      precision: 'fp32',
+      component: 'image_decoder',
+      pass: 'fuse-attention',
+      plant: (model) => {
+        changeLater(model, model.graph.value(queryWeight), (bytes) => {
+          const floats = new Float32Array(bytes.buffer);
+          const side = Math.sqrt(floats.length);
+          const before = floats.slice();
+          for (const at of floats.keys())
+            floats[at] = before[(at % side) * side + Math.floor(at / side)] ?? 0;
+        });
+      },
+      block: 'mid.1',
+      node: /^mid\.1\/Conv/,
+      operator: 'Conv',
+      weight: [queryWeight, 'weight', /^transposed$/],
+      nodes: 1,
+    },
+  ],
+  [
+    'changes a scale of the head that picks codes',
+    {
+      golden: 'janus/tiny-generate',
+      precision: 'int4',
+      component: 'gen_head',
+      pass: 'int4',
+      plant: (model) => {
+        changeLater(model, model.graph.value(`${headWeight}.scales`), (bytes) => {
+          const floats = new Float32Array(bytes.buffer);
+          floats[9] = (floats[9] ?? 0) * 1.5;
+        });
+      },
+      block: 'Add_1',
+      node: /MatMulNBits/,
+      operator: quantized,
+      weight: [headWeight, 'scales', /^1 of \d+, first at row \d+, block \d+$/],
+      nodes: 1,
     },
   ],
 ];

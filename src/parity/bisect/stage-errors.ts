@@ -70,7 +70,7 @@ export interface StageResult {
 export interface StageErrors {
   /** Of the passes until the first that is at fault; the runtime need not run those after it. */
   readonly stages: readonly StageResult[];
-  /** The original's outputs per call. */
+  /** The original's outputs per call, those that are kept. */
   readonly outputs: readonly ReadonlyMap<string, RunTensor>[];
 }
 
@@ -243,12 +243,13 @@ class StageRun {
   /** The original's values: they have to be finite, and those of its last part are its outputs. */
   #keep(part: number, call: number, values: PartOutputs): void {
     const { outputs = [] } = this.#partsOf(this.#request.original)[part] ?? {};
+    const { keeps } = this.#request.run;
     for (const [name, value] of values) {
       if (isFloat(value.dtype) && !toFloat32(value).every(Number.isFinite)) {
         const where = `${name} of ${this.#request.run.component}, ${this.#request.run.label(call)}`;
         throw fail('VC6104', { where });
       }
-      if (outputs.includes(name) && !this.#request.run.cache.size) this.#outputs[call]?.set(name, value);
+      if (outputs.includes(name) && (keeps?.includes(name) ?? true)) this.#outputs[call]?.set(name, value);
     }
   }
 
