@@ -70,6 +70,7 @@ const image = z.strictObject({
   views: z.array(view).min(1),
   tiles: z.array(view).min(1).optional(),
   tokensPerView: count,
+  chosen: count.optional(),
   tokenGrid: z.strictObject({ rows: side, columns: side, leading: index }).optional(),
   tokens: count,
   steps: z.array(step).max(16).optional(),
