@@ -3,7 +3,7 @@ import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import { fail } from '../report/diagnostics.ts';
 import type { BuildOptions, SideFile } from './architecture.ts';
 import { formatSize } from './resolution.ts';
-import { copiedFiles } from './side-files.ts';
+import { sideFilesOf } from './side-files.ts';
 
 /** Throws VC4201: there are no pictures whose size could be asked for. `hint`: what could, instead. */
 export function refuseResolution({ resolution }: BuildOptions, hint?: string): void {
@@ -16,11 +16,6 @@ export function refuseResolution({ resolution }: BuildOptions, hint?: string): v
   });
 }
 
-export function textSideFiles({ config, files }: Checkpoint): readonly SideFile[] {
-  const name = 'tokenizer_config.json';
-  return [
-    { name: 'config.json', kind: 'json', value: config },
-    ...(files.includes(name) ? [{ name, kind: 'copy', from: name } as const] : []),
-    ...copiedFiles(files),
-  ];
+export function textSideFiles(checkpoint: Checkpoint): readonly SideFile[] {
+  return sideFilesOf(checkpoint, { 'config.json': checkpoint.config });
 }

@@ -6,7 +6,7 @@ import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint
 import type { JsonValue } from '../../tensor/tensor.ts';
 import type { ImageGeometry, SideFile, Tiling } from '../architecture.ts';
 import { findSettings, objectOf } from '../processor-settings.ts';
-import { copiedFiles } from '../side-files.ts';
+import { sideFilesOf } from '../side-files.ts';
 import type { JanusDialect } from './dialect.ts';
 import type { JanusTokens } from './special-tokens.ts';
 import { writtenTokenizer } from './tokenizer-file.ts';
@@ -42,10 +42,5 @@ export function janusSideFiles(
       : { 'processor_config.json': { ...objectOf(processor), ...nested, num_image_tokens: span } }),
     ...(tokenizer === undefined ? {} : { 'tokenizer.json': tokenizer }),
   };
-  const kept = ['tokenizer_config.json'].filter((name) => checkpoint.files.includes(name));
-  return [
-    ...Object.entries(written).map(([name, value]): SideFile => ({ name, kind: 'json', value })),
-    ...kept.map((name): SideFile => ({ name, kind: 'copy', from: name })),
-    ...copiedFiles(checkpoint.files).filter(({ name }) => written[name] === undefined),
-  ];
+  return sideFilesOf(checkpoint, written);
 }

@@ -10,7 +10,7 @@ import { filesWithToken } from '../added-token.ts';
 import type { ImageGeometry, PictureStep, SideFile, Size, Tiling } from '../architecture.ts';
 import { clipMean, clipStd } from '../clip/pixels.ts';
 import { findSettings, objectOf, pillowFilters } from '../processor-settings.ts';
-import { copiedFiles } from '../side-files.ts';
+import { sideFilesOf } from '../side-files.ts';
 import type { LlavaConfig } from './config.ts';
 
 /**
@@ -65,17 +65,7 @@ export function llavaSideFiles(
       ? {}
       : filesWithToken(checkpoint, { id: config.imageTokenId, content: '<image>' })),
   };
-  const kept = ['processor_config.json', 'tokenizer_config.json'].filter((name) =>
-    checkpoint.files.includes(name),
-  );
-  const copies: readonly SideFile[] = [
-    ...kept.map((name): SideFile => ({ name, kind: 'copy', from: name })),
-    ...copiedFiles(checkpoint.files),
-  ];
-  return [
-    ...Object.entries(written).map(([name, value]): SideFile => ({ name, kind: 'json', value })),
-    ...copies.filter(({ name }) => written[name] === undefined),
-  ];
+  return sideFilesOf(checkpoint, written, ['processor_config.json', 'tokenizer_config.json']);
 }
 
 function modelConfig(config: JsonObject, { input: { width, height }, tokens }: ImageGeometry): JsonValue {

@@ -6,7 +6,7 @@ import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../../formats/json.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import type { ImageGeometry, SideFile, Size, Slicing } from '../architecture.ts';
-import { copiedFiles } from '../side-files.ts';
+import { sideFilesOf } from '../side-files.ts';
 import type { MiniCpmPreprocessing } from './config.ts';
 import { patchGrid } from './slicing.ts';
 
@@ -21,15 +21,10 @@ export function miniCpmSideFiles(
   preprocessing: MiniCpmPreprocessing,
   built: BuiltSize,
 ): readonly SideFile[] {
-  const json = (name: string, value: JsonValue): SideFile => ({ name, kind: 'json', value });
-  return [
-    json('config.json', checkpoint.config),
-    json('preprocessor_config.json', processorConfig(checkpoint, preprocessing, built)),
-    ...['tokenizer_config.json']
-      .filter((name) => checkpoint.files.includes(name))
-      .map((name): SideFile => ({ name, kind: 'copy', from: name })),
-    ...copiedFiles(checkpoint.files),
-  ];
+  return sideFilesOf(checkpoint, {
+    'config.json': checkpoint.config,
+    'preprocessor_config.json': processorConfig(checkpoint, preprocessing, built),
+  });
 }
 
 function processorConfig(

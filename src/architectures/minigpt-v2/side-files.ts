@@ -6,7 +6,7 @@ import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint
 import type { JsonValue } from '../../tensor/tensor.ts';
 import { filesWithToken } from '../added-token.ts';
 import type { ImageGeometry, SideFile } from '../architecture.ts';
-import { copiedFiles } from '../side-files.ts';
+import { sideFilesOf } from '../side-files.ts';
 import type { MiniGptConfig } from './config.ts';
 import { pictureToken } from './recipe.ts';
 
@@ -18,7 +18,7 @@ export function miniGptSideFiles(
   geometry: ImageGeometry,
   { imageTokenId }: MiniGptConfig,
 ): readonly SideFile[] {
-  const { config, json, files } = checkpoint;
+  const { config, json } = checkpoint;
   const { width, height } = geometry.input;
   const written: Readonly<Record<string, JsonValue | undefined>> = {
     'config.json': {
@@ -31,12 +31,7 @@ export function miniGptSideFiles(
     ...filesWithToken(checkpoint, { id: imageTokenId, content: pictureToken }),
     ...Object.fromEntries(kept.map((name) => [name, json.get(name)])),
   };
-  return [
-    ...Object.entries(written).flatMap(([name, value]): SideFile[] =>
-      value === undefined ? [] : [{ name, kind: 'json', value }],
-    ),
-    ...copiedFiles(files).filter(({ name }) => written[name] === undefined),
-  ];
+  return sideFilesOf(checkpoint, written, []);
 }
 
 /** Resized whole to the size of the graph, whatever its shape. */

@@ -5,7 +5,7 @@
 import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import type { ImageGeometry, SideFile, Size, Tiling } from '../architecture.ts';
-import { copiedFiles } from '../side-files.ts';
+import { sideFilesOf } from '../side-files.ts';
 
 /** PIL's code of bicubic resampling. */
 const bicubic = 3;
@@ -16,16 +16,14 @@ export function qwenSideFiles(
   tiling: Tiling,
   visual: JsonObject = {},
 ): readonly SideFile[] {
-  const json = (name: string, value: JsonValue): SideFile => ({ name, kind: 'json', value });
-  return [
-    json('config.json', modelConfig(checkpoint.config, geometry.input, visual)),
-    json('preprocessor_config.json', preprocessorConfig(geometry, tiling)),
-    json('tokenizer_config.json', {
+  return sideFilesOf(checkpoint, {
+    'config.json': modelConfig(checkpoint.config, geometry.input, visual),
+    'preprocessor_config.json': preprocessorConfig(geometry, tiling),
+    'tokenizer_config.json': {
       ...objectOf(checkpoint.json.get('tokenizer_config.json')),
       image_token_span: geometry.tokens,
-    }),
-    ...copiedFiles(checkpoint.files),
-  ];
+    },
+  });
 }
 
 function modelConfig(config: JsonObject, { width, height }: Size, own: JsonObject): JsonValue {

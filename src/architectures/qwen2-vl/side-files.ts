@@ -6,7 +6,7 @@ import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint
 import type { JsonValue } from '../../tensor/tensor.ts';
 import type { ImageGeometry, PatchRowFeed, SideFile } from '../architecture.ts';
 import { findSettings, objectOf } from '../processor-settings.ts';
-import { copiedFiles } from '../side-files.ts';
+import { sideFilesOf } from '../side-files.ts';
 
 export function qwen2VlSideFiles(
   checkpoint: Checkpoint,
@@ -32,14 +32,11 @@ export function qwen2VlSideFiles(
         }
       : {}),
   };
-  const kept = ['processor_config.json', 'video_preprocessor_config.json', 'tokenizer_config.json'].filter(
-    (name) => checkpoint.files.includes(name) && written[name] === undefined,
-  );
-  return [
-    ...Object.entries(written).map(([name, value]): SideFile => ({ name, kind: 'json', value })),
-    ...kept.map((name): SideFile => ({ name, kind: 'copy', from: name })),
-    ...copiedFiles(checkpoint.files),
-  ];
+  return sideFilesOf(checkpoint, written, [
+    'processor_config.json',
+    'video_preprocessor_config.json',
+    'tokenizer_config.json',
+  ]);
 }
 
 /**

@@ -7,7 +7,7 @@ import type { JsonValue } from '../../tensor/tensor.ts';
 import { filesWithToken } from '../added-token.ts';
 import type { SideFile } from '../architecture.ts';
 import { findSettings } from '../processor-settings.ts';
-import { copiedFiles } from '../side-files.ts';
+import { sideFilesOf } from '../side-files.ts';
 import type { OneView, Tiled } from './geometry.ts';
 import { addedTokens, pictureText } from './picture-tokens.ts';
 
@@ -44,14 +44,5 @@ export function vilaSideFiles(
       ? {}
       : filesWithToken(checkpoint, { id: tokenId, content: pictureText })),
   };
-  const copies: readonly SideFile[] = [
-    ...['tokenizer_config.json']
-      .filter((name) => checkpoint.files.includes(name))
-      .map((name): SideFile => ({ name, kind: 'copy', from: name })),
-    ...copiedFiles(checkpoint.files),
-  ];
-  return [
-    ...Object.entries(written).map(([name, value]): SideFile => ({ name, kind: 'json', value })),
-    ...copies.filter(({ name }) => written[name] === undefined),
-  ];
+  return sideFilesOf(checkpoint, written);
 }

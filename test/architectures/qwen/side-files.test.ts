@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BuildOptions, BuiltModel, Size } from '../../../src/architectures/architecture.ts';
 import { monkey } from '../../../src/architectures/monkey/monkey.ts';
 import { qwenVl } from '../../../src/architectures/qwen-vl/qwen-vl.ts';
-import { copiedFiles } from '../../../src/architectures/side-files.ts';
+import { sideFilesOf } from '../../../src/architectures/side-files.ts';
 import type { Checkpoint, JsonObject } from '../../../src/formats/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../../src/formats/checkpoint/open.ts';
 import { changed } from '../../support/changed-checkpoint.ts';
@@ -109,5 +109,8 @@ it('never copies code, weights or files of our own', () => {
     'tokenizer.model',
     'LICENSE',
   ];
-  expect(copiedFiles(names).map((file) => file.name)).toEqual(['tokenizer.model', 'LICENSE']);
+  expect(sideFilesOf({ files: names }, {}, []).map((file) => file.name)).toEqual([
+    'tokenizer.model',
+    'LICENSE',
+  ]);
 });
