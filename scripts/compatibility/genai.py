@@ -1,4 +1,4 @@
-"""Ids that onnxruntime-genai generates, given what the example in Python prepares: folder, text, steps, pictures."""
+"""Ids that onnxruntime-genai generates, given what the example in Python prepares: folder, text, steps, pictures, sounds."""
 
 import sys
 from pathlib import Path
@@ -7,15 +7,16 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples/python"))
 
 import numpy as np
 import onnxruntime_genai as og
-from generate import Model, Tokenizer, prompt_ids
+from generate import Model, Tokenizer, prepare, prompt_ids
 from PIL import Image
-from pictures import prepare
 
 
 def main(folder, text, steps, *paths):
     own, model = Model(folder), og.Model(folder)
     generator = og.Generator(model, og.GeneratorParams(model))
-    prepared = [prepare(Image.open(path).convert("RGB"), own.recipe["encoder"], own.image) for path in paths]
+    sounds = [path for path in paths if path.endswith(".wav")]
+    images = [Image.open(path).convert("RGB") for path in paths if path not in sounds]
+    prepared = prepare(own, images, sounds)
     ids = prompt_ids(own.recipe, Tokenizer(folder), text, prepared)
     if not prepared:
         generator.append_tokens(np.array([ids], np.int32))

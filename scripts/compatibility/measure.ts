@@ -6,15 +6,24 @@
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { PNG } from 'pngjs';
 import { expect, it } from 'vitest';
 import { serve } from '../../examples/browser/serve.js';
+import { draw as drawExample } from '../../examples/node/draw.ts';
 import { generate as example } from '../../examples/node/generate.ts';
+import type { Size } from '../../src/architectures/architecture.ts';
 import { architectures } from '../../src/architectures/registry.ts';
-import { type ConvertOptions, convert, generate, type ParityReport, VlmError } from '../../src/index.ts';
+import {
+  type ConvertOptions,
+  convert,
+  draw,
+  generate,
+  type ParityReport,
+  VlmError,
+} from '../../src/index.ts';
 import { drawPicture } from '../../src/parity/inputs/picture.ts';
 import { openBrowser } from '../../test/support/browser.ts';
 import {
@@ -31,6 +40,7 @@ import {
 } from '../../test/support/compatibility.ts';
 import { goldenCase } from '../../test/support/golden-cases.ts';
 import { openClient, readPicture, generate as transformers } from '../../test/support/transformers-js.ts';
+import { answer, draw as drawClient, openJanus } from '../../test/support/transformers-js-janus.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
 const python = process.env.VLM_PYTHON ?? 'python3';
@@ -41,8 +51,12 @@ interface Family {
   readonly id: string;
   readonly case: string;
   /** A picture that no client resizes. */
-  readonly size?: { readonly width: number; readonly height: number };
+  readonly size?: Size;
+  /** Of a model that takes sounds: the case's own. */
+  readonly sound?: string;
   readonly text: string;
+  /** What a model that draws is asked for. */
+  readonly draw?: string;
 }
 
 const question = 'What is this?';
@@ -61,7 +75,23 @@ const families: readonly Family[] = [
     size: { width: 896, height: 896 },
     text: question,
   },
+  {
+    id: 'textmonkey',
+    case: 'textmonkey/resized-896',
+    size: { width: 448, height: 448 },
+    text: question,
+  },
   { id: 'qwen-vl', case: 'qwen-vl/tiny-long', size: { width: 448, height: 448 }, text: question },
+  { id: 'minigpt-v2', case: 'minigpt-v2/tiny', size: { width: 112, height: 112 }, text: question },
+  { id: 'vila', case: 'vila/nvila-dynamic_s2', size: { width: 84, height: 84 }, text: question },
+  { id: 'qwen2-audio', case: 'qwen2-audio/tiny', sound: 'audio0.wav', text: question },
+  {
+    id: 'janus',
+    case: 'janus/tiny-hf',
+    size: { width: 96, height: 96 },
+    text: question,
+    draw: 'a red square on a blue field',
+  },
   { id: 'llama', case: 'peft/llama-layers', text: question },
   { id: 'gpt2', case: 'peft/gpt2-fan-in-fan-out', text: question },
 ];
@@ -86,25 +116,41 @@ const targets = (
 interface Asked {
   readonly family: Family;
   readonly images: readonly string[];
+  readonly audios: readonly string[];
   /** Converts for a client. */
   readonly output: (format: NonNullable<ConvertOptions['format']>) => Promise<string>;
   readonly browser: Browser;
 }
 
+const node = 'onnxruntime-node (examples/node)';
+const pythonRuntime = 'onnxruntime, Python (examples/python)';
+const nodeClient = 'transformers.js, Node';
+const browserClient = 'transformers.js, browser (WebAssembly)';
+
 /** The ids that a client generates. */
 const clients: Readonly<Record<string, (asked: Asked) => Promise<readonly number[]>>> = {
-  'onnxruntime-node (examples/node)': async ({ output, family, images }) => {
+  [node]: async ({ output, family, images, audios }) => {
     const ids: number[] = [];
-    for await (const { id } of example(await output('onnx'), family.text, images, steps)) ids.push(id);
+    const files = [...images, ...audios];
+    for await (const { id } of example(await output('onnx'), family.text, files, steps)) ids.push(id);
     return ids;
   },
-  'onnxruntime, Python (examples/python)': async ({ output, family, images }) => {
-    const given = images.flatMap((path) => ['--image', path]);
+  [pythonRuntime]: async ({ output, family, images, audios }) => {
+    const given = [
+      ...images.flatMap((path) => ['--image', path]),
+      ...audios.flatMap((path) => ['--audio', path]),
+    ];
     const flags = ['--prompt', family.text, '--max-tokens', String(steps), '--ids', ...given];
     return runPython('examples/python/generate.py', await output('onnx'), ...flags);
   },
-  'transformers.js, Node': async ({ output, family, images: [path = ''] }) => {
+  [nodeClient]: async ({ output, family, images: [path = ''] }) => {
     const folder = await output('transformers.js');
+    if (family.draw !== undefined) {
+      const content = `<image_placeholder>\n${family.text}`;
+      const own = await answer(await openJanus(folder), await readPicture(path), content, steps);
+      const ends = await stopIds(folder);
+      return own.ids.filter((id) => !ends.includes(id));
+    }
     const order = family.id === 'llava' ? 'picture first' : 'text first';
     const picture = await readPicture(path);
     const { ids } = await transformers(await openClient(folder), picture, await promptOf(folder, family), {
@@ -114,28 +160,20 @@ const clients: Readonly<Record<string, (asked: Asked) => Promise<readonly number
     const stops = await stopIds(folder);
     return ids.filter((id) => !stops.includes(id));
   },
-  'transformers.js, browser (WebAssembly)': async ({ output, family, images: [path = ''], browser }) => {
+  [browserClient]: async ({ output, family, images: [path = ''], browser }) => {
     const folder = await output('transformers.js');
-    const { url, close } = await serve(folder);
-    const page = await browser.newPage();
-    try {
-      await page.goto(url);
-      const status = page.locator('#status');
-      await status.filter({ hasText: 'Ready' }).waitFor();
+    return withPage(folder, browser, async (page) => {
       await page.locator('#picture').setInputFiles(path);
       await page.locator('#question').fill(family.text);
       await page.locator('#limit').fill(String(steps));
       await page.locator('#ask').click();
-      await status.filter({ hasText: 'Done' }).waitFor();
+      await page.locator('#status').filter({ hasText: 'Done' }).waitFor();
       const [, ids = ''] = ((await page.locator('#facts').textContent()) ?? '').split(': ');
       const stops = await stopIds(folder);
       return numbers(ids).filter((id) => !stops.includes(id));
-    } finally {
-      await page.close();
-      await close();
-    }
+    });
   },
-  'onnxruntime-genai, Python': async ({ output, family, images }) => {
+  'onnxruntime-genai, Python': async ({ output, family, images, audios }) => {
     const folder = await output('onnxruntime-genai');
     const stops = await stopIds(folder);
     const ids = await runPython(
@@ -144,10 +182,73 @@ const clients: Readonly<Record<string, (asked: Asked) => Promise<readonly number
       family.text,
       String(steps),
       ...images,
+      ...audios,
     );
     return ids.filter((id) => !stops.includes(id));
   },
 };
+
+/** The bytes of the pictures that clients draw, RGB; the others do not draw. */
+const painters: Readonly<Record<string, (asked: Asked, text: string) => Promise<Uint8Array>>> = {
+  [node]: async ({ output }, text) => (await drawExample(await output('onnx'), text)).rgb,
+  [pythonRuntime]: async ({ output, family }, text) => {
+    const folder = await output('onnx');
+    const path = join(dirname(folder), `${family.id}-python.png`);
+    await runPython('examples/python/draw.py', folder, '--prompt', text, '--out', path);
+    return (await readPicture(path)).rgb;
+  },
+  [nodeClient]: async ({ output }, text) => {
+    const folder = await output('transformers.js');
+    const { pictures } = (await manifestOf(folder)).generation.recipe;
+    if (pictures === undefined) throw new Error('a model that draws nothing');
+    const { grid, guidance } = pictures;
+    const client = await openJanus(folder);
+    return (await drawClient(client, text, { codes: grid.rows * grid.columns, guidance })).picture.rgb;
+  },
+  [browserClient]: async ({ output, browser }, text) => {
+    const folder = await output('transformers.js');
+    return withPage(folder, browser, async (page) => {
+      await page.locator('#question').fill(text);
+      await page.locator('#draw').click();
+      await page.locator('#status').filter({ hasText: 'Done' }).waitFor();
+      const png = await page.locator('#drawn').evaluate((canvas) => (canvas as Canvas).toDataURL());
+      const { data } = PNG.sync.read(Buffer.from(png.split(',')[1] ?? '', 'base64'));
+      return data.filter((_, at) => at % 4 !== 3);
+    });
+  },
+};
+
+/** What is used of a page's element; these scripts know no DOM. */
+interface Canvas {
+  toDataURL(): string;
+}
+
+/** Pictures of the same codes differ by the rounding of kernels, those of others by far more. */
+const sameColour = 8;
+
+async function paintOutcome(run: () => Promise<Uint8Array>, expected: Uint8Array): Promise<Outcome> {
+  return outcomeOf(async () => {
+    const rgb = await run();
+    const isSame =
+      rgb.length === expected.length &&
+      rgb.every((byte, i) => Math.abs(byte - (expected[i] ?? 0)) <= sameColour);
+    return isSame ? [] : [1];
+  }, []);
+}
+
+/** The example's page over a folder. */
+async function withPage<T>(folder: string, browser: Browser, use: (page: Page) => Promise<T>): Promise<T> {
+  const { url, close } = await serve(folder);
+  const page = await browser.newPage();
+  try {
+    await page.goto(url);
+    await page.locator('#status').filter({ hasText: 'Ready' }).waitFor();
+    return await use(page);
+  } finally {
+    await page.close();
+    await close();
+  }
+}
 
 async function runPython(script: string, ...args: readonly string[]): Promise<readonly number[]> {
   const { stdout } = await promisify(execFile)(python, [join(repository, script), ...args]);
@@ -163,7 +264,13 @@ const numbers = (text: string): number[] =>
 interface Manifest {
   readonly generation: {
     readonly stopIds: readonly number[];
-    readonly recipe: { readonly prompt?: { readonly picture: string; readonly withPicture: string } };
+    readonly recipe: {
+      readonly prompt?: { readonly picture: string; readonly withPicture: string };
+      readonly pictures?: {
+        readonly grid: { readonly rows: number; readonly columns: number };
+        readonly guidance: number;
+      };
+    };
   };
 }
 
@@ -179,7 +286,7 @@ async function promptOf(folder: string, { text }: Family): Promise<string> {
   return (form?.withPicture ?? '{text}').replace('{picture}', form?.picture ?? '').replace('{text}', text);
 }
 
-async function writePicture(path: string, { width, height }: NonNullable<Family['size']>): Promise<void> {
+async function writePicture(path: string, { width, height }: Size): Promise<void> {
   const { rgb } = drawPicture(width, height, 7);
   const png = new PNG({ width, height });
   for (let i = 0; i < width * height; i += 1) png.data.set([...rgb.subarray(3 * i, 3 * i + 3), 255], 4 * i);
@@ -278,7 +385,9 @@ async function measure(family: Family, folder: string, browser: Browser): Promis
   const cells: ClientCell[] = [];
   const images = family.size === undefined ? [] : [join(folder, `${family.id}.png`)];
   for (const path of images) if (family.size !== undefined) await writePicture(path, family.size);
-  const checkpoint = await withTokenizer(goldenCase(family.case).checkpoint, join(folder, family.id));
+  const golden = goldenCase(family.case);
+  const audios = family.sound === undefined ? [] : [join(golden.folder, family.sound)];
+  const checkpoint = await withTokenizer(golden.checkpoint, join(folder, family.id));
   for (const precision of precisions) {
     const at = join(folder, `${family.id}-${precision}`);
     for (const [device, target] of targets) {
@@ -286,8 +395,13 @@ async function measure(family: Family, folder: string, browser: Browser): Promis
       if (parity !== undefined) checks.push(...targetCells(parity, { family: family.id, precision, target }));
       console.log(family.id, precision, target, parity?.passed);
     }
-    const asked = { output: at, images, prompt: family.text, maxTokens: steps };
-    const { ids: expected } = await generate(asked);
+    const { ids: expected } = await generate({
+      output: at,
+      images,
+      audios,
+      prompt: family.text,
+      maxTokens: steps,
+    });
     const made = new Map([['onnx', at]]);
     const output: Asked['output'] = async (format) => {
       const known = made.get(format);
@@ -297,10 +411,22 @@ async function measure(family: Family, folder: string, browser: Browser): Promis
       made.set(format, path);
       return path;
     };
+    const asked: Asked = { family, images, audios, output, browser };
     for (const [client, run] of Object.entries(clients)) {
-      const outcome = await outcomeOf(() => run({ family, images, output, browser }), expected);
+      const outcome = await outcomeOf(() => run(asked), expected);
       cells.push({ family: family.id, client, precision, outcome });
       console.log(family.id, precision, client, outcome);
+    }
+    if (family.draw === undefined) continue;
+    const prompt = family.draw;
+    const picture = join(folder, `${family.id}-${precision}-drawn.png`);
+    await draw({ output: at, picture, prompt });
+    const { rgb } = await readPicture(picture);
+    for (const client of Object.keys(clients)) {
+      const paint = painters[client];
+      const outcome = paint === undefined ? 'refused' : await paintOutcome(() => paint(asked, prompt), rgb);
+      cells.push({ family: family.id, task: 'draw', client, precision, outcome });
+      console.log(family.id, precision, client, 'draws', outcome);
     }
   }
   expect(cells.filter(({ outcome }) => outcome === 'failed')).toEqual([]);

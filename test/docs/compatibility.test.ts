@@ -57,4 +57,6 @@ it('says of a client what it did, precision by precision', () => {
   expect(mixed).toContain('\n| f | fp32 int8, int4 (other tokens) |\n');
   expect(mixed).toContain('\n| f | vision | fp32, int8 (88 % of nodes, the rest on the CPU) |\n');
   expect(made([cell('fp32', 'refused'), cell('int8', 'refused')])).toContain('\n| f | – |\n');
+  const drawn = made([cell('fp32', 'same'), { ...cell('fp32', 'other'), task: 'draw' }]);
+  expect(drawn).toContain('\n| f | fp32 |\n| f, pictures drawn | fp32 (another picture) |\n');
 });

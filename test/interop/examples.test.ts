@@ -34,6 +34,7 @@ type Medium = { readonly width: number; readonly height: number } | 'sound' | un
 const families: readonly (readonly [string, Medium])[] = [
   ['llava/hf-tiny', { width: 56, height: 56 }],
   ['monkey/tiny-896', { width: 896, height: 896 }],
+  ['textmonkey/resized-896', { width: 448, height: 448 }],
   ['qwen-vl/tiny-long', { width: 448, height: 448 }],
   ['qwen2-vl/tiny-two-images', { width: 112, height: 84 }],
   ['minicpm-v-2.5/tiny-drop-last', { width: 98, height: 98 }],

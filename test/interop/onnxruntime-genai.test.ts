@@ -58,6 +58,7 @@ const withPictures: readonly (readonly [string, { readonly pixels: string; reado
   ['monkey/tiny-896', { pixels: 'pixel_values' }],
   ['minicpm-v-2.5/tiny-drop-last', { pixels: 'pixel_values', grid: 'tgt_sizes' }],
   ['qwen2-vl/tiny-two-images', { pixels: 'pixel_values', grid: 'image_grid_thw' }],
+  ['textmonkey/resized-896', { pixels: 'pixel_values' }],
   ['janus/tiny-hf', { pixels: 'pixel_values' }],
   ['minigpt-v2/tiny', { pixels: 'pixel_values' }],
   ['vila/tiny-mlp_downsample', { pixels: 'pixel_values' }],
@@ -68,8 +69,9 @@ const withPictures: readonly (readonly [string, { readonly pixels: string; reado
 
 describe('onnxruntime-genai, given pictures that were prepared', () => {
   it.each(withPictures)("generates the original's tokens of %s", async (name, names) => {
-    const { output, scratch } = await converted(name);
     const golden = goldenCase(name);
+    const resized = golden.json.resolution?.from === 'override' ? golden.json.resolution : undefined;
+    const { output, scratch } = await converted(name, resized === undefined ? {} : { resolution: resized });
     const io = await readIo(join(golden.folder, 'io.safetensors'));
     const { pixels, grid, inputIds, decodeIds } = caseInputs(golden, io, await spliceOf(output));
     if (pixels === undefined) throw new Error('a case without pictures');

@@ -304,7 +304,8 @@ describe('what it cannot run', () => {
 
   it.each([
     'monkey/tiny-896',
-    'qwen-vl/tiny',
+    'textmonkey/resized-896',
+    'qwen-vl/tiny-long',
     'minicpm-v-2.5/tiny-drop-last',
     'minigpt-v2/tiny',
     'vila/tiny-mlp_downsample',

@@ -12,13 +12,15 @@ export const pageFile = resolve(docs, 'models.md');
 export const precisions = ['fp32', 'fp16', 'int8', 'int4'] as const;
 
 /**
- * `same`: the tokens of onnxruntime-node on the CPU with the same precision. `other`: it runs, and tokens differ, as they
+ * `same`: the tokens, or the picture, of onnxruntime-node on the CPU with the same precision. `other`: it runs, and tokens differ, as they
  * may where kernels round otherwise. `refused`: with a code.
  */
 export type Outcome = 'same' | 'other' | 'refused' | 'failed';
 
 export interface ClientCell {
   readonly family: string;
+  /** What was asked for; left out: an answer. */
+  readonly task?: 'draw';
   readonly client: string;
   readonly precision: string;
   readonly outcome: Outcome;
@@ -94,12 +96,15 @@ function tables({ versions, targets, clients }: Compatibility): string {
     '',
     table(
       ['Family', ...names],
-      families.map((family) => [
-        family,
-        ...names.map((client) =>
-          clientText(clients.filter((cell) => cell.family === family && cell.client === client)),
-        ),
-      ]),
+      families.flatMap((family) => {
+        const own = clients.filter((cell) => cell.family === family);
+        return unique(own.map(({ task }) => task)).map((task) => [
+          task === undefined ? family : `${family}, pictures drawn`,
+          ...names.map((client) =>
+            clientText(own.filter((cell) => cell.task === task && cell.client === client)),
+          ),
+        ]);
+      }),
     ),
   ].join('\n');
 }
@@ -125,12 +130,17 @@ const marks: Readonly<Record<Outcome, string>> = {
   failed: 'fails',
 };
 
+function markOf(outcome: Outcome, task: ClientCell['task']): string {
+  if (outcome === 'other' && task === 'draw') return ' (another picture)';
+  return outcome === 'failed' || outcome === 'refused' ? `: ${marks[outcome]}` : marks[outcome];
+}
+
 function clientText(cells: readonly ClientCell[]): string {
   if (cells.length === 0) return 'not run';
   if (cells.every(({ outcome }) => outcome === 'refused')) return '–';
   return grouped(
-    cells.map(({ precision, outcome }) => [precision, outcome] as const),
-    (outcome) => (outcome === 'failed' || outcome === 'refused' ? `: ${marks[outcome]}` : marks[outcome]),
+    cells.map(({ precision, outcome, task }) => [precision, markOf(outcome, task)] as const),
+    (mark) => mark,
   );
 }
 
