@@ -121,6 +121,8 @@ export interface SoundLayout {
   readonly frames: number;
   /** Length of its span in the prompt: rows of the encoder's output that count, from the first on. */
   readonly tokens: number;
+  /** Those of the chunk, silence and all. */
+  readonly rows: number;
   /** Of sound, in one token. */
   readonly secondsPerToken: number;
 }

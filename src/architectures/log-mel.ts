@@ -120,8 +120,13 @@ function tokensOf(frames: number, framesPerToken: number): number {
 /** Of a sound with so many frames. */
 export function soundLayout(
   frames: number,
-  { framesPerToken, hop, sampleRate }: Pick<AudioGeometry, 'framesPerToken' | 'hop' | 'sampleRate'>,
+  {
+    tokens: rows,
+    framesPerToken,
+    hop,
+    sampleRate,
+  }: Pick<AudioGeometry, 'tokens' | 'framesPerToken' | 'hop' | 'sampleRate'>,
 ): SoundLayout {
   const tokens = tokensOf(frames, framesPerToken);
-  return { frames, tokens, secondsPerToken: (framesPerToken * hop) / sampleRate };
+  return { frames, tokens, rows, secondsPerToken: (framesPerToken * hop) / sampleRate };
 }

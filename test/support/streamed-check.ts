@@ -1,6 +1,5 @@
 /** A check in parts of a golden case, all in memory, so that a test can change any build before it runs. */
 import { createHash } from 'node:crypto';
-import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
 import { encodeModel } from '../../src/formats/onnx/encode.ts';
 import { layoutModel } from '../../src/formats/onnx/layout.ts';
 import type { Model } from '../../src/graph/model.ts';
@@ -11,6 +10,7 @@ import type { PlacedPart } from '../../src/parity/stream/lanes.ts';
 import { subjectOf } from '../../src/pipeline/check.ts';
 import { buildsOf } from '../../src/pipeline/check-plan.ts';
 import { compile } from '../../src/pipeline/compile.ts';
+import { openSource } from '../../src/pipeline/open-source.ts';
 import { type ConvertOptions, resolveOptions } from '../../src/pipeline/options.ts';
 import { build, prepare } from '../../src/pipeline/plan.ts';
 import { openSession, type Session } from '../../src/runtime/session.ts';
@@ -47,7 +47,7 @@ export async function withStreamedCheck<T>(
 ): Promise<T> {
   const { resolution, tiling } = caseOptions(golden);
   const resolved = resolveOptions({ checkpoint: golden.checkpoint, resolution, tiling, ...options });
-  const checkpoint = await openCheckpoint(golden.checkpoint);
+  const checkpoint = await openSource(resolved);
   try {
     const built = build(checkpoint, resolved);
     for (const { id, model } of built.components) await original?.(id, model);

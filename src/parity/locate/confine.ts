@@ -11,7 +11,9 @@ import type { ValueError } from './value-error.ts';
 export interface RowNames {
   /** Names of the views of a picture; empty where there are none. */
   readonly views: readonly string[];
-  /** Rows of a view behind the tower. */
+  /** Names of what a value holds inside of the tower, where that is not the views. */
+  readonly tiles?: readonly string[];
+  /** Rows of a view behind the tower, or of all there where there are no views; 0: nothing stands there. */
   readonly tokensPerView: number;
   /** A row of a view, or of a value without views: `token 5`, `prompt 0, position 3 (text)`. */
   readonly row: (index: number, behindTower: boolean) => string;
@@ -25,17 +27,17 @@ export function confinedTo({ shape, rows }: ValueError, names: RowNames, limit: 
   const off = [...rows.keys()].filter((row) => !((rows[row] ?? 0) <= limit));
   if (off.length === 0 || off.length === rows.length) return [];
   const pieces = viewPieces(shape, names);
-  const perView = pieces === undefined ? rows.length : rows.length / names.views.length;
-  const behind = pieces === 'behind';
+  const perView = pieces === undefined ? rows.length : rows.length / pieces.names.length;
+  const behind = pieces?.at === 'behind' || rows.length === names.tokensPerView;
   const single = off.length <= mostRows && off.length < perView / 2;
   if (pieces === undefined && !single) return [];
-  if (pieces === undefined) return isRows(shape) ? off.map((row) => names.row(row, false)) : [];
+  if (pieces === undefined) return isRows(shape) ? off.map((row) => names.row(row, behind)) : [];
   const places = off.map((row) => {
-    const view = names.views[Math.floor(row / perView)] ?? '';
+    const view = pieces.names[Math.floor(row / perView)] ?? '';
     return single ? `${view}, ${names.row(row % perView, behind)}` : view;
   });
   const found = [...new Set(places)];
-  return found.length === names.views.length && !single ? [] : found;
+  return found.length === pieces.names.length && !single ? [] : found;
 }
 
 /** Whether the rows of a value of this shape have names. */
@@ -50,15 +52,15 @@ export function exchangedViews(
   names: RowNames,
   limit: number,
 ): readonly string[] | undefined {
-  const count = names.views.length;
-  if (viewPieces(wanted.shape, names) === undefined) return undefined;
-  const [before, after] = [pieces(wanted, count), pieces(found, count)];
+  const held = viewPieces(wanted.shape, names);
+  if (held === undefined) return undefined;
+  const [before, after] = [pieces(wanted, held.names.length), pieces(found, held.names.length)];
   const off = [...after.keys()].filter((view) => !isSame(before[view], after[view], limit));
   if (off.length < 2) return undefined;
   const elsewhere = off.every((view) =>
     off.some((other) => other !== view && isSame(before[other], after[view], limit)),
   );
-  return elsewhere ? off.map((view) => names.views[view] ?? '') : undefined;
+  return elsewhere ? off.map((view) => held.names[view] ?? '') : undefined;
 }
 
 function pieces(value: RunTensor, count: number): readonly Float32Array[] {
@@ -71,15 +73,19 @@ function isSame(a: Float32Array | undefined, b: Float32Array | undefined, limit:
   return a !== undefined && b !== undefined && relativeError(a, b) <= limit;
 }
 
+/** The pieces that a value of this shape consists of, in order, and their names. */
 function viewPieces(
   shape: readonly number[],
-  { views, tokensPerView }: RowNames,
-): 'inside' | 'behind' | undefined {
-  const count = views.length;
-  if (count === 0) return undefined;
-  if (shape.length === 3 && shape[0] === 1 && shape[1] === count * tokensPerView) return 'behind';
+  { views, tiles = views, tokensPerView }: RowNames,
+): { readonly at: 'inside' | 'behind'; readonly names: readonly string[] } | undefined {
+  if (views.length === 0) return undefined;
+  if (shape.length === 3 && shape[0] === 1 && shape[1] === views.length * tokensPerView) {
+    return { at: 'behind', names: views };
+  }
+  const count = tiles.length;
   const [first, ...rest] = shape[0] === count ? shape : shape.slice(1);
-  return first === count && rest.length >= 2 && (shape[0] === count || shape[0] === 1) ? 'inside' : undefined;
+  const inside = first === count && rest.length >= 2 && (shape[0] === count || shape[0] === 1);
+  return inside ? { at: 'inside', names: tiles } : undefined;
 }
 
 /** [1, rows, width] */

@@ -4,7 +4,7 @@
  */
 import { isPicture } from '../../architectures/log-mel.ts';
 import { type Drawing, drawDrawing, drawingSteps, positionOfDrawing, promptRows } from '../inputs/drawing.ts';
-import { positionPlace, viewName } from '../places.ts';
+import { frameName, positionPlace, viewName } from '../places.ts';
 import { decoderSchedule } from '../stream/calls.ts';
 import type { StreamRequest } from '../stream/request.ts';
 import type { RowNames } from './confine.ts';
@@ -18,12 +18,17 @@ export function rowNames(
   const layout = sample.media[call]?.layout;
   if (component === recipe.encoder?.component && layout !== undefined) {
     if (!isPicture(layout)) {
-      const row = (index: number): string => `sound ${call}, position ${index}`;
-      return { views: [], tokensPerView: 0, row };
+      const { rows, secondsPerToken } = layout;
+      const row = (index: number, behindTower: boolean): string =>
+        `sound ${call}, ${behindTower ? frameName(index, secondsPerToken) : `position ${index}`}`;
+      return { views: [], tokensPerView: rows, row };
     }
     const prefix = sample.media.length === 1 ? '' : `picture ${call}, `;
     return {
       views: layout.views.map((view) => `${prefix}${viewName(view)}`),
+      ...(layout.tiles === undefined
+        ? {}
+        : { tiles: layout.tiles.map((tile) => `${prefix}${viewName(tile)}`) }),
       tokensPerView: layout.tokensPerView,
       row: (index, behindTower) => `${behindTower ? 'token' : 'row'} ${index}`,
     };

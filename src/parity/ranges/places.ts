@@ -11,7 +11,7 @@ export type ElementPlace = (shape: readonly number[], index: number, value: Valu
 /** Values of a tower that runs one of `pictures` pictures: views along one of the first two axes, or not apart. */
 export function picturePlace(layout: PictureLayout, picture: number, pictures: number): ElementPlace {
   const prefix = pictures === 1 ? [] : [`picture ${picture}`];
-  const { views, tokens } = layout;
+  const { views, tokens, tiles: run = views } = layout;
   return (shape, index, value) => {
     const at = coordinates(shape, index);
     const within = (from: number): readonly string[] =>
@@ -19,11 +19,11 @@ export function picturePlace(layout: PictureLayout, picture: number, pictures: n
     if (views.length > 1 && shape.length === 3 && shape[1] === tokens) {
       return [featurePlace(layout, picture, pictures)(at[1] ?? 0), ...channel(at)].join(', ');
     }
-    const run = viewsOf(value, views.length);
-    const axis = shape.length < 3 ? -1 : shape.slice(0, 2).indexOf(run.count);
-    const view = axis < 0 ? undefined : views[run.first + (at[axis] ?? 0)];
+    const held = viewsOf(value, run.length);
+    const axis = shape.length < 3 ? -1 : shape.slice(0, 2).indexOf(held.count);
+    const view = axis < 0 ? undefined : run[held.first + (at[axis] ?? 0)];
     // One view alone needs no name.
-    if (view === undefined || views.length === 1) return [...prefix, ...within(0)].join(', ');
+    if (view === undefined || run.length === 1) return [...prefix, ...within(0)].join(', ');
     return [...prefix, viewName(view), ...within(axis + 1)].join(', ');
   };
 }

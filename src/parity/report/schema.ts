@@ -87,6 +87,14 @@ const metrics = z.object({
     })
     .describe('of drawn pictures; blocks: root of the mean squared error of 16 x 16 pixels, row-major')
     .optional(),
+  choices: z
+    .object({
+      agreement: measure.describe('share of what the reference chose that the output chose, too'),
+      inPlace: measure.describe('share of places that hold the same'),
+      n: count,
+    })
+    .describe('of places that were chosen, such as tokens that are kept; other numbers: of ones among zeros')
+    .optional(),
   differences: z
     .object({ edges: z.array(z.number()), counts: z.array(count) })
     .describe('of (output - reference) / std; the outer bins hold what lies beyond')
@@ -209,6 +217,7 @@ const view = z.object({
   kind: z.enum(['tile', 'global', 'frame']),
   row: count.optional(),
   column: count.optional(),
+  scale: count.optional(),
   frame: count.optional(),
   adapter: count.nullable().optional(),
   trained: z.boolean().optional(),
