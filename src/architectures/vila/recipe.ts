@@ -2,7 +2,8 @@
 import { chatTemplate } from '../../formats/checkpoint/chat-template.ts';
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import type { EncoderFeed, GenerationRecipe, PromptTemplate } from '../architecture.ts';
-import { llamaDecoderRecipe } from '../llama/recipe.ts';
+import { visionEncoder } from '../components.ts';
+import { languageRecipe } from '../llama/recipe.ts';
 import type { VilaConfig } from './config.ts';
 import { addedTokens, type PictureTokens, pictureText } from './picture-tokens.ts';
 
@@ -13,9 +14,8 @@ export function vilaRecipe(
   prompt: PromptTemplate,
 ): GenerationRecipe {
   return {
-    encoder: { component: 'vision', input: 'pixel_values', output: 'image_features', feed },
-    embed: { component: 'embed' },
-    decoder: llamaDecoderRecipe(text),
+    encoder: visionEncoder(feed),
+    ...languageRecipe(text),
     splice: {
       rule: 'image-token',
       tokenId,
@@ -25,10 +25,7 @@ export function vilaRecipe(
       ...(after.length === 0 ? {} : { after }),
     },
     prompt,
-    vocabSize: text.vocab,
-    hiddenSize: text.hidden,
     textIds,
-    ...(text.endOfTextId === undefined ? {} : { endOfTextId: text.endOfTextId }),
   };
 }
 

@@ -18,7 +18,8 @@ export function singleTile({ squares }: TileRule): readonly Grid[] {
 
 /**
  * Of `least` to `most` tiles, in the order of their number: the first whose ratio of sides is nearest, or one as near
- * that the picture fills at least half.
+ * that the picture fills at least half. (Where only one number of tiles is allowed, grids of other shapes may be as near;
+ * the original then takes them in the order of its hashes.)
  */
 function nearestGrid({ width, height }: Size, { side, least, most }: TileRule): Grid {
   const wanted = width / height;

@@ -4,15 +4,13 @@
  */
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
-import { zeros } from '../../tensor/derived/fill.ts';
-import { concat } from '../../tensor/derived/join.ts';
 import type { Architecture, BuildOptions, BuiltModel, EncoderFeed } from '../architecture.ts';
-import type { Weight, WeightReader } from '../blocks/weights.ts';
 import { embeddingModel, visionLanguageComponents } from '../components.ts';
 import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
+import { textEmbedding } from '../llama/embedding.ts';
 import { findModules } from '../module-names.ts';
-import { readVilaConfig, type VilaConfig } from './config.ts';
+import { readVilaConfig } from './config.ts';
 import { describePictures } from './geometry.ts';
 import { isInThreeParts, vilaParts } from './parts.ts';
 import { readPictureTokens } from './picture-tokens.ts';
@@ -43,7 +41,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   const feed: EncoderFeed = pictures.kind === 'tiles' ? pictures.feed : { form: 'pixels' };
   const components = visionLanguageComponents({
     vision: vilaVisionModel(weights, config, pictures),
-    embed: embeddingModel(embeddingTable(weights.text, config, tokens.tokenId)),
+    embed: embeddingModel(textEmbedding(weights.text, text, tokens.tokenId)),
     decoder: buildLlamaDecoder({ model: weights.text, head: weights.head }, text),
   });
   return {
@@ -55,13 +53,6 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     warnings: spanWarning(geometry.tokens, 'max_position_embeddings', text.maxPositions),
     unusedTensors: table.unused(),
   };
-}
-
-/** With a row for the mark of a picture, which features replace, where the vocabulary has none. */
-function embeddingTable(weights: WeightReader, { text }: VilaConfig, tokenId: number): Weight {
-  const { name, tensor } = weights.at('embed_tokens').take('weight', [text.vocab, text.hidden]);
-  if (tokenId < text.vocab) return { name, tensor };
-  return { name, tensor: concat([tensor, zeros(tensor.dtype, [1, text.hidden])]) };
 }
 
 export const vila: Architecture = {
