@@ -4,12 +4,17 @@ import { inferNode } from '../graph/infer/infer.ts';
 import { createModel, type Model } from '../graph/model.ts';
 import { tensorType } from '../graph/types.ts';
 import type { Value } from '../graph/value.ts';
-import type { Component, ImageGeometry } from './architecture.ts';
+import type { Component, EncoderFeed, EncoderRecipe, ImageGeometry } from './architecture.ts';
 import { initializer, type Weight } from './blocks/weights.ts';
 import type { Modality, Role } from './vocabulary.ts';
 
 /** Operator set of the reference graphs: the first with Gelu. */
 export const referenceOpset = 20;
+
+/** The encoder that `visionModel` makes, or another with its ports. */
+export function visionEncoder(feed: EncoderFeed): EncoderRecipe {
+  return { component: 'vision', input: 'pixel_values', output: 'image_features', feed };
+}
 
 interface LanguageModels {
   readonly embed: Model;

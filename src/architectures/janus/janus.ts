@@ -13,6 +13,7 @@ import { layerNorm, readLayerNorm } from '../blocks/layer-norm.ts';
 import { embeddingModel, visionLanguageComponents, visionModel } from '../components.ts';
 import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
+import { textEmbedding } from '../llama/embedding.ts';
 import { findModules } from '../module-names.ts';
 import { patchPicture } from '../patch-geometry.ts';
 import { siglipTower } from '../siglip/tower.ts';
@@ -61,7 +62,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
           aligner(b, features, weights.aligner, config.aligner, layout.alignerLinear),
         );
       }),
-      embed: embeddingModel(weights.text.at('embed_tokens').take('weight', [text.vocab, text.hidden])),
+      embed: embeddingModel(textEmbedding(weights.text, text)),
       decoder: buildLlamaDecoder({ model: weights.text, head: weights.head }, text, { hidden: hiddenOutput }),
     }),
     ...drawingComponents(weights, config, layout),

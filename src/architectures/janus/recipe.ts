@@ -1,6 +1,7 @@
 /** How the graphs of a Janus checkpoint work together, to answer and to draw. */
 import type { GenerationRecipe, PictureGeneration } from '../architecture.ts';
-import { llamaDecoderRecipe } from '../llama/recipe.ts';
+import { visionEncoder } from '../components.ts';
+import { languageRecipe, llamaDecoderRecipe } from '../llama/recipe.ts';
 import type { JanusConfig } from './config.ts';
 import type { JanusTokens } from './special-tokens.ts';
 
@@ -22,13 +23,8 @@ export function janusRecipe(
 ): GenerationRecipe {
   const system = withSystem ? systemPrompt : '';
   return {
-    encoder: {
-      component: 'vision',
-      input: 'pixel_values',
-      output: 'image_features',
-      feed: { form: 'pixels' },
-    },
-    embed: { component: 'embed' },
+    encoder: visionEncoder({ form: 'pixels' }),
+    ...languageRecipe({ ...text, endOfTextId: end?.id }),
     decoder: { ...llamaDecoderRecipe(text), hidden: hiddenOutput },
     pictures: {
       head: { component: 'gen_head' },
@@ -51,9 +47,6 @@ export function janusRecipe(
       textOnly: `${system}${chat('{text}')}`,
       between: '\n',
     },
-    vocabSize: text.vocab,
-    hiddenSize: text.hidden,
     textIds: firstId,
-    ...(end === undefined ? {} : { endOfTextId: end.id }),
   };
 }

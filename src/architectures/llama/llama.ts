@@ -8,7 +8,8 @@ import { findModules, type ModuleNames } from '../module-names.ts';
 import { refuseResolution, textSideFiles } from '../text-model.ts';
 import { readLlamaConfig } from './config.ts';
 import { buildLlamaDecoder } from './decoder.ts';
-import { llamaDecoderRecipe } from './recipe.ts';
+import { textEmbedding } from './embedding.ts';
+import { languageRecipe } from './recipe.ts';
 
 const modules = {
   model: { prefixes: ['model'], contents: ['layers.', 'embed_tokens.'] },
@@ -18,23 +19,15 @@ const modules = {
 function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   refuseResolution(options);
   const config = readLlamaConfig(new ConfigReader(checkpoint.config));
-  const { vocab, hidden, endOfTextId } = config;
   const table = new TensorTable(checkpoint.tensors);
   const weights = findModules(table, modules);
   return {
     architecture: llama.id,
     components: languageComponents({
-      embed: embeddingModel(weights.model.at('embed_tokens').take('weight', [vocab, hidden])),
+      embed: embeddingModel(textEmbedding(weights.model, config)),
       decoder: buildLlamaDecoder(weights, config),
     }),
-    recipe: {
-      embed: { component: 'embed' },
-      decoder: llamaDecoderRecipe(config),
-      vocabSize: vocab,
-      hiddenSize: hidden,
-      textIds: vocab,
-      ...(endOfTextId === undefined ? {} : { endOfTextId }),
-    },
+    recipe: { ...languageRecipe(config), textIds: config.vocab },
     sideFiles: textSideFiles(checkpoint),
     warnings: [],
     unusedTensors: table.unused(),

@@ -7,18 +7,16 @@ import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
-import { zeros } from '../../tensor/derived/fill.ts';
-import { concat } from '../../tensor/derived/join.ts';
 import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../architecture.ts';
 import { activate } from '../blocks/activation.ts';
 import { fitPicture } from '../blocks/image-views.ts';
 import { linear, readLinear } from '../blocks/linear.ts';
 import type { Grid } from '../blocks/resize.ts';
-import type { Weight } from '../blocks/weights.ts';
 import { clipTower } from '../clip/tower.ts';
 import { embeddingModel, visionLanguageComponents, visionModel } from '../components.ts';
 import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
+import { textEmbedding } from '../llama/embedding.ts';
 import { patchPicture } from '../patch-geometry.ts';
 import { type LlavaConfig, readLlavaConfig } from './config.ts';
 import { findLlavaModules, type LlavaWeights } from './layout.ts';
@@ -55,7 +53,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
       const covered = fitPicture(b, pixels, picture.input, picture.covered);
       return imageFeatures(b, covered, weights, config, picture.grid);
     }),
-    embed: embeddingModel(embeddingTable(weights, config)),
+    embed: embeddingModel(textEmbedding(weights.text, text, config.imageTokenId)),
     decoder: buildLlamaDecoder({ model: weights.text, head: weights.head }, text),
   });
   return {
@@ -67,13 +65,6 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     warnings: spanWarning(tokens, 'max_position_embeddings', text.maxPositions),
     unusedTensors: table.unused(),
   };
-}
-
-/** With a row for `<image>`, which features replace, where the vocabulary has none. */
-function embeddingTable({ text: weights }: LlavaWeights, { text, imageTokenId }: LlavaConfig): Weight {
-  const { name, tensor } = weights.at('embed_tokens').take('weight', [text.vocab, text.hidden]);
-  if (imageTokenId < text.vocab) return { name, tensor };
-  return { name, tensor: concat([tensor, zeros(tensor.dtype, [1, text.hidden])]) };
 }
 
 /** pixels [N, 3, H, W] → [N, tokens, hidden] */

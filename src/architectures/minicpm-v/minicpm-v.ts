@@ -10,6 +10,7 @@ import { WeightReader } from '../blocks/weights.ts';
 import { embeddingModel, visionLanguageComponents } from '../components.ts';
 import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
+import { textEmbedding } from '../llama/embedding.ts';
 import { readMiniCpmConfig, readPreprocessing } from './config.ts';
 import { dynamicVision, sizesInput } from './dynamic-vision.ts';
 import { anySize, oneSize } from './geometry.ts';
@@ -42,7 +43,7 @@ function build(checkpoint: Checkpoint, { resolution }: BuildOptions): BuiltModel
     vision: compiled
       ? staticVision(root, config, viewGroups(slicing, vision.patch))
       : dynamicVision(root, config),
-    embed: embeddingModel(model.at('embed_tokens').take('weight', [text.vocab, text.hidden])),
+    embed: embeddingModel(textEmbedding(model, text)),
     decoder: buildLlamaDecoder({ model, head: llm.at('lm_head') }, text),
   });
   return {

@@ -1,6 +1,7 @@
 /** How the graphs of a MiniCPM-Llama3-V 2.5 checkpoint work together. */
 import type { GenerationRecipe, SliceFeed } from '../architecture.ts';
-import { llamaDecoderRecipe } from '../llama/recipe.ts';
+import { visionEncoder } from '../components.ts';
+import { languageRecipe } from '../llama/recipe.ts';
 import type { MiniCpmConfig } from './config.ts';
 import type { SpecialTokens } from './special-tokens.ts';
 
@@ -14,9 +15,8 @@ export function miniCpmRecipe(
   tokens: SpecialTokens,
 ): GenerationRecipe {
   return {
-    encoder: { component: 'vision', input: 'pixel_values', output: 'image_features', feed },
-    embed: { component: 'embed' },
-    decoder: llamaDecoderRecipe(text),
+    encoder: visionEncoder(feed),
+    ...languageRecipe(text),
     splice: {
       rule: 'between-markers',
       startId: tokens.imageStart.id,
@@ -36,10 +36,7 @@ export function miniCpmRecipe(
         rowBreak: '\n',
       },
     },
-    vocabSize: text.vocab,
-    hiddenSize: text.hidden,
     textIds: tokens.firstId,
-    ...(text.endOfTextId === undefined ? {} : { endOfTextId: text.endOfTextId }),
     ...(tokens.messageEnd === undefined ? {} : { endOfAnswerId: tokens.messageEnd.id }),
   };
 }

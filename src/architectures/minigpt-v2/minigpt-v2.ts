@@ -4,17 +4,16 @@
  */
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
-import { zeros } from '../../tensor/derived/fill.ts';
-import { concat } from '../../tensor/derived/join.ts';
 import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../architecture.ts';
 import { fitPicture } from '../blocks/image-views.ts';
-import { type Weight, WeightReader } from '../blocks/weights.ts';
+import { WeightReader } from '../blocks/weights.ts';
 import { clipMean, clipStd } from '../clip/pixels.ts';
 import { embeddingModel, visionLanguageComponents, visionModel } from '../components.ts';
 import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
+import { textEmbedding } from '../llama/embedding.ts';
 import { type PatchedPicture, patchPicture } from '../patch-geometry.ts';
-import { joinedPatches, type MiniGptConfig, readMiniGptConfig } from './config.ts';
+import { joinedPatches, readMiniGptConfig } from './config.ts';
 import { modules } from './modules.ts';
 import { miniGptParts } from './parts.ts';
 import { miniGptRecipe } from './recipe.ts';
@@ -26,6 +25,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   const config = readMiniGptConfig(checkpoint.config, table);
   const { text, vision, imageSize } = config;
   const weights = new WeightReader(table);
+  const model = weights.at(`${modules.text}.model`);
   const own = { width: imageSize, height: imageSize };
   const picture = patchPicture(
     options.resolution,
@@ -41,11 +41,8 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
       const covered = fitPicture(b, pixels, picture.input, picture.covered);
       return imageFeatures(b, covered, weights, config, picture.grid);
     }),
-    embed: embeddingModel(embeddingTable(weights, config)),
-    decoder: buildLlamaDecoder(
-      { model: weights.at(`${modules.text}.model`), head: weights.at(`${modules.text}.lm_head`) },
-      text,
-    ),
+    embed: embeddingModel(textEmbedding(model, text, config.imageTokenId)),
+    decoder: buildLlamaDecoder({ model, head: weights.at(`${modules.text}.lm_head`) }, text),
   });
   return {
     architecture: miniGptV2.id,
@@ -74,14 +71,6 @@ function geometryOf({ requested, input, grid, summary }: PatchedPicture): ImageG
     std: clipStd,
     summary: `${summary}, ${joinedPatches} a token`,
   };
-}
-
-/** With a row for `<ImageHere>`, which features replace. */
-function embeddingTable(weights: WeightReader, { text }: MiniGptConfig): Weight {
-  const { name, tensor } = weights
-    .at(`${modules.text}.model.embed_tokens`)
-    .take('weight', [text.vocab, text.hidden]);
-  return { name, tensor: concat([tensor, zeros(tensor.dtype, [1, text.hidden])]) };
 }
 
 export const miniGptV2: Architecture = {

@@ -1,6 +1,7 @@
 /** How the graphs of a MiniGPT-v2 checkpoint work together. */
 import type { GenerationRecipe } from '../architecture.ts';
-import { llamaDecoderRecipe } from '../llama/recipe.ts';
+import { visionEncoder } from '../components.ts';
+import { languageRecipe } from '../llama/recipe.ts';
 import type { MiniGptConfig } from './config.ts';
 
 /** Stands for a picture's features in a prompt; the original code cuts the text there. */
@@ -13,14 +14,8 @@ export function miniGptRecipe({ text, template, imageTokenId }: MiniGptConfig): 
   // The original's text begins with <s>, and its tokenizer puts another before it.
   const form = (words: string): string => `<s>${template.replace('{}', () => words)}`;
   return {
-    encoder: {
-      component: 'vision',
-      input: 'pixel_values',
-      output: 'image_features',
-      feed: { form: 'pixels' },
-    },
-    embed: { component: 'embed' },
-    decoder: llamaDecoderRecipe(text),
+    encoder: visionEncoder({ form: 'pixels' }),
+    ...languageRecipe(text),
     splice: { rule: 'image-token', tokenId: imageTokenId, mark: pictureMark },
     prompt: {
       picture: `<Img>${pictureToken}</Img>`,
@@ -28,9 +23,6 @@ export function miniGptRecipe({ text, template, imageTokenId }: MiniGptConfig): 
       withPicture: form('{picture} {text}'),
       textOnly: form('{text}'),
     },
-    vocabSize: text.vocab,
-    hiddenSize: text.hidden,
     textIds: text.vocab,
-    ...(text.endOfTextId === undefined ? {} : { endOfTextId: text.endOfTextId }),
   };
 }

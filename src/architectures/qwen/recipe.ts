@@ -1,5 +1,6 @@
 /** How the graphs of a Qwen-VL or Monkey checkpoint work together. */
 import type { GenerationRecipe } from '../architecture.ts';
+import { visionEncoder } from '../components.ts';
 import type { QwenConfig } from './config.ts';
 
 /**
@@ -15,12 +16,7 @@ export function qwenRecipe(
 ): GenerationRecipe {
   const endOfText = visual.imageStartId - specialsBeforeImage;
   return {
-    encoder: {
-      component: 'vision',
-      input: 'pixel_values',
-      output: 'image_features',
-      feed: { form: 'pixels' },
-    },
+    encoder: visionEncoder({ form: 'pixels' }),
     embed: { component: 'embed' },
     decoder: {
       component: 'decoder',

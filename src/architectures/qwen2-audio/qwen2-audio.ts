@@ -8,6 +8,7 @@ import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
 import type { Architecture, BuildOptions, BuiltModel } from '../architecture.ts';
 import { embeddingModel, languageComponents, withProjector } from '../components.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
+import { textEmbedding } from '../llama/embedding.ts';
 import { audioGeometry } from '../log-mel.ts';
 import { findModules } from '../module-names.ts';
 import { refuseResolution } from '../text-model.ts';
@@ -42,7 +43,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
         model: buildAudioEncoder(weights, config, geometry),
       },
       ...languageComponents({
-        embed: embeddingModel(weights.text.at('embed_tokens').take('weight', [text.vocab, text.hidden])),
+        embed: embeddingModel(textEmbedding(weights.text, text)),
         decoder: buildLlamaDecoder({ model: weights.text, head: weights.head }, text),
       }),
     ],

@@ -2,7 +2,7 @@
 import { chatTemplate } from '../../formats/checkpoint/chat-template.ts';
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import type { GenerationRecipe, PromptTemplate } from '../architecture.ts';
-import { llamaDecoderRecipe } from '../llama/recipe.ts';
+import { languageRecipe } from '../llama/recipe.ts';
 import { encoderPorts } from './audio-encoder.ts';
 import type { Qwen2AudioConfig } from './config.ts';
 
@@ -18,14 +18,10 @@ export function qwen2AudioRecipe(
       output,
       feed: { form: 'log-mel', mask, lengths },
     },
-    embed: { component: 'embed' },
-    decoder: llamaDecoderRecipe(text),
+    ...languageRecipe(text),
     splice: { rule: 'image-token', tokenId: audioTokenId },
     prompt,
-    vocabSize: text.vocab,
-    hiddenSize: text.hidden,
     textIds,
-    ...(text.endOfTextId === undefined ? {} : { endOfTextId: text.endOfTextId }),
   };
 }
 

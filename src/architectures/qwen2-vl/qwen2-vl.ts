@@ -15,6 +15,7 @@ import type { WeightReader } from '../blocks/weights.ts';
 import { embeddingModel, referenceOpset, visionLanguageComponents } from '../components.ts';
 import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
+import { textEmbedding } from '../llama/embedding.ts';
 import { findModules } from '../module-names.ts';
 import { patchGridOf } from '../patch-rows.ts';
 import { type Qwen2VlConfig, readQwen2VlConfig } from './config.ts';
@@ -50,7 +51,7 @@ function build(checkpoint: Checkpoint, { resolution }: BuildOptions): BuiltModel
   const components = visionLanguageComponents({
     takes: ['image', 'video'],
     vision: visionModel(weights.tower, config, compiled ? patchGridOf(geometry.input, feed) : undefined),
-    embed: embeddingModel(weights.text.at('embed_tokens').take('weight', [text.vocab, text.hidden])),
+    embed: embeddingModel(textEmbedding(weights.text, text)),
     decoder: buildLlamaDecoder({ model: weights.text, head: weights.head }, text),
   });
   return {

@@ -2,7 +2,8 @@
 import { chatTemplate } from '../../formats/checkpoint/chat-template.ts';
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import type { GenerationRecipe, PatchRowFeed, PromptTemplate } from '../architecture.ts';
-import { llamaDecoderRecipe } from '../llama/recipe.ts';
+import { visionEncoder } from '../components.ts';
+import { languageRecipe, llamaDecoderRecipe } from '../llama/recipe.ts';
 import type { Qwen2VlConfig } from './config.ts';
 
 export function qwen2VlRecipe(
@@ -11,15 +12,12 @@ export function qwen2VlRecipe(
   prompt: PromptTemplate,
 ): GenerationRecipe {
   return {
-    encoder: { component: 'vision', input: 'pixel_values', output: 'image_features', feed },
-    embed: { component: 'embed' },
+    encoder: visionEncoder(feed),
+    ...languageRecipe(text),
     decoder: { ...llamaDecoderRecipe(text), positions: 'time-row-column' },
     splice: { rule: 'image-token', tokenId: imageTokenId, videoTokenId },
     prompt,
-    vocabSize: text.vocab,
-    hiddenSize: text.hidden,
     textIds,
-    ...(text.endOfTextId === undefined ? {} : { endOfTextId: text.endOfTextId }),
   };
 }
 
