@@ -11,7 +11,7 @@ import type { BicubicTaps } from '../../../src/kernels/bicubic.ts';
 import type { ParityReport } from '../../../src/parity/report/report.ts';
 import { readAll } from '../../../src/tensor/tensor.ts';
 import { runMain } from '../../cli/run-main.ts';
-import { fixtures } from '../../golden-folders.ts';
+import { goldenCase } from '../../support/golden-cases.ts';
 
 type Fault = 'none' | 'scale' | 'a' | 'corners' | 'half a pixel';
 
@@ -69,7 +69,31 @@ function taps(from: number, to: number, position: (out: number) => number, a: nu
   return { index, weight };
 }
 
-const checkpoint = join(fixtures, 'monkey/tiny-896/checkpoint');
+/** A checkpoint, another size than its own, and its position tables by the block that each is in. */
+interface Resized {
+  readonly checkpoint: string;
+  readonly size: string;
+  readonly tables: readonly { readonly block: string; readonly table: string }[];
+}
+
+const monkey: Resized = {
+  checkpoint: 'monkey/tiny-896',
+  size: '1344x896',
+  tables: [
+    { block: 'embed', table: 'positional_embedding' },
+    { block: 'pool', table: 'pos_embed' },
+  ],
+};
+
+const resized: readonly Resized[] = [
+  monkey,
+  { checkpoint: 'janus/tiny-hf', size: '64x128', tables: [{ block: 'embed', table: 'position_embedding' }] },
+  {
+    checkpoint: 'vila/tiny-mlp_downsample',
+    size: '112x84',
+    tables: [{ block: 'embed', table: 'position_embedding' }],
+  },
+];
 
 let folder = '';
 
@@ -81,25 +105,25 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 /** With one job: worker threads run the build, which no fault is planted in. */
-async function converted(fault: Fault) {
+async function converted(fault: Fault, { checkpoint, size }: Resized) {
   planted.fault = fault;
   const output = join(folder, 'out');
-  const size = ['--resolution', '1344x896', '--precision', 'int4', '--jobs', '1'];
-  const ran = await runMain([checkpoint, output, ...size], { cwd: folder });
+  const argv = ['--resolution', size, '--precision', 'int4', '--jobs', '1'];
+  const ran = await runMain([goldenCase(checkpoint).checkpoint, output, ...argv], { cwd: folder });
   const read = (name: string): Promise<string> => readFile(join(output, name), 'utf8');
   const report = JSON.parse(await read('parity-report.json')) as ParityReport;
   return { ...ran, report, markdown: await read('parity-report.md'), page: await read('parity-report.html') };
 }
 
 describe('a conversion', () => {
-  it('without a fault has nothing to blame', async () => {
-    const { code, report, markdown, out } = await converted('none');
+  it.each(resized)('without a fault has nothing to blame: $checkpoint', async (family) => {
+    const { code, report, markdown, out } = await converted('none', family);
     expect([code, report.findings]).toEqual([0, []]);
     expect(`${markdown}${out}`).not.toMatch(/BLAME|What is wrong/);
   });
 
   it('whose merged adapter has a scale off by 5 % names the weight, and the tile that runs it', async () => {
-    const opened = await openCheckpoint(checkpoint);
+    const opened = await openCheckpoint(goldenCase(monkey.checkpoint).checkpoint);
     const tensor = [...opened.tensors].find(([name]) =>
       /resblocks\.0\.attn\.in_proj_lora\.1\.lora_scale$/.test(name),
     );
@@ -107,7 +131,7 @@ describe('a conversion', () => {
     const bytes = await readAll(tensor[1].tensor);
     planted.scale = new DataView(new Uint8Array([0, 0, ...bytes]).buffer).getFloat32(0, true);
     await opened.close();
-    const { code, report, markdown, page, out, err } = await converted('scale');
+    const { code, report, markdown, page, out, err } = await converted('scale', monkey);
     expect(code).toBe(2);
     expect(report.findings).toMatchObject([
       {
@@ -130,27 +154,32 @@ describe('a conversion', () => {
     expect(err).toContain('VC6201');
   });
 
-  it.each(['a', 'corners', 'half a pixel'] as const)(
-    'whose position table is resized with the wrong alignment (%s) names the table, and no tile',
-    async (fault) => {
-      const { code, report } = await converted(fault);
+  it.each(
+    resized.flatMap((family) =>
+      (['a', 'corners', 'half a pixel'] as const).map((fault) => ({
+        name: family.checkpoint,
+        family,
+        fault,
+      })),
+    ),
+  )(
+    'whose position tables are resized with the wrong alignment ($fault) names them, and no tile: $name',
+    async ({ family, fault }) => {
+      const { code, report } = await converted(fault, family);
       expect(code).toBe(2);
-      // Both tables of the model are resized.
-      const wrong = {
-        level: 'rewrite',
-        component: 'vision',
-        otherBlocks: 0,
-        kind: 'resized table',
-        places: [],
-      };
-      expect(report.findings).toMatchObject([
-        { ...wrong, block: { name: 'embed' } },
-        { ...wrong, block: { name: 'pool' } },
-      ]);
-      expect(report.findings.map(({ tensors }) => tensors.map(({ name }) => name))).toEqual([
-        [expect.stringContaining('positional_embedding')],
-        [expect.stringContaining('pos_embed')],
-      ]);
+      expect(report.findings).toMatchObject(
+        family.tables.map(({ block }) => ({
+          level: 'rewrite',
+          component: 'vision',
+          otherBlocks: 0,
+          kind: 'resized table',
+          places: [],
+          block: { name: block },
+        })),
+      );
+      expect(report.findings.map(({ tensors }) => tensors.map(({ name }) => name))).toEqual(
+        family.tables.map(({ table }) => [expect.stringContaining(table)]),
+      );
     },
   );
 });
