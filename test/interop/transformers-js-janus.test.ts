@@ -86,6 +86,27 @@ describe('Janus in transformers.js', () => {
     expect(furthest).toBeLessThanOrEqual(1);
   });
 
+  it('writes a conversation, and contents in parts, as the original code does', async () => {
+    const name = 'janus/tiny-hf';
+    const client = await openJanus(await converted(name, 'fp32'));
+    const written = async (messages: readonly object[]): Promise<string> =>
+      client.decode((await client.process(messages)).input_ids);
+    const turns = [
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content: 'Hello' },
+      { role: 'user', content: 'Bye' },
+    ];
+    // As `deepseek` of its conversation.py joins turns, behind the token that begins a text.
+    expect(await written(turns)).toBe(
+      '<｜begin▁of▁sentence｜><|User|>: Hi\n\n<|Assistant|>: Hello<｜end▁of▁sentence｜><|User|>: Bye\n\n<|Assistant|>:',
+    );
+    const images = [join(goldenCase(name).folder, 'image0.png')];
+    const parts = [{ type: 'image' }, { type: 'text', text: question }];
+    expect(await written([{ role: 'user', content: parts, images }])).toBe(
+      await written([{ role: 'user', content: `<image_placeholder>\n${question}`, images }]),
+    );
+  });
+
   it.each([
     ['fp16', 'fp16', '_fp16'],
     ['int8', 'q8', '_quantized'],

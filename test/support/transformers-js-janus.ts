@@ -17,6 +17,8 @@ type Options = Parameters<MultiModalityCausalLM['generate_images']>[0];
 
 export interface JanusClient {
   readonly process: (messages: readonly object[], options?: object) => Promise<Inputs>;
+  /** With special tokens. */
+  readonly decode: (ids: Tensor | undefined) => string;
   readonly generate: (options: Options) => Promise<Tensor>;
   readonly draw: (options: Options) => Promise<readonly RawImage[]>;
   /** Of the files that were loaded, as the library reports them, sorted. */
@@ -36,6 +38,7 @@ export async function openJanus(folder: string, dtype?: string): Promise<JanusCl
   })) as MultiModalityCausalLM;
   return {
     process: (messages, options) => processor(messages, options),
+    decode: (ids) => processor.decode(integers(ids), {}),
     generate: async (options) => (await model.generate(options)) as Tensor,
     draw: (options) => model.generate_images(options),
     loaded: [...loaded].sort(),
@@ -54,8 +57,7 @@ export async function answer(
   readonly ids: readonly number[];
 }> {
   const image = new RawImage(new Uint8ClampedArray(rgb), width, height, 3);
-  const messages = [{ role: '<|User|>', content, images: [image] }];
-  const inputs = await client.process(messages, { images: [image] });
+  const inputs = await client.process([{ role: 'user', content, images: [image] }]);
   const output = await client.generate({ ...inputs, max_new_tokens: steps, do_sample: false });
   const inputIds = integers(inputs.input_ids);
   return {
@@ -75,7 +77,7 @@ export async function draw(
   readonly ids: readonly number[];
   readonly picture: Picture;
 }> {
-  const inputs = await client.process([{ role: '<|User|>', content }], { chat_template: 'text_to_image' });
+  const inputs = await client.process([{ role: 'user', content }], { chat_template: 'text_to_image' });
   const seen: number[] = [];
   const streamer = {
     put: (ids: readonly (readonly bigint[])[]) => seen.push(...ids.flat().map(Number)),
