@@ -1,5 +1,5 @@
 /** Where a row of an output is, in words that a person can find again; and which rows of large outputs are kept. */
-import type { MediaLayout, View } from '../architectures/architecture.ts';
+import type { MediaLayout, PictureLayout, View } from '../architectures/architecture.ts';
 import { isPicture } from '../architectures/log-mel.ts';
 import type { Prompt } from './inputs/sample.ts';
 import type { Place, TokenGrid } from './metrics.ts';
@@ -30,10 +30,13 @@ export function sampledLayers(layers: number, elementsPerLayer: number): readonl
 export function featurePlace(layout: MediaLayout, picture = 0, pictures = 1): Place {
   if (!isPicture(layout)) return (row) => `sound ${picture}, ${frameName(row, layout.secondsPerToken)}`;
   const prefix = pictures === 1 ? '' : `picture ${picture}, `;
+  const { chosen = 0, tokensPerView } = layout;
+  const views = standingViews(layout);
   return (row) => {
-    const index = Math.floor(row / layout.tokensPerView);
-    const token = row % layout.tokensPerView;
-    const view = layout.views[index];
+    if (row < chosen) return `${prefix}chosen token ${row}`;
+    const index = Math.floor((row - chosen) / tokensPerView);
+    const token = (row - chosen) % tokensPerView;
+    const view = views[index];
     return view === undefined ? `${prefix}token ${row}` : `${prefix}${viewName(view)}, token ${token}`;
   };
 }
@@ -41,6 +44,11 @@ export function featurePlace(layout: MediaLayout, picture = 0, pictures = 1): Pl
 /** `frame 12 (0.48 s)`: of features of a sound, and where in it they begin. */
 export function frameName(frame: number, seconds: number): string {
   return `frame ${frame} (${(frame * seconds).toFixed(2)} s)`;
+}
+
+/** The views that have all of their tokens: not tiles of which some are chosen. */
+function standingViews({ chosen, views }: PictureLayout): readonly View[] {
+  return chosen === undefined ? views : views.filter(({ kind }) => kind !== 'tile');
 }
 
 /**
@@ -62,12 +70,12 @@ export function featureGrids(
       first += columns;
       continue;
     }
-    const { views, tokenGrid, tokensPerView } = layout;
-    for (const [index, view] of views.entries()) {
+    const { chosen = 0, tokenGrid, tokensPerView } = layout;
+    for (const [index, view] of standingViews(layout).entries()) {
       if (tokenGrid === undefined) break;
       const { rows, columns, leading } = tokenGrid;
       const name = layouts.length === 1 ? viewName(view) : `picture ${picture}, ${viewName(view)}`;
-      grids.push({ view: name, rows, columns, first: first + index * tokensPerView + leading });
+      grids.push({ view: name, rows, columns, first: first + chosen + index * tokensPerView + leading });
     }
     first += layout.tokens;
   }

@@ -225,6 +225,14 @@ describe('a dry run', () => {
     });
   });
 
+  it('says in a plan how many features are chosen, where a model chooses', async () => {
+    const checkpoint = join(fixtures, 'textmonkey/resized-896/checkpoint');
+    const argv = [checkpoint, join(root, 'out'), '--resolution', '896x448', '--dry-run'];
+    expect((await runMain(argv)).out).toContain(
+      '286 image tokens, 30 chosen of 2 tiles with 256 each, 256 for the global view',
+    );
+  });
+
   it('prints tiles, passes, files and bytes for people', async () => {
     const ran = await runMain([monkey, join(root, 'out'), '--resolution', '1544x896', '--dry-run']);
     expect(ran.code).toBe(0);

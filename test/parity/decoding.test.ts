@@ -132,6 +132,20 @@ describe('what is known about rows', () => {
     expect(featurePlace(image)(5)).toBe('global view, token 1');
     expect(featurePlace(image, 1, 2)(5)).toBe('picture 1, global view, token 1');
   });
+
+  it('is nowhere for tokens that are chosen of those of all tiles', () => {
+    const few = { ...image, tokenGrid: { rows: 2, columns: 2, leading: 0 }, chosen: 3, tokens: 7 };
+    expect(featureGrids([few, few], [0, 1])).toEqual([
+      { view: 'picture 0, global view', rows: 2, columns: 2, first: 3 },
+      { view: 'picture 1, global view', rows: 2, columns: 2, first: 10 },
+    ]);
+    expect([0, 2, 3, 6].map(featurePlace(few))).toEqual([
+      'chosen token 0',
+      'chosen token 2',
+      'global view, token 0',
+      'global view, token 3',
+    ]);
+  });
 });
 
 describe('samples of large outputs', () => {

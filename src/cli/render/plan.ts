@@ -16,10 +16,7 @@ export function renderPlan({ plan }: PlannedConversion, shown: string): string {
   const { image, audio } = plan;
   if (audio !== undefined) section('Sound', [audio.summary]);
   if (image !== undefined) {
-    section('Picture', [
-      image.summary,
-      `${plural(image.tokens, 'image token')}, ${image.tokensPerView} for each of ${plural(image.views.length, 'view')}`,
-    ]);
+    section('Picture', [image.summary, `${plural(image.tokens, 'image token')}, ${tokenText(image)}`]);
     section('Tiles', tileTable(image.views));
   }
   section(
@@ -87,6 +84,15 @@ export function coverageTable(plan: Plan): string[] {
     ),
     [3, 4, 5],
   );
+}
+
+/** `512 chosen of 4 tiles with 256 each, 256 for the global view`. */
+function tokenText({ chosen, tokens, tokensPerView, views }: NonNullable<Plan['image']>): string {
+  if (chosen === undefined) return `${tokensPerView} for each of ${plural(views.length, 'view')}`;
+  const tiles = views.filter(({ kind }) => kind === 'tile').length;
+  const rest = tokens - chosen;
+  const whole = rest === 0 ? '' : `, ${rest} for the global view`;
+  return `${chosen} chosen of ${plural(tiles, 'tile')} with ${tokensPerView} each${whole}`;
 }
 
 function tileTable(views: NonNullable<Plan['image']>['views']): string[] {
