@@ -46,6 +46,9 @@ const floors: Readonly<Record<Precision, { readonly error: number; readonly kl: 
   int4: { error: 1e-5, kl: 1e-8 },
 };
 
+/** Above, pictures differ by that rounding alone. */
+const decibels: Readonly<Record<Precision, number>> = { fp32: 110, fp16: 70, int8: 110, int4: 110 };
+
 /** A change of perplexity has a sign; half a percent is what few tokens leave to chance. */
 const perplexityFloor = 0.005;
 
@@ -59,6 +62,7 @@ const limits: Readonly<
   top1: (was, n) => wilson(was * n, n).low,
   top5: (was, n) => wilson(was * n, n).low,
   perplexity: (was) => was + Math.abs(was) * growth + perplexityFloor,
+  psnr: (was, _n, precision) => Math.min(was - 20 * Math.log10(1 + growth), decibels[precision]),
 };
 
 /** Reads the JSON of an earlier report. Throws VC6106 when it is none. */

@@ -10,6 +10,7 @@
 import { type RunTensor, toFloat32 } from '../runtime/values.ts';
 import type { Picture } from './inputs/picture.ts';
 import type { Worst } from './metrics.ts';
+import { encodeRgbPng } from './png.ts';
 
 export interface PictureMetrics {
   /** In decibels. */
@@ -17,6 +18,20 @@ export interface PictureMetrics {
   readonly worstBlock: Worst;
   /** Per picture, root of the mean squared error of its blocks in bytes of a channel, row-major. */
   readonly blocks: readonly BlockMap[];
+  /** The first picture, where it differs at all. */
+  readonly shown?: ShownPicture;
+}
+
+/** Small PNG files in base64. */
+export interface ShownPicture {
+  readonly width: number;
+  readonly height: number;
+  readonly reference: string;
+  readonly output: string;
+  /** Of bytes before they are cut, the mean of the channels: white is the largest. */
+  readonly difference: string;
+  /** Of a pixel, in bytes. */
+  readonly largest: number;
 }
 
 export interface BlockMap {
@@ -31,6 +46,8 @@ export interface PixelScale {
   readonly std: readonly number[];
 }
 
+/** Longer side of what is shown, in pixels. */
+const shownSide = 160;
 /** Side of a block, in pixels. */
 export const blockSide = 16;
 /** The range of float32 is 144 dB. */
@@ -44,6 +61,7 @@ export class PictureComparison {
   #squares = 0;
   #count = 0;
   #worst: Worst = { value: equalPictures, where: '' };
+  #shown: ShownPicture | undefined;
 
   constructor(scale: PixelScale) {
     this.#scale = scale;
@@ -54,6 +72,7 @@ export class PictureComparison {
     const [pictures = 0, channels = 0, height = 0, width = 0] = reference.shape;
     const [wanted, found] = [toFloat32(reference), toFloat32(output)];
     const [rows, columns] = [Math.ceil(height / blockSide), Math.ceil(width / blockSide)];
+    this.#shown ??= showPicture(reference, output, this.#scale);
     for (let picture = 0; picture < pictures; picture += 1) {
       const squares = new Float64Array(rows * columns);
       const counts = new Float64Array(rows * columns);
@@ -101,6 +120,7 @@ export class PictureComparison {
       psnr: decibels(this.#squares / this.#count),
       worstBlock: this.#worst,
       blocks: this.#blocks,
+      ...(this.#shown === undefined ? {} : { shown: this.#shown }),
     };
   }
 }
@@ -115,6 +135,58 @@ function levelOf(pixel: number, channel: number, { mean, std }: PixelScale): num
     Math.fround(pixel * Math.fround(std[channel] ?? 1)) + Math.fround(mean[channel] ?? 0),
   );
   return Math.min(peak, Math.max(0, Math.fround(scaled * peak)));
+}
+
+/** Undefined where the two do not differ. */
+function showPicture(reference: RunTensor, output: RunTensor, scale: PixelScale): ShownPicture | undefined {
+  const [, channels = 0, height = 0, width = 0] = reference.shape;
+  const area = height * width;
+  const differences = new Float64Array(area);
+  const [wanted, found] = [toFloat32(reference), toFloat32(output)];
+  for (let at = 0; at < channels * area; at += 1) {
+    const channel = Math.floor(at / area);
+    const error = levelOf(found[at] ?? 0, channel, scale) - levelOf(wanted[at] ?? 0, channel, scale);
+    const pixel = at % area;
+    differences[pixel] =
+      (differences[pixel] ?? 0) + Math.abs(Number.isFinite(error) ? error : peak) / channels;
+  }
+  const largest = differences.reduce((a, b) => Math.max(a, b), 0);
+  const [first, second] = [picturesOf(reference, scale)[0], picturesOf(output, scale)[0]];
+  if (largest === 0 || first === undefined || second === undefined) return undefined;
+  const grey = Uint8Array.from({ length: 3 * area }, (_, at) =>
+    Math.round((peak * (differences[Math.floor(at / 3)] ?? 0)) / largest),
+  );
+  const [one, other, apart] = [first, second, { width, height, rgb: grey }].map((picture) => {
+    const small = shrink(picture);
+    return {
+      ...small,
+      png: Buffer.from(encodeRgbPng(small.width, small.height, small.rgb)).toString('base64'),
+    };
+  });
+  if (one === undefined || other === undefined || apart === undefined) return undefined;
+  const files = { reference: one.png, output: other.png, difference: apart.png };
+  return { width: one.width, height: one.height, ...files, largest };
+}
+
+/** Means over boxes of whole pixels. */
+function shrink({ width, height, rgb }: Picture): Picture {
+  const by = Math.max(1, Math.ceil(Math.max(width, height) / shownSide));
+  const [columns, rows] = [Math.ceil(width / by), Math.ceil(height / by)];
+  if (by === 1) return { width, height, rgb };
+  const small = new Uint8Array(3 * columns * rows);
+  for (const at of small.keys()) {
+    const [x, y] = [Math.floor(at / 3) % columns, Math.floor(at / (3 * columns))];
+    let sum = 0;
+    let count = 0;
+    for (let row = y * by; row < Math.min(height, (y + 1) * by); row += 1) {
+      for (let column = x * by; column < Math.min(width, (x + 1) * by); column += 1) {
+        sum += rgb[(row * width + column) * 3 + (at % 3)] ?? 0;
+        count += 1;
+      }
+    }
+    small[at] = Math.round(sum / count);
+  }
+  return { width: columns, height: rows, rgb: small };
 }
 
 /** The pictures of pixels [N, 3, H, W]: bytes are cut, not rounded. */

@@ -29,6 +29,7 @@ export function renderMarkdown(report: ParityReport): string {
     ...gateTables(report),
     ...rangeTables(report),
     ...worstPlaces(report),
+    ...pictures(report),
     ...curves(report),
     ...tokens(report),
     ...tiles(report),
@@ -150,6 +151,35 @@ function numbersRow(level: LevelReport, { output, feed, metrics }: LevelReport['
     logits === undefined ? '' : number(logits.kl),
     logits === undefined ? '' : agreementText(logits),
   ]);
+}
+
+function pictures({ levels }: ParityReport): string[] {
+  const rows = levels.flatMap(({ level, outputs }) =>
+    outputs.flatMap(({ feed, metrics: { picture } }) =>
+      picture === undefined
+        ? []
+        : [
+            row([
+              level,
+              feed,
+              number(picture.psnr),
+              number(picture.worstBlock.value),
+              picture.worstBlock.where,
+            ]),
+          ],
+    ),
+  );
+  if (rows.length === 0) return [];
+  return [
+    '',
+    '## Drawn pictures',
+    '',
+    'In decibels, of 255 and after clipping; a block is 16 x 16 pixels. The page shows both pictures and their difference.',
+    '',
+    '| Level | Fed | PSNR | Worst block | at |',
+    '|---|---|---:|---:|---|',
+    ...rows,
+  ];
 }
 
 /** Blocks of a component that are listed: those that add the most. */

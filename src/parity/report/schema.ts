@@ -84,6 +84,17 @@ const metrics = z.object({
       psnr: measure.describe('in decibels, of 255, after clipping'),
       worstBlock: worst,
       blocks: z.array(z.object({ rows: count, columns: count, errors: z.array(measure) })),
+      shown: z
+        .object({
+          width: count,
+          height: count,
+          reference: z.string(),
+          output: z.string(),
+          difference: z.string(),
+          largest: measure.describe('difference of a pixel, in bytes: white'),
+        })
+        .describe('the first picture, where it differs, as small PNG files in base64')
+        .optional(),
     })
     .describe('of drawn pictures; blocks: root of the mean squared error of 16 x 16 pixels, row-major')
     .optional(),

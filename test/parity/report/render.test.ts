@@ -2,9 +2,9 @@
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
 import { placementLine } from '../../../src/parity/placement.ts';
+import { encodeGreyPng } from '../../../src/parity/png.ts';
 import { worstBlock, worstBlockText } from '../../../src/parity/report/blocks.ts';
 import { renderHtml } from '../../../src/parity/report/html/page.ts';
-import { encodeGreyPng } from '../../../src/parity/report/html/png.ts';
 import { counts, decades, valueTicks } from '../../../src/parity/report/html/scale.ts';
 import { renderJunit } from '../../../src/parity/report/junit.ts';
 import { renderMarkdown } from '../../../src/parity/report/markdown.ts';

@@ -10,8 +10,8 @@ import { type Cell, table } from './table.ts';
 /** The part of the page; undefined when no logits were compared. */
 export function logits(report: ParityReport): Section | undefined {
   const rows = report.levels.flatMap(({ level, outputs }) =>
-    outputs.flatMap(({ feed, metrics }) =>
-      metrics.logits === undefined ? [] : [[level, feed, ...agreement(metrics.logits)]],
+    outputs.flatMap(({ output, feed, metrics }) =>
+      metrics.logits === undefined ? [] : [[level, output, feed, ...agreement(metrics.logits)]],
     ),
   );
   if (rows.length === 0) return undefined;
@@ -24,6 +24,7 @@ export function logits(report: ParityReport): Section | undefined {
       caption: 'Agreement of the logits',
       columns: [
         { head: 'Level', rowHead: true },
+        { head: 'Output' },
         { head: 'Fed' },
         { head: 'n', numeric: true },
         { head: 'KL', numeric: true },

@@ -12,6 +12,7 @@ import { head } from './head.ts';
 import { tokenErrors } from './heat-map.ts';
 import { logits } from './logits.ts';
 import { embeddedJson, html, type Markup, render, trusted } from './markup.ts';
+import { pictures } from './pictures.ts';
 import { placement } from './placement.ts';
 import { ranges } from './ranges.ts';
 import { script } from './script.ts';
@@ -24,6 +25,7 @@ import { weights } from './weights.ts';
 const parts: readonly ((report: ParityReport) => Section | undefined)[] = [
   errorsPerBlock,
   (report) => tokenErrors(report, thumbnail(report)),
+  pictures,
   logits,
   ranges,
   gates,

@@ -106,6 +106,7 @@ ${Array.from({ length: 6 }, (_, index) => `.line.s${index}{stroke:var(--f${index
 .heat figcaption{font-size:13px;color:var(--ink2);margin-bottom:4px}
 .board{cursor:crosshair;line-height:0;border-radius:6px}
 .board svg{display:block;width:100%;height:auto;max-height:70vh;background:var(--card);isolation:isolate;overflow:visible}
+svg.drawn{display:block;width:100%;height:auto;max-height:60vh;image-rendering:pixelated}
 .picture{filter:var(--picture)}
 .cells{shape-rendering:crispEdges}
 use~.cells{mix-blend-mode:var(--blend)}

@@ -1,8 +1,8 @@
 /** The picture that was looked at, small and grey, to lie below the heat map. */
 import { createHash } from 'node:crypto';
 import { drawPicture, type Picture } from '../../inputs/picture.ts';
+import { encodeGreyPng } from '../../png.ts';
 import type { ParityReport } from '../report.ts';
-import { encodeGreyPng } from './png.ts';
 
 /** About 30 KB in the page. */
 const maxWidth = 360;
