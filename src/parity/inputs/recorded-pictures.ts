@@ -3,8 +3,8 @@ import type { EncoderRecipe, ImageGeometry, PatchRowFeed } from '../../architect
 import { patchGridOf, patchRowLayout } from '../../architectures/patch-rows.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { float32Value, type RunTensor } from '../../runtime/values.ts';
-import { floats, integers, sha256 } from './recorded-values.ts';
 import { recordedTiles } from './recorded-tiles.ts';
+import { floats, integers, sha256 } from './recorded-values.ts';
 import { recordedViews } from './recorded-views.ts';
 import type { SampleMedia } from './sample.ts';
 import { patchRowFeeds } from './vision-inputs.ts';

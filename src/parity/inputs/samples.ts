@@ -13,6 +13,7 @@ import { systemReason } from '../../report/show.ts';
 import { decodePicture, pictureExtensions } from './decode-picture.ts';
 import { encodePrompt } from './prompt.ts';
 import { type Prompt, type Sample, type SampleMedia, sampleMedia } from './sample.ts';
+import { sharedPrompt } from './shared-prompt.ts';
 import { readSound } from './sound/read-sound.ts';
 import { soundExtensions } from './sound/wav.ts';
 import { openTokenizer, type Tokenizer, type TokenizerFolder } from './tokenizer.ts';
@@ -170,6 +171,14 @@ function readPrompt(
     pictures,
   );
   const fits = picture === undefined ? places === 0 : places > 0 && picture + places <= pictures.length;
+  if (fits && places > 1 && sharedPrompt(recipe) !== recipe) {
+    throw fail('VC6109', {
+      where,
+      found: `places for ${plural(places, 'picture')}`,
+      expected: 'one: the model sees pictures otherwise that share a prompt',
+      hint: '--inputs takes recorded pixel_values of several',
+    });
+  }
   if (fits) return prompt();
   const marker = recipe.prompt?.picture ?? '';
   throw fail('VC6109', {

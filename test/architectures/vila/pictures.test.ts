@@ -142,6 +142,23 @@ describe('pictures that share a prompt', () => {
     });
   });
 
+  it('are refused in a folder of samples, where each has a prompt of its own, too', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'vlm-vila-'));
+    try {
+      for (const name of ['a', 'b']) await cp(join(nvila.folder, 'image.png'), join(folder, `${name}.png`));
+      await writeFile(join(folder, 'a.txt'), '<image> and <image>');
+      await withBuiltCase(nvila, async ({ recipe, image }, source) => {
+        const read = readSamples({ folder, checkpoint: source, recipe, image, seed: 1 });
+        await expect(read).rejects.toMatchObject({
+          code: 'VC6109',
+          record: { found: 'places for 2 pictures' },
+        });
+      });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   it('answer together', async () => {
     const root = await mkdtemp(join(tmpdir(), 'vlm-vila-'));
     try {
