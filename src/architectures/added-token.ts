@@ -1,8 +1,10 @@
 /**
- * The tokenizer's files of a language model that knows no pictures, with a token for them. The original codes cut the
+ * Tokens beside a tokenizer's own: those that a checkpoint lists, and one for pictures, where the language model knows
+ * none. The original codes cut the
  * text where a picture goes and encode each piece alone, so that a space stands before every one of them.
  */
 import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
+import { configLimits } from '../formats/checkpoint/config.ts';
 import { isJsonObject } from '../formats/json.ts';
 import { type AddedToken, tokenizerForm, tokenizerJson } from '../formats/sentencepiece/tokenizer-json.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
@@ -10,7 +12,7 @@ import { objectOf } from './processor-settings.ts';
 
 const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
 
-/** Those of `tokenizer.json` and `tokenizer_config.json` that there are, or that a sentencepiece model gives. */
+/** The tokenizer's files with a token more: those that there are, or that a sentencepiece model gives. */
 export function filesWithToken(
   { json, sentencePiece }: Pick<Checkpoint, 'json' | 'sentencePiece'>,
   token: AddedToken,
@@ -51,4 +53,19 @@ function withToken(tokenizer: JsonObject, token: JsonObject): JsonObject {
     ...(first ? { pre_tokenizer: { ...spaces, prepend_scheme: 'always' } } : {}),
     added_tokens: [...(Array.isArray(listed) ? listed : []), token],
   };
+}
+
+/** Text → id, of all files that list such tokens. */
+export function addedTokens({ json }: Pick<Checkpoint, 'json'>): ReadonlyMap<string, number> {
+  const ids = new Map<string, number>();
+  const add = (text: JsonValue | undefined, id: unknown): void => {
+    const usable = typeof id === 'number' && Number.isSafeInteger(id) && id >= 0 && id < configLimits.vocab;
+    if (typeof text === 'string' && usable) ids.set(text, id);
+  };
+  for (const [text, id] of Object.entries(objectOf(json.get('added_tokens.json')))) add(text, id);
+  const decoder = objectOf(objectOf(json.get('tokenizer_config.json')).added_tokens_decoder);
+  for (const [id, token] of Object.entries(decoder)) add(objectOf(token).content, Number(id));
+  const listed = objectOf(json.get('tokenizer.json')).added_tokens;
+  for (const token of Array.isArray(listed) ? listed : []) add(objectOf(token).content, objectOf(token).id);
+  return ids;
 }

@@ -5,7 +5,7 @@
  * `crop` lets the convolution ignore it as the reference does, `cover` pads up to the next patch.
  */
 import { fail } from '../report/diagnostics.ts';
-import type { Size, Tiling } from './architecture.ts';
+import type { ImageGeometry, Size, Tiling } from './architecture.ts';
 import type { Grid } from './blocks/resize.ts';
 import { checkCount, checkSize, formatSize, requestedSize } from './resolution.ts';
 
@@ -69,6 +69,22 @@ export function patchPicture(
     covered,
     grid,
     summary: `${title} → ${grid.columns}x${grid.rows} patches of ${patch}${how}`,
+  };
+}
+
+/** The geometry of a picture that is one view; `note` ends what a user reads. */
+export function oneView(
+  { requested, input, summary }: PatchedPicture,
+  own: Pick<ImageGeometry, 'tokens' | 'tokenGrid' | 'steps' | 'mean' | 'std'>,
+  note = '',
+): ImageGeometry {
+  return {
+    requested,
+    input,
+    views: [{ kind: 'global' }],
+    tokensPerView: own.tokens,
+    ...own,
+    summary: summary + note,
   };
 }
 

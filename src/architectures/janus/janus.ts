@@ -7,7 +7,7 @@
  */
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
-import type { Architecture, BuildOptions, BuiltModel, Component, ImageGeometry } from '../architecture.ts';
+import type { Architecture, BuildOptions, BuiltModel, Component } from '../architecture.ts';
 import { fitPicture } from '../blocks/image-views.ts';
 import { layerNorm, readLayerNorm } from '../blocks/layer-norm.ts';
 import { embeddingModel, visionLanguageComponents, visionModel } from '../components.ts';
@@ -15,7 +15,7 @@ import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
 import { textEmbedding } from '../llama/embedding.ts';
 import { findModules } from '../module-names.ts';
-import { patchPicture } from '../patch-geometry.ts';
+import { oneView, patchPicture } from '../patch-geometry.ts';
 import { siglipTower } from '../siglip/tower.ts';
 import { aligner } from './aligner.ts';
 import type { JanusConfig } from './config.ts';
@@ -38,16 +38,11 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   const own = { width: vision.imageSize, height: vision.imageSize };
   const picture = patchPicture(options.resolution, own, options.tiling, vision.patch, sizeKey);
   const tokens = picture.grid.rows * picture.grid.columns;
-  const image: ImageGeometry = {
-    requested: picture.requested,
-    input: picture.input,
-    views: [{ kind: 'global' }],
-    tokensPerView: tokens,
-    tokenGrid: { ...picture.grid, leading: 0 },
+  const image = oneView(picture, {
     tokens,
+    tokenGrid: { ...picture.grid, leading: 0 },
     ...readPreprocessing(checkpoint, picture.input, rounding),
-    summary: picture.summary,
-  };
+  });
   const special = readJanusTokens(checkpoint, text.vocab);
   const components = [
     ...visionLanguageComponents({

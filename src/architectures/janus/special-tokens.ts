@@ -1,8 +1,8 @@
 /** The tokens that stand around and for pictures, their ids from the tokenizer's files. */
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
-import { ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
+import { ConfigReader } from '../../formats/checkpoint/config.ts';
 import { fail } from '../../report/diagnostics.ts';
-import type { JsonValue } from '../../tensor/tensor.ts';
+import { addedTokens } from '../added-token.ts';
 import { objectOf } from '../processor-settings.ts';
 
 interface Token {
@@ -94,19 +94,4 @@ function textOf({ json }: Checkpoint, [tag, token, released]: readonly [string, 
     if (typeof text === 'string') return text;
   }
   return released;
-}
-
-/** Text → id, of all files that list such tokens. */
-function addedTokens({ json }: Checkpoint): ReadonlyMap<string, number> {
-  const ids = new Map<string, number>();
-  const add = (text: JsonValue | undefined, id: unknown): void => {
-    const usable = typeof id === 'number' && Number.isSafeInteger(id) && id >= 0 && id < configLimits.vocab;
-    if (typeof text === 'string' && usable) ids.set(text, id);
-  };
-  for (const [text, id] of Object.entries(objectOf(json.get('added_tokens.json')))) add(text, id);
-  const decoder = objectOf(objectOf(json.get('tokenizer_config.json')).added_tokens_decoder);
-  for (const [id, token] of Object.entries(decoder)) add(objectOf(token).content, Number(id));
-  const listed = objectOf(json.get('tokenizer.json')).added_tokens;
-  for (const token of Array.isArray(listed) ? listed : []) add(objectOf(token).content, objectOf(token).id);
-  return ids;
 }

@@ -7,7 +7,7 @@ import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
-import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../architecture.ts';
+import type { Architecture, BuildOptions, BuiltModel } from '../architecture.ts';
 import { activate } from '../blocks/activation.ts';
 import { fitPicture } from '../blocks/image-views.ts';
 import { linear, readLinear } from '../blocks/linear.ts';
@@ -17,7 +17,7 @@ import { embeddingModel, visionLanguageComponents, visionModel } from '../compon
 import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
 import { textEmbedding } from '../llama/embedding.ts';
-import { patchPicture } from '../patch-geometry.ts';
+import { oneView, patchPicture } from '../patch-geometry.ts';
 import { type LlavaConfig, readLlavaConfig } from './config.ts';
 import { findLlavaModules, type LlavaWeights } from './layout.ts';
 import { originalParts } from './original.ts';
@@ -38,16 +38,11 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     'vision_config.image_size',
   );
   const tokens = picture.grid.rows * picture.grid.columns + (config.keepsClassToken ? 1 : 0);
-  const geometry: ImageGeometry = {
-    requested: picture.requested,
-    input: picture.input,
-    views: [{ kind: 'global' }],
-    tokensPerView: tokens,
-    tokenGrid: { ...picture.grid, leading: config.keepsClassToken ? 1 : 0 },
+  const geometry = oneView(picture, {
     tokens,
+    tokenGrid: { ...picture.grid, leading: config.keepsClassToken ? 1 : 0 },
     ...readPreprocessing(checkpoint, picture.input),
-    summary: picture.summary,
-  };
+  });
   const components = visionLanguageComponents({
     vision: visionModel(geometry, text.hidden, (b, pixels) => {
       const covered = fitPicture(b, pixels, picture.input, picture.covered);

@@ -12,7 +12,7 @@ import { embeddingModel, visionLanguageComponents, visionModel } from '../compon
 import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
 import { textEmbedding } from '../llama/embedding.ts';
-import { type PatchedPicture, patchPicture } from '../patch-geometry.ts';
+import { oneView, type PatchedPicture, patchPicture } from '../patch-geometry.ts';
 import { joinedPatches, readMiniGptConfig } from './config.ts';
 import { modules } from './modules.ts';
 import { miniGptParts } from './parts.ts';
@@ -55,22 +55,19 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   };
 }
 
-function geometryOf({ requested, input, grid, summary }: PatchedPicture): ImageGeometry {
+function geometryOf(picture: PatchedPicture): ImageGeometry {
+  const { input, grid } = picture;
   const tokens = (grid.rows * grid.columns) / joinedPatches;
   const columns = grid.columns / joinedPatches;
-  return {
-    requested,
-    input,
-    views: [{ kind: 'global' }],
-    tokensPerView: tokens,
+  const own = {
     // Else tokens run on over the ends of rows.
     ...(Number.isInteger(columns) ? { tokenGrid: { rows: grid.rows, columns, leading: 0 } } : {}),
     tokens,
     steps: [{ step: 'resize', to: input, filter: 'bicubic' }],
     mean: clipMean,
     std: clipStd,
-    summary: `${summary}, ${joinedPatches} a token`,
-  };
+  } as const;
+  return oneView(picture, own, `, ${joinedPatches} a token`);
 }
 
 export const miniGptV2: Architecture = {

@@ -2,6 +2,7 @@
 import { chatTemplate } from '../../formats/checkpoint/chat-template.ts';
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import type { GenerationRecipe, PromptTemplate } from '../architecture.ts';
+import { systemMessage, userMessage } from '../chatml.ts';
 import { languageRecipe } from '../llama/recipe.ts';
 import { encoderPorts } from './audio-encoder.ts';
 import type { Qwen2AudioConfig } from './config.ts';
@@ -36,9 +37,7 @@ export function qwen2AudioPrompt(checkpoint: Pick<Checkpoint, 'json' | 'chatTemp
   if (typeof template !== 'string') {
     return { picture, withPicture: '{picture}{text}', textOnly: '{text}' };
   }
-  const [system = ''] = /<\|im_start\|>system\n[^<{]*<\|im_end\|>\n/.exec(template) ?? [];
   const counted = /Audio \{\{[^}]*\}\}: /.test(template) ? 'Audio {number}: {picture}\n' : '{picture}\n';
-  const around = (content: string): string =>
-    `${system}<|im_start|>user\n${content}<|im_end|>\n<|im_start|>assistant\n`;
+  const around = (content: string): string => systemMessage(template) + userMessage(content);
   return { picture, withPicture: around('{picture}{text}'), textOnly: around('{text}'), counted };
 }

@@ -2,6 +2,7 @@
 import { chatTemplate } from '../../formats/checkpoint/chat-template.ts';
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import type { GenerationRecipe, PatchRowFeed, PromptTemplate } from '../architecture.ts';
+import { systemMessage, userMessage } from '../chatml.ts';
 import { visionEncoder } from '../components.ts';
 import { languageRecipe, llamaDecoderRecipe } from '../llama/recipe.ts';
 import type { Qwen2VlConfig } from './config.ts';
@@ -33,8 +34,6 @@ export function qwen2VlPrompt(checkpoint: Pick<Checkpoint, 'json' | 'chatTemplat
   if (typeof template !== 'string') {
     return { picture, video, withPicture: '{picture}{text}', textOnly: '{text}' };
   }
-  const [system = ''] = /<\|im_start\|>system\n[^<{]*<\|im_end\|>\n/.exec(template) ?? [];
-  const around = (content: string): string =>
-    `${system}<|im_start|>user\n${content}<|im_end|>\n<|im_start|>assistant\n`;
+  const around = (content: string): string => systemMessage(template) + userMessage(content);
   return { picture, video, withPicture: around('{picture}{text}'), textOnly: around('{text}') };
 }

@@ -6,7 +6,7 @@
 import { fail } from '../../report/diagnostics.ts';
 import type { BuildOptions, ImageGeometry, Size, TileFeed } from '../architecture.ts';
 import type { Grid } from '../blocks/resize.ts';
-import { patchPicture } from '../patch-geometry.ts';
+import { patchPicture, oneView as pictureView } from '../patch-geometry.ts';
 import { checkCount, checkSize, formatSize } from '../resolution.ts';
 import type { VilaConfig } from './config.ts';
 import { pictureSteps, type VilaPreprocessing } from './preprocessing.ts';
@@ -51,7 +51,7 @@ function oneView(
   const { vision, projector } = config;
   const ownKey = 'vision_tower_cfg.image_size';
   const picture = patchPicture(resolution, preprocessing.size, tiling, vision.patch, ownKey);
-  const { grid, input, covered, requested } = picture;
+  const { grid, input, covered } = picture;
   const { mean, std } = preprocessing;
   const joined = tokenGrid(grid, projector);
   const tokens = projector.join === 1 ? towerTokens(vision, grid) : joined.rows * joined.columns;
@@ -61,18 +61,17 @@ function oneView(
     kind: 'view',
     patches: grid,
     covered,
-    geometry: {
-      requested,
-      input,
-      views: [{ kind: 'global' }],
-      tokensPerView: tokens,
-      ...(inOrder ? { tokenGrid: { ...joined, leading: 0 } } : {}),
-      tokens,
-      ...(steps === undefined ? {} : { steps }),
-      mean,
-      std,
-      summary: `${picture.summary}, ${tokens} tokens`,
-    },
+    geometry: pictureView(
+      picture,
+      {
+        tokens,
+        ...(inOrder ? { tokenGrid: { ...joined, leading: 0 } } : {}),
+        ...(steps === undefined ? {} : { steps }),
+        mean,
+        std,
+      },
+      `, ${tokens} tokens`,
+    ),
   };
 }
 

@@ -7,6 +7,7 @@ import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint
 import { isJsonObject } from '../../formats/json.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { show } from '../../report/show.ts';
+import { addedTokens } from '../added-token.ts';
 import { objectOf } from '../processor-settings.ts';
 import type { VilaConfig } from './config.ts';
 
@@ -44,21 +45,6 @@ export function readPictureTokens(
     after: idsOf(around.after, checkpoint, added),
     textIds: Math.min(...added.values()),
   };
-}
-
-/** By their texts, from whichever files list them. */
-export function addedTokens({ json }: Json): ReadonlyMap<string, number> {
-  const ids = new Map<string, number>();
-  const put = (text: unknown, id: unknown): void => {
-    if (typeof text === 'string' && typeof id === 'number' && Number.isSafeInteger(id) && id >= 0)
-      ids.set(text, id);
-  };
-  for (const [text, id] of Object.entries(objectOf(json.get('added_tokens.json')))) put(text, id);
-  const decoder = objectOf(objectOf(json.get('tokenizer_config.json')).added_tokens_decoder);
-  for (const [id, token] of Object.entries(decoder)) put(objectOf(token).content, Number(id));
-  const listed = objectOf(json.get('tokenizer.json')).added_tokens;
-  for (const token of Array.isArray(listed) ? listed : []) put(objectOf(token).content, objectOf(token).id);
-  return ids;
 }
 
 /** As the tokenizer writes a text that stands alone, with what it puts around every text. */

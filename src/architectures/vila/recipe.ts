@@ -1,11 +1,13 @@
 /** How the graphs of a VILA checkpoint work together. */
 import { chatTemplate } from '../../formats/checkpoint/chat-template.ts';
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
+import { addedTokens } from '../added-token.ts';
 import type { EncoderFeed, GenerationRecipe, PromptTemplate } from '../architecture.ts';
+import { systemMessage, userMessage } from '../chatml.ts';
 import { visionEncoder } from '../components.ts';
 import { languageRecipe } from '../llama/recipe.ts';
 import type { VilaConfig } from './config.ts';
-import { addedTokens, type PictureTokens, pictureText } from './picture-tokens.ts';
+import { type PictureTokens, pictureText } from './picture-tokens.ts';
 
 export function vilaRecipe(
   { text, newer }: VilaConfig,
@@ -41,7 +43,7 @@ const conversations: readonly { readonly token: string; readonly around: (messag
   },
   {
     token: '<|im_end|>',
-    around: (message) => `<|im_start|>user\n${message}<|im_end|>\n<|im_start|>assistant\n`,
+    around: userMessage,
   },
 ];
 
@@ -58,7 +60,7 @@ export function vilaPrompt(
   const template = chatTemplate(checkpoint);
   // Written into JSON, in quotes of the template's own.
   const text = typeof template === 'string' ? template.replaceAll('\\n', '\n') : '';
-  const [system = ''] = /<\|im_start\|>system\n[^<{]*<\|im_end\|>\n/.exec(text) ?? [];
+  const system = systemMessage(text);
   const tokens = addedTokens(checkpoint);
   const known = conversations.find(({ token }) => tokens.has(token));
   const around = (message: string): string => system + (known?.around ?? vicuna)(message);

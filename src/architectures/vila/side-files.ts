@@ -4,12 +4,12 @@
  */
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
-import { filesWithToken } from '../added-token.ts';
+import { addedTokens, filesWithToken } from '../added-token.ts';
 import type { SideFile } from '../architecture.ts';
 import { findSettings } from '../processor-settings.ts';
 import { sideFilesOf } from '../side-files.ts';
 import type { OneView, Tiled } from './geometry.ts';
-import { addedTokens, pictureText } from './picture-tokens.ts';
+import { pictureText } from './picture-tokens.ts';
 
 export function vilaSideFiles(
   checkpoint: Checkpoint,
