@@ -48,14 +48,16 @@ describe('sizes', () => {
   function hash(size: number, least: number, rounding: InsideStep['rounding']): number {
     const to = { width: size, height: size };
     let sum = 0;
+    let odd = 0;
     for (let m = 1; m < 700; m += 3) {
       for (let s = 1; s <= m; s += 2) {
         const wide = insideSize({ width: m, height: s }, { to, least, rounding });
         const tall = insideSize({ width: s, height: m }, { to, least, rounding });
-        expect([wide.width, tall.width, tall.height]).toEqual([size, wide.height, size]);
+        if (wide.width !== size || tall.width !== wide.height || tall.height !== size) odd += 1;
         sum = (sum * 31 + wide.height) % 1000003;
       }
     }
+    expect(odd).toBe(0);
     return sum;
   }
 
