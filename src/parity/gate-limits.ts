@@ -12,6 +12,13 @@ import type { OutputKind } from './outputs.ts';
 
 type OutputLimits = Readonly<Partial<Record<OutputKind, Limits>>>;
 
+/**
+ * From equal scores, and from such that tie, the same is chosen: nothing is rounded there, whatever the precision. What the
+ * output chooses from its own scores has no limit, for how near these are to each other decides what an error makes of
+ * them; the errors of the scores have those of blocks.
+ */
+const chosenAlike = { agreement: 1, 'in-place': 1 } as const;
+
 interface PrecisionLimits {
   readonly local: OutputLimits;
   /** Where the errors of the components before add up. */
@@ -24,6 +31,7 @@ interface PrecisionLimits {
  * and 121 in the worst block, 1.6e-5 and 2.2e-6: their maps are large, and group norms sum over all of them.
  */
 const reordered: OutputLimits = {
+  choices: chosenAlike,
   features: { max: 1e-4, relative: 3e-5 },
   embeds: { max: 1e-6 },
   logits: { max: 1e-4, relative: 3e-5, kl: 1e-8, top1: 0.999 },
@@ -40,6 +48,7 @@ const reordered: OutputLimits = {
  * larger. A single zero point of one block that is off by one moves a small model by 1e-3 of std or more.
  */
 const unpacked: OutputLimits = {
+  choices: chosenAlike,
   features: { max: 1e-3, relative: 1e-4 },
   embeds: { max: 1e-6 },
   logits: { max: 1e-3, relative: 1e-4, kl: 1e-7, top1: 0.99 },
@@ -56,6 +65,7 @@ const unpacked: OutputLimits = {
  * matrix is two orders away. A pick may flip where the two best logits are closer than that.
  */
 const rounded: OutputLimits = {
+  choices: chosenAlike,
   features: { max: 5e-2, relative: 5e-3 },
   embeds: { max: 1e-6 },
   logits: { max: 5e-2, relative: 5e-3, kl: 1e-4, top1: 0.95 },
@@ -104,7 +114,7 @@ export const defaultLimits: Readonly<Record<Level, Readonly<Record<Precision, Pr
     int4: both(unpacked),
   },
   fidelity: {
-    fp32: both(reordered),
+    fp32: both({ ...reordered, choices: {} }),
     // Weights and activations to 2^-11. Small models were measured at 1e-3 in chain; deep ones add up more.
     fp16: both({
       features: { relative: 1e-2, 'worst-cosine': 0.999 },

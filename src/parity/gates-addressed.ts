@@ -9,7 +9,7 @@ import type { OutputKind } from './outputs.ts';
 
 /** What components of a kind give that is compared; blocks and activations are compared in all of them. */
 const outputsOf: Readonly<Record<ComponentKind, readonly OutputKind[]>> = {
-  encoder: ['features'],
+  encoder: ['features', 'choices'],
   projector: ['features'],
   embed: ['embeds', 'code-embeds'],
   decoder: ['logits', 'cache', 'hidden'],

@@ -43,6 +43,8 @@ function rtolAt(atol: (typeof atols)[number]): GateMetric['read'] {
 const ofLogits: readonly string[] = ['kl', 'kl-max', 'top1', 'top5', 'perplexity'];
 /** Metrics that only pictures have. */
 const ofPixels: readonly string[] = ['psnr', 'worst-block'];
+/** Metrics that only choices have. */
+const ofChoices: readonly string[] = ['agreement', 'in-place'];
 
 /** Metrics by the name that gates use; their definitions are in metrics.ts. */
 export const gateMetrics = {
@@ -92,6 +94,16 @@ export const gateMetrics = {
     read: (metrics) => metrics.picture?.worstBlock.value,
     place: (metrics) => metrics.picture?.worstBlock.where,
   },
+  agreement: {
+    direction: 'at-least',
+    read: (metrics) => metrics.choices?.agreement,
+    place: (metrics) => metrics.worstCosine.where,
+  },
+  'in-place': {
+    direction: 'at-least',
+    read: (metrics) => metrics.choices?.inPlace,
+    place: (metrics) => metrics.worstCosine.where,
+  },
 } as const satisfies Record<string, GateMetric>;
 
 export type MetricName = keyof typeof gateMetrics;
@@ -107,6 +119,7 @@ export type GateLevel = Level | 'ranges';
 
 function has(output: OutputKind, metric: MetricName): boolean {
   if (ofLogits.includes(metric)) return logitKinds.has(output);
+  if (ofChoices.includes(metric)) return output === 'choices';
   return output === 'pixels' || !ofPixels.includes(metric);
 }
 
@@ -165,7 +178,7 @@ export function parseGates(gates: Readonly<Record<string, number>>): readonly Ga
       throw fail('VC6105', {
         where: `--gate ${key}`,
         found: key,
-        expected: `[level.]output.metric: levels ${levels.join(', ')}; outputs ${outputKinds.join(', ')}; metrics ${Object.keys(gateMetrics).join(', ')} (${ofLogits.join(', ')} for logits only, ${ofPixels.join(', ')} for pixels); or [level.]blocks.metric: ${levelsOfBlocks.join(', ')}; ${blockMetrics.join(', ')}; or headroom; each also with a component and a dot before it`,
+        expected: `[level.]output.metric: levels ${levels.join(', ')}; outputs ${outputKinds.join(', ')}; metrics ${Object.keys(gateMetrics).join(', ')} (${ofLogits.join(', ')} for logits only, ${ofPixels.join(', ')} for pixels, ${ofChoices.join(', ')} for choices); or [level.]blocks.metric: ${levelsOfBlocks.join(', ')}; ${blockMetrics.join(', ')}; or headroom; each also with a component and a dot before it`,
         ...(hint === undefined ? {} : { hint }),
       });
     }

@@ -15,7 +15,9 @@
  * - `perplexity` = exp of the mean of -log softmax at the token that follows, in nats, teacher forced: the prompt's
  *   own next token, then the reference's picks
  * - for drawn pictures: `psnr` and `worst-block`, in picture-metrics.ts
+ * - for choices: `agreement` and `in-place`, in choice-metrics.ts
  */
+import type { ChoiceMetrics } from './choice-metrics.ts';
 import { ErrorDistribution, type Histogram } from './distribution.ts';
 import type { PictureMetrics } from './picture-metrics.ts';
 import { compareSoftmax, errorSums, squaresAround } from './row-sums.ts';
@@ -56,6 +58,7 @@ export interface Metrics {
   readonly tokens?: readonly TokenMap[];
   /** Of drawn pictures. */
   readonly picture?: PictureMetrics;
+  readonly choices?: ChoiceMetrics;
   /** Of output - reference over the reference's standard deviation. */
   readonly differences?: Histogram;
 }

@@ -10,7 +10,7 @@ import type { Comparison, Metrics, Place } from './metrics.ts';
 export type Feed = 'local' | 'chain';
 
 /**
- * `features` of an encoder, `embeds` of the embedding table, `logits` and `cache` of the decoder. Where pictures are
+ * `features` of an encoder, `choices` by which some of them are made (stream/choices.ts), `embeds` of the embedding table, `logits` and `cache` of the decoder. Where pictures are
  * drawn: `hidden` states of the decoder, `code-logits` of the head, `guided-logits` of both rows together,
  * `code-embeds`, and `pixels` of the generator.
  */
@@ -24,6 +24,7 @@ export const outputKinds = [
   'guided-logits',
   'code-embeds',
   'pixels',
+  'choices',
 ] as const;
 
 export type OutputKind = (typeof outputKinds)[number];

@@ -4,11 +4,13 @@
  */
 import type { Model } from '../../graph/model.ts';
 import type { RunTensor } from '../../runtime/values.ts';
+import { ChoiceComparison } from '../choice-metrics.ts';
 import type { Level } from '../gates.ts';
 import type { Place } from '../metrics.ts';
 import type { Feed, OutputResult } from '../outputs.ts';
 import type { ErrorCurve } from '../report/report.ts';
 import type { BuildName } from './builds.ts';
+import { choicesOf } from './choices.ts';
 import { blockName, CurveErrors } from './curve.ts';
 import { mainLanes, planLanes } from './lane-plan.ts';
 import { type Call, type LaneRequest, type Pair, type PartOutputs, runLanes } from './lanes.ts';
@@ -58,29 +60,47 @@ export async function runComponent(
 ): Promise<ComponentResult> {
   const { component, calls, chained, probe } = run;
   const own = parts.get('reference') ?? [];
-  const plan = planLanes({ builds: new Set(parts.keys()), devices, calls, chained, probe });
+  const chosen = new Set(own.flatMap(choicesOf));
+  const plan = planLanes({
+    builds: new Set(parts.keys()),
+    devices,
+    calls,
+    chained,
+    probe,
+    chooses: chosen.size > 0,
+  });
   const curve = new CurveErrors(own, run);
   const sinks: { readonly level: Level; readonly sink: Sink }[] = [];
+  const choices = new Map<Level, Sink>();
   const all = [...calls.keys()];
-  const pairs = plan.pairs.map(({ reference, other, level, curve: which }): Pair => {
-    const compared = [reference, other].some((id) =>
-      plan.lanes.some((lane) => lane.id === id && lane.only !== undefined),
-    )
-      ? all.filter((call) => probe.has(call))
-      : all;
-    const sink = level && run.sink(level.feed, compared);
-    if (level !== undefined && sink !== undefined) sinks.push({ level: level.name, sink });
-    const isMain = reference === mainLanes[0] && other === mainLanes[1];
-    return {
-      reference,
-      other,
-      compare: (part, call, wanted, found) => {
-        sink?.add(call, wanted, found);
-        if (which !== undefined) curve.add(which, part, call, wanted, found);
-        if (isMain) run.onOutputs?.(call, wanted, found);
-      },
-    };
-  });
+  const choicesAt = ({ name, feed }: { readonly name: Level; readonly feed: Feed }): Sink => {
+    const known = choices.get(name) ?? choiceSink(component, chosen, feed);
+    choices.set(name, known);
+    return known;
+  };
+  const pairs = plan.pairs.map(
+    ({ reference, other, level, curve: which, choices: ofChoices = level }): Pair => {
+      const compared = [reference, other].some((id) =>
+        plan.lanes.some((lane) => lane.id === id && lane.only !== undefined),
+      )
+        ? all.filter((call) => probe.has(call))
+        : all;
+      const sink = level && run.sink(level.feed, compared);
+      if (level !== undefined && sink !== undefined) sinks.push({ level: level.name, sink });
+      const picked = ofChoices && chosen.size > 0 ? choicesAt(ofChoices) : undefined;
+      const isMain = reference === mainLanes[0] && other === mainLanes[1];
+      return {
+        reference,
+        other,
+        compare: (part, call, wanted, found) => {
+          sink?.add(call, wanted, found);
+          picked?.add(call, wanted, found);
+          if (which !== undefined) curve.add(which, part, call, wanted, found);
+          if (isMain) run.onOutputs?.(call, wanted, found);
+        },
+      };
+    },
+  );
   await runLanes({
     parts,
     give: selection(parts, run.rows),
@@ -99,7 +119,26 @@ export async function runComponent(
   });
   const outputs = new Map<Level, readonly OutputResult[]>();
   for (const { level, sink } of sinks) outputs.set(level, sink.finish());
+  for (const [level, sink] of choices) outputs.set(level, [...(outputs.get(level) ?? []), ...sink.finish()]);
   return { outputs, curve: { component, blocks: curve.finish() } };
+}
+
+/** What was chosen on the way, over all calls; nothing where no part of the lanes chooses. */
+function choiceSink(component: string, names: ReadonlySet<string>, feed: Feed): Sink {
+  const comparisons = new Map([...names].map((name) => [name, new ChoiceComparison()]));
+  return {
+    add: (call, reference, other) => {
+      for (const [name, comparison] of comparisons) {
+        const [wanted, found] = [reference.get(name), other.get(name)];
+        if (wanted === undefined || found === undefined) continue;
+        comparison.add(name, wanted, found, (row) => `picture ${call}, choice of row ${row}`);
+      }
+    },
+    finish: () =>
+      [...comparisons].flatMap(([name, comparison]) =>
+        comparison.isEmpty ? [] : [comparison.finish(name, component, feed)],
+      ),
+  };
 }
 
 function modelsOf(parts: ComponentParts, part: number): ReadonlyMap<BuildName, Model> {

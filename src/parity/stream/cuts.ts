@@ -1,6 +1,7 @@
 /**
  * Where a graph is cut so that its parts can run one after the other: at positions of its node order that few values
- * cross. Between the blocks of a transformer that is one value, the residual stream. Nothing here knows a family;
+ * cross. Between the blocks of a transformer that is one value, the residual stream; before and behind a choice (choices.ts)
+ * it is what there is. Nothing here knows a family;
  * the modules that an architecture names (`vlm-convert.scope`) only choose among cuts that are equally narrow.
  */
 import { readsOf } from '../../graph/extract.ts';
@@ -9,6 +10,7 @@ import type { Node } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
 import { metadataKeys } from '../../rewrite/rewriter.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { choiceEnds } from './choices.ts';
 import { recomputable, weightsOf } from './dependence.ts';
 
 /** Names of the values that cross. */
@@ -28,7 +30,9 @@ export function findCuts(graph: Graph, { limitBytes, at }: CutOptions): readonly
   const weights = nodes.map((node) => new Set(weightsOf(node)));
   const crossing = crossings(nodes);
   const narrow = at === 'size' ? [] : moduleEnds(nodes, crossing, weights);
-  const ends = [0, ...narrow, nodes.length];
+  // A choice is cut off whatever crosses.
+  const inside = new Set([...narrow, ...choiceEnds(nodes)]);
+  const ends = [0, ...[...inside].sort((a, b) => a - b), nodes.length];
   const positions = ends.slice(1).flatMap((end, index) => {
     const begin = ends[index] ?? 0;
     return [...splits(begin, end, weights, crossing, limitBytes), ...(end === nodes.length ? [] : [end])];

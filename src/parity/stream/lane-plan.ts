@@ -24,14 +24,18 @@ export interface LanePlanRequest {
   readonly chained: readonly Call[] | undefined;
   /** Indices of the calls that prove single blocks. */
   readonly probe: ReadonlySet<number>;
+  /** Whether the component chooses (choices.ts). */
+  readonly chooses: boolean;
 }
 
 /** Two lanes that are compared, of which the first counts as right. */
 export interface LanePair {
   readonly reference: string;
   readonly other: string;
-  /** Of the level, the component's own outputs are compared. */
+  /** Of the level, the component's own outputs are compared, and its choices. */
   readonly level?: { readonly name: Level; readonly feed: Feed };
+  /** Of the level, only choices are compared. */
+  readonly choices?: { readonly name: Level; readonly feed: Feed };
   /** What goes from block to block is compared. */
   readonly curve?: Curve;
 }
@@ -44,7 +48,7 @@ export interface LanePlan {
 /** Lanes that run over the whole sample; they are of the same names in every plan. */
 export const mainLanes = ['reference', 'converted'] as const;
 
-export function planLanes({ builds, devices, calls, chained, probe }: LanePlanRequest): LanePlan {
+export function planLanes({ builds, devices, calls, chained, probe, chooses }: LanePlanRequest): LanePlan {
   // What the device adds shows beside the original on the CPU, and so do passes, which have nothing to do with it.
   const onHost = devices.reference !== 'cpu';
   const host = onHost ? 'host' : 'reference';
@@ -53,14 +57,32 @@ export function planLanes({ builds, devices, calls, chained, probe }: LanePlanRe
   const fed = { ...probed, fedFrom: 'reference' } as const;
   const lanes: readonly Lane[] = [
     ...(onHost ? [{ id: host, build: 'reference', device: 'cpu', ...probed } as const] : []),
-    { id: 'reference', build: 'reference', device: devices.reference, calls },
+    {
+      id: 'reference',
+      build: 'reference',
+      device: devices.reference,
+      calls,
+      ...(onHost ? { choicesFrom: host } : {}),
+    },
     ...(builds.has('rewritten')
       ? [{ id: 'rewritten', build: 'rewritten', device: 'cpu', ...probed, fedFrom: host } as const]
       : []),
     { id: 'plain', build: 'plain', device: devices.reference, ...fed },
-    { id: 'converted', build: 'converted', device: devices.converted, calls: chained ?? calls },
+    {
+      id: 'converted',
+      build: 'converted',
+      device: devices.converted,
+      calls: chained ?? calls,
+      choicesFrom: 'reference',
+    },
     { id: 'local', build: 'converted', device: devices.converted, ...fed },
     ...(exact ? [{ id: 'exact', build: 'exact', device: devices.converted, ...fed } as const] : []),
+    ...(chooses
+      ? [
+          { id: 'tied', build: 'reference', device: devices.reference, ...fed, ties: true } as const,
+          { id: 'tied local', build: 'converted', device: devices.converted, ...fed, ties: true } as const,
+        ]
+      : []),
   ];
   const pairs: readonly LanePair[] = [
     ...(onHost
@@ -89,6 +111,15 @@ export function planLanes({ builds, devices, calls, chained, probe }: LanePlanRe
       curve: 'accumulated',
     },
     { reference: 'reference', other: 'local', curve: 'local' },
+    ...(chooses
+      ? [
+          {
+            reference: 'tied',
+            other: 'tied local',
+            choices: { name: 'implementation', feed: 'local' },
+          } as const,
+        ]
+      : []),
   ];
   return { lanes, pairs };
 }

@@ -9,6 +9,8 @@
 import { longLived } from '../../runtime/long-lived.ts';
 import type { Device, Session } from '../../runtime/session.ts';
 import type { RunTensor } from '../../runtime/values.ts';
+import { isFloat } from '../../tensor/dtype.ts';
+import { choosesOnly, withTies } from './choices.ts';
 import { LaneCaches } from './lane-caches.ts';
 import type { ModelPart } from './parts.ts';
 
@@ -29,6 +31,10 @@ export interface Lane {
   readonly only?: ReadonlySet<number>;
   /** The lane whose values each part is fed with, with its calls and its cache; undefined: its own. */
   readonly fedFrom?: string;
+  /** The lane whose choices count behind them, where it runs the call; undefined: its own. */
+  readonly choicesFrom?: string;
+  /** Chooses from numbers that tie. */
+  readonly ties?: true;
 }
 
 /** What one call of a part gave: the graph outputs among it trimmed, values for later parts as they are. */
@@ -134,6 +140,8 @@ class PartRun {
   readonly #states: ReadonlyMap<string, LaneState>;
   readonly #part: number;
   readonly #placed: PlacedPart;
+  /** By the numbers that tie, for lanes that are fed alike to stay so. */
+  readonly #tied = new Map<RunTensor, RunTensor>();
 
   constructor(
     request: LaneRequest,
@@ -188,9 +196,13 @@ class PartRun {
   }
 
   #inputs({ lane }: LaneState): readonly string[] {
-    const part = this.#request.parts.get(lane.build)?.[this.#part];
-    if (part === undefined) throw new RangeError(`${lane.build} has no part ${this.#part}`);
-    return part.model.graph.inputs.map((value) => value.name);
+    return this.#own(lane).model.graph.inputs.map((value) => value.name);
+  }
+
+  #own({ build }: Lane): ModelPart {
+    const part = this.#request.parts.get(build)?.[this.#part];
+    if (part === undefined) throw new RangeError(`${build} has no part ${this.#part}`);
+    return part;
   }
 
   #feed(state: LaneState, call: number, name: string): RunTensor {
@@ -201,9 +213,23 @@ class PartRun {
     const value =
       present !== undefined && own?.after !== undefined
         ? source?.caches.get(own.after, present)
-        : (own?.feeds.get(name) ?? source?.values[call]?.get(name));
+        : (own?.feeds.get(name) ?? this.#chosen(lane, call, name) ?? source?.values[call]?.get(name));
     if (value === undefined) throw new RangeError(`${lane.id}: nothing to feed ${name} with`);
-    return this.#request.give(this.#part, call, name, value);
+    const given = this.#request.give(this.#part, call, name, value);
+    return lane.ties === true && choosesOnly(this.#own(lane)) ? this.#withTies(given) : given;
+  }
+
+  /** What another lane chose, where that counts for this one. */
+  #chosen({ choicesFrom }: Lane, call: number, name: string): RunTensor | undefined {
+    const other = choicesFrom === undefined ? undefined : this.#states.get(choicesFrom);
+    const value = runs(other?.lane, call) ? other?.values[call]?.get(name) : undefined;
+    return value === undefined || isFloat(value.dtype) ? undefined : value;
+  }
+
+  #withTies(value: RunTensor): RunTensor {
+    const made = this.#tied.get(value) ?? (isFloat(value.dtype) ? withTies(value) : value);
+    this.#tied.set(value, made);
+    return made;
   }
 
   /** What is read again: values for later parts, and caches. */

@@ -83,7 +83,10 @@ interface Assignment {
   readonly parts: ReadonlyMap<Node, number>;
 }
 
-/** A node belongs behind every cut that one of its values comes through; what none comes through, where it is read. */
+/**
+ * A node belongs behind every cut that one of its values comes through; behind later ones, too, as far as all of its
+ * readers do and all that it reads comes through them. What none comes through, belongs where it is read.
+ */
 function assign(graph: Graph, cuts: readonly Cut[]): Assignment {
   const free = recomputable(graph);
   const nodes = [...graph.nodes()].filter((node) => !free.has(node));
@@ -91,10 +94,12 @@ function assign(graph: Graph, cuts: readonly Cut[]): Assignment {
   for (const [index, cut] of cuts.entries()) {
     for (const name of cut) if (!firstCut.has(name)) firstCut.set(name, index);
   }
+  const latest = latestParts(nodes, firstCut, cuts.length);
   const parts = new Map<Node, number>();
   const unbound: Node[] = [];
   for (const node of nodes) {
-    const behind = readsOf(node).flatMap((value) => {
+    const reads = readsOf(node);
+    const behind = reads.flatMap((value) => {
       const made = value.producer === undefined ? undefined : parts.get(value.producer);
       const cut = firstCut.get(value.name);
       return [
@@ -102,8 +107,15 @@ function assign(graph: Graph, cuts: readonly Cut[]): Assignment {
         ...(cut === undefined || value.producer === undefined ? [] : [cut + 1]),
       ];
     });
-    if (behind.length > 0) parts.set(node, Math.max(...behind));
-    else if (node.outputs.some((output) => output !== null && firstCut.has(output.name))) parts.set(node, 0);
+    const made = node.outputs.some((output) => output !== null && firstCut.has(output.name));
+    if (behind.length > 0) {
+      const [first, last] = [Math.max(...behind), latest.get(node) ?? 0];
+      const comes = reads.every((value) => {
+        const from = value.producer === undefined ? undefined : parts.get(value.producer);
+        return from === undefined || cuts.slice(from, last).every((cut) => cut.includes(value.name));
+      });
+      parts.set(node, last > first && comes ? last : first);
+    } else if (made) parts.set(node, 0);
     else unbound.push(node);
   }
   // Later ones first: who reads them is known by then.
@@ -113,6 +125,25 @@ function assign(graph: Graph, cuts: readonly Cut[]): Assignment {
     parts.set(node, wanted.length === 0 ? 0 : Math.min(...wanted));
   }
   return { free, parts };
+}
+
+/** The last part that each node could be in, as who reads it and the cuts that its values come through allow. */
+function latestParts(
+  nodes: readonly Node[],
+  firstCut: ReadonlyMap<string, number>,
+  last: number,
+): ReadonlyMap<Node, number> {
+  const latest = new Map<Node, number>();
+  for (const node of [...nodes].reverse()) {
+    const bounds = node.outputs.flatMap((output) => {
+      if (output === null) return [];
+      const cut = firstCut.get(output.name);
+      const readers = output.consumers().flatMap((reader) => latest.get(reader) ?? []);
+      return [...(cut === undefined ? [] : [cut]), ...readers];
+    });
+    latest.set(node, Math.min(last, ...bounds));
+  }
+  return latest;
 }
 
 /** The node of a graph that holds a node of one of its bodies. */

@@ -24,6 +24,7 @@ const side = 16;
 /** Which component gives what. */
 const components: Readonly<Record<OutputKind, string>> = {
   features: 'vision',
+  choices: 'vision',
   embeds: 'embed',
   logits: 'decoder',
   cache: 'decoder',

@@ -6,13 +6,19 @@ import type { Call } from '../../../src/parity/stream/lanes.ts';
 
 const calls: readonly Call[] = Array.from({ length: 6 }, () => ({ feeds: new Map() }));
 const probe = new Set([2, 3]);
-const plan = (builds: readonly BuildName[], device: 'cpu' | 'webgpu' = 'cpu', chained = true) =>
+const plan = (
+  builds: readonly BuildName[],
+  device: 'cpu' | 'webgpu' = 'cpu',
+  chained = true,
+  chooses = false,
+) =>
   planLanes({
     builds: new Set<BuildName>(['reference', 'plain', 'converted', ...builds]),
     devices: { reference: device, converted: device },
     calls,
     chained: chained ? [...calls] : undefined,
     probe,
+    chooses,
   });
 /** Runs of a component's part. */
 const runs = ({ lanes }: ReturnType<typeof plan>): number =>
