@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { convert, generate, type Precision } from '../../src/index.ts';
+import { convert, draw as drawOwn, generate, type Precision } from '../../src/index.ts';
 import { drawPicture, type Picture } from '../../src/parity/inputs/picture.ts';
 import { goldenCase, goldenCases } from '../support/golden-cases.ts';
 import { readIo } from '../support/read-io.ts';
@@ -86,6 +86,18 @@ describe('Janus in transformers.js', () => {
     expect(furthest).toBeLessThanOrEqual(1);
   });
 
+  it('sees two pictures', async () => {
+    const output = await converted('janus/tiny-hf', 'fp32');
+    const client = await openJanus(output);
+    const images = [await writePicture(drawPicture(96, 96, 3)), await writePicture(drawPicture(96, 60, 4))];
+    const content = `<image_placeholder>\n<image_placeholder>\n${question}`;
+    const inputs = await client.process([{ role: 'user', content, images }]);
+    const given = Number(inputs.input_ids?.dims[1]);
+    const found = await client.generate({ ...inputs, max_new_tokens: 5, do_sample: false });
+    const { ids } = await generate({ output, images, prompt: question, maxTokens: 5 });
+    expect(Array.from(found.data as BigInt64Array, Number).slice(given)).toEqual(ids);
+  });
+
   it('writes a conversation, and contents in parts, as the original code does', async () => {
     const name = 'janus/tiny-hf';
     const client = await openJanus(await converted(name, 'fp32'));
@@ -111,31 +123,35 @@ describe('Janus in transformers.js', () => {
     ['fp16', 'fp16', '_fp16'],
     ['int8', 'q8', '_quantized'],
     ['int4', 'q4', '_q4'],
-  ] as const)('loads %s files as dtype %s and answers what they give', async (precision, dtype, suffix) => {
-    const output = await converted('janus/tiny-hf', precision);
-    const client = await openJanus(output, dtype);
-    expect(client.loaded.filter((file) => file.endsWith('.onnx'))).toEqual(
-      [
-        'gen_head',
-        'gen_img_embeds',
-        'image_decode',
-        'language_model',
-        'lm_head',
-        'prepare_inputs_embeds',
-      ].map((name) => `onnx/${name}${suffix}.onnx`),
-    );
-    const picture = drawPicture(96, 96, 3);
-    const { ids: expected } = await generate({
-      output,
-      images: [await writePicture(picture)],
-      prompt: question,
-      maxTokens: 6,
-    });
-    const { ids } = await answer(client, picture, `<image_placeholder>\n${question}`, 6);
-    expect(ids).toEqual(expected);
-    const { ids: codes } = await draw(client, question, { codes: 36, guidance: 5 });
-    expect(codes).toHaveLength(36);
-  });
+  ] as const)(
+    'loads %s files as dtype %s and answers and draws what they give',
+    async (precision, dtype, suffix) => {
+      const output = await converted('janus/tiny-hf', precision);
+      const client = await openJanus(output, dtype);
+      expect(client.loaded.filter((file) => file.endsWith('.onnx'))).toEqual(
+        [
+          'gen_head',
+          'gen_img_embeds',
+          'image_decode',
+          'language_model',
+          'lm_head',
+          'prepare_inputs_embeds',
+        ].map((name) => `onnx/${name}${suffix}.onnx`),
+      );
+      const picture = drawPicture(96, 96, 3);
+      const { ids: expected } = await generate({
+        output,
+        images: [await writePicture(picture)],
+        prompt: question,
+        maxTokens: 6,
+      });
+      const { ids } = await answer(client, picture, `<image_placeholder>\n${question}`, 6);
+      expect(ids).toEqual(expected);
+      const { ids: codes } = await draw(client, question, { codes: 36, guidance: 5 });
+      const drawn = await drawOwn({ output, picture: join(folder, `${precision}.png`), prompt: question });
+      expect(codes).toEqual(drawn.codes);
+    },
+  );
 });
 
 async function writePicture({ width, height, rgb }: Picture): Promise<string> {
