@@ -57,6 +57,12 @@ it('takes the sizes of its classes for what the release leaves out', () => {
   expect([audioTokenId, textIds]).toEqual([151646, 151643]);
 });
 
+it("takes Qwen2's defaults, not Llama's", () => {
+  const { text } = readQwen2AudioConfig({ text_config: { num_attention_heads: 64 } });
+  expect(text).toMatchObject({ heads: 64, kvHeads: 32, headDim: 64, mlpWidth: 22016, vocab: 151936 });
+  expect(text).toMatchObject({ maxPositions: 32768, tied: false, endOfTextId: undefined });
+});
+
 describe('what is refused', () => {
   it.each<[string, () => Changes, string, string]>([
     ['another encoder', () => audioWith({ model_type: 'whisper' }), 'VC1232', 'audio_config.model_type'],
