@@ -63,7 +63,8 @@ export const originalLayout: JanusLayout = {
   tower: {
     patches: 'patch_embed.proj',
     positions: 'pos_embed',
-    batchedPositions: true,
+    bias: true,
+    batched: true,
     layers: 'blocks',
     layer: {
       norm1: 'norm1',

@@ -39,8 +39,12 @@ const named = {
 export function readJanusTokens(checkpoint: Checkpoint, vocab: number): JanusTokens {
   const ids = addedTokens(checkpoint);
   const generation = readerOf(checkpoint, 'generation_config.json');
-  const stated = (key: string, reader: ConfigReader | undefined = generation): number | undefined =>
-    reader?.has(key) ? reader.int(key, { max: vocab - 1 }) : undefined;
+  const stated = (key: string, reader: ConfigReader | undefined = generation): number | undefined => {
+    const range = { max: vocab - 1 };
+    if (reader === undefined || !reader.has(key)) return undefined;
+    // Ends of a text may be several.
+    return Array.isArray(reader.value(key)) ? reader.ints(key, range)[0] : reader.int(key, range);
+  };
   const find = (token: keyof typeof named, id?: number): Token => {
     const text = textOf(checkpoint, named[token]);
     const found = id ?? ids.get(text);

@@ -69,6 +69,10 @@ describe('a drawing', () => {
     });
   });
 
+  it('may say several ends of a text', () => {
+    expect(build(newer, generation({ eos_token_id: [331, 335] })).recipe.endOfTextId).toBe(331);
+  });
+
   it("takes the tokenizer's tokens where there is no such file", () => {
     const { recipe } = build(newer, { json: { 'generation_config.json': undefined } });
     expect(drawingOf(recipe)).toMatchObject({ guidance: 5, padId: 332, kept: [330, 334] });
