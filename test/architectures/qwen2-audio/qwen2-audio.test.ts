@@ -54,6 +54,7 @@ it('takes the sizes of its classes for what the release leaves out', () => {
   expect(text).toMatchObject({ hidden: 4096, layers: 32, heads: 32, kvHeads: 32, mlpWidth: 11008 });
   expect(text).toMatchObject({ qkvBias: true, outputBias: false, ropeBase: 10000, epsilon: 1e-6 });
   expect(audio).toMatchObject({ width: 1280, heads: 20, layers: 32, mlpWidth: 5120, positions: 1500 });
+  expect(audio.activation).toBe('gelu');
   expect([audioTokenId, textIds]).toEqual([151646, 151643]);
 });
 
@@ -132,6 +133,26 @@ it('reads the head that a file has, and else the embedding table where the confi
   const tensors: Changes['tensors'] = (all) => void all.delete(head);
   expect(build({ ...tied, tensors }).unusedTensors).toEqual([]);
   expect(refusal({ tensors }).code).toBe('VC1221');
+});
+
+it('reads the names of newer saves', () => {
+  const tensors: Changes['tensors'] = (all) => {
+    for (const [name, tensor] of [...all]) {
+      all.delete(name);
+      const today = name
+        .replace(/^language_model\.lm_head\./, 'lm_head.')
+        .replace(/^language_model\.model\./, 'model.language_model.')
+        .replace(/^(audio_tower|multi_modal_projector)\./, 'model.$1.');
+      all.set(today, tensor);
+    }
+  };
+  expect(build({ tensors }).unusedTensors).toEqual([]);
+});
+
+it('bends the convolutions as Whisper does, whatever the layers take', () => {
+  const [encoder] = build(audioWith({ activation_function: 'relu' })).components;
+  const ops = [...(encoder?.model.graph.nodes() ?? [])].map(({ op }) => op);
+  expect(ops.filter((op) => op === 'Gelu' || op === 'Relu')).toEqual(['Gelu', 'Gelu', 'Relu', 'Relu']);
 });
 
 describe('the settings of the feature extractor', () => {
