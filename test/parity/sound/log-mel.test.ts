@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { AudioGeometry } from '../../../src/architectures/architecture.ts';
+import { soundLayout } from '../../../src/architectures/log-mel.ts';
 import { drawSound } from '../../../src/parity/inputs/sound/draw-sounds.ts';
 import { logMel } from '../../../src/parity/inputs/sound/log-mel.ts';
 import { readWav } from '../../../src/parity/inputs/sound/wav.ts';
@@ -82,4 +83,14 @@ describe('a chunk', () => {
   it('takes no more than it holds', () => {
     expect(() => logMel(new Float32Array(16001), chunkOf(1))).toThrow('16001 samples');
   });
+});
+
+it('has as many tokens as the original counts', () => {
+  for (let frames = 1; frames <= 3000; frames += 1) {
+    const positions = Math.floor((frames - 1) / 2) + 1;
+    const { tokens } = soundLayout(frames, chunkOf(30));
+    if (tokens !== Math.floor((positions - 2) / 2) + 1)
+      throw new Error(`${tokens} tokens of ${frames} frames`);
+  }
+  expect(soundLayout(103, chunkOf(30))).toEqual({ frames: 103, tokens: 26, secondsPerToken: 0.04 });
 });
