@@ -41,6 +41,15 @@ export function promptPlace(number: number, prompt: Prompt): ElementPlace {
   };
 }
 
+/** Values of what draws a picture: maps [1, C, H, W], or rows of codes. */
+export const drawnPlace: ElementPlace = (shape, index) => {
+  const at = coordinates(shape, index);
+  const [, channelOfMap = 0, row = 0, column = 0] = at;
+  if (shape.length === 4) return `drawn picture, row ${row}, column ${column}, channel ${channelOfMap}`;
+  const code = at.slice(0, -1).findLast((_, axis) => (shape[axis] ?? 1) > 1);
+  return ['drawn picture', ...(code === undefined ? [] : [`code ${code}`]), ...channel(at)].join(', ');
+};
+
 /** The views that a value holds, where it is a part of what was split view by view, or computed of such a part. */
 function viewsOf(
   value: Value | undefined,

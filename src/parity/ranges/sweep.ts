@@ -1,7 +1,7 @@
 /**
  * Ranges at several picture sizes. At each size the conversion's plain graphs and its output are run over pictures of
  * that size and over the prompt that their tokens make, part after part, and what is measured is held against the range
- * of float16: a tower may overflow at one size only.
+ * of float16: a tower may overflow at one size only. What draws pictures knows nothing of the size, and is measured once.
  */
 import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
 import { isPicture } from '../../architectures/log-mel.ts';
@@ -9,11 +9,13 @@ import type { Model } from '../../graph/model.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { type RunTensor, toFloat32 } from '../../runtime/values.ts';
 import { embedNames, output } from '../components.ts';
+import { drawDrawing } from '../inputs/drawing.ts';
 import type { Prompt, Sample } from '../inputs/sample.ts';
 import type { RangeReport, RangesAtSize } from '../report/range-report.ts';
 import { decoderCalls, decoderSchedule, embedCalls, pictureCalls } from '../stream/calls.ts';
 import type { CutOptions } from '../stream/cuts.ts';
-import type { PlacedPart } from '../stream/lanes.ts';
+import { codeEmbedCalls, generatorCalls, headCalls } from '../stream/drawing-runs.ts';
+import type { Call, PlacedPart } from '../stream/lanes.ts';
 import { type ComponentCalls, summariseRanges } from './component-ranges.ts';
 import { float16Max } from './float16-range.ts';
 import {
@@ -24,7 +26,7 @@ import {
   type RangeModels,
   type RangeParts,
 } from './measure.ts';
-import { picturePlace, promptPlace } from './places.ts';
+import { drawnPlace, type ElementPlace, picturePlace, promptPlace } from './places.ts';
 
 /** A conversion at one size. */
 export interface SweepSize {
@@ -48,16 +50,23 @@ export interface SweepRequest extends Pick<MeasureRequest, 'devices' | 'signal'>
 
 /** Throws VC6003 and VC6004 as runs do, VC6101 where a component is missing, VC6103 where there is no prompt. */
 export async function sweepRanges(request: SweepRequest): Promise<RangeReport> {
-  const cut = request.sizes.map(
-    ({ models }) => new Map([...models].map(([id, own]) => [id, cutRanges(own, request.cut)])),
-  );
+  const cut = request.sizes.map(({ models, recipe }, index) => {
+    const drawing = index === 0 ? [] : drawingComponents(recipe);
+    const measured = [...models].filter(([id]) => !drawing.includes(id));
+    return new Map(measured.map(([id, own]) => [id, cutRanges(own, request.cut)]));
+  });
   const total = cut.flatMap((parts) => [...parts.values()]).reduce((sum, { plain }) => sum + plain.length, 0);
   const sizes: RangesAtSize[] = [];
   for (const [index, size] of request.sizes.entries()) {
     const onPart = (step: string): void => request.onStep(step, total);
-    sizes.push(await new SizeRun(request, size, cut[index] ?? new Map(), onPart).run());
+    sizes.push(await new SizeRun(request, size, cut[index] ?? new Map(), onPart).run(index === 0));
   }
   return { limit: float16Max, sizes };
+}
+
+function drawingComponents({ pictures }: GenerationRecipe): readonly string[] {
+  if (pictures === undefined) return [];
+  return [pictures.head, pictures.embed, pictures.generator].map(({ component }) => component);
 }
 
 /** What each of the two builds made. */
@@ -82,13 +91,15 @@ class SizeRun {
     this.#onPart = onPart;
   }
 
-  async run(): Promise<RangesAtSize> {
+  /** `draws`: what draws pictures is measured, too. */
+  async run(draws: boolean): Promise<RangesAtSize> {
     const { size, image } = this.#size;
     const sample = await this.#size.sample();
     const [number, prompt] = longest(sample.prompts);
     const features = await this.#vision(sample);
     const embeds = await this.#embed(number, prompt);
-    await this.#decoder(number, prompt, embeds, features);
+    const hidden = await this.#decoder(number, prompt, embeds, features);
+    if (draws) await this.#drawing(sample.seed, hidden, promptPlace(number, prompt));
     return {
       size,
       input: image.input,
@@ -123,7 +134,8 @@ class SizeRun {
     });
   }
 
-  async #decoder(number: number, prompt: Prompt, embeds: Made, features: Made): Promise<void> {
+  /** Its hidden states, where it gives them. */
+  async #decoder(number: number, prompt: Prompt, embeds: Made, features: Made): Promise<Made> {
     const { recipe } = this.#size;
     const feeds = (build: RangeBuild) =>
       decoderCalls({
@@ -133,10 +145,31 @@ class SizeRun {
         embeds: embeds[build],
         features: features[build],
       }).map((call) => call.feeds);
-    await this.#measure(recipe.decoder.component, undefined, {
+    return await this.#measure(recipe.decoder.component, recipe.decoder.hidden, {
       calls: { plain: feeds('plain'), converted: feeds('converted') },
       place: () => promptPlace(number, prompt),
     });
+  }
+
+  /** Head, embedding of codes and generator, over the codes of a picture that is drawn. */
+  async #drawing(seed: number, hidden: Made, place: ElementPlace): Promise<void> {
+    const { recipe } = this.#size;
+    const drawing = drawDrawing(recipe, seed);
+    if (recipe.pictures === undefined || drawing === undefined) return;
+    const { head, embed, generator } = recipe.pictures;
+    const feeds = (calls: readonly Call[]) => calls.map((call) => call.feeds);
+    const alike = (calls: readonly Call[]) => ({ plain: feeds(calls), converted: feeds(calls) });
+    const ofHead = (build: RangeBuild) => feeds(hidden[build].flatMap(headCalls));
+    await this.#measure(head.component, undefined, {
+      calls: { plain: ofHead('plain'), converted: ofHead('converted') },
+      place: () => place,
+    });
+    for (const [component, calls] of [
+      [embed.component, codeEmbedCalls(drawing)],
+      [generator.component, generatorCalls(drawing)],
+    ] as const) {
+      await this.#measure(component, undefined, { calls: alike(calls), place: () => drawnPlace });
+    }
   }
 
   /** Measures a component; what it gives under a name, per call. */

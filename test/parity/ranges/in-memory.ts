@@ -1,5 +1,4 @@
 /** Models with their weights inside, for runs that need no files; and sizes of a conversion as a sweep takes them. */
-import { openCheckpoint } from '../../../src/formats/checkpoint/open.ts';
 import { encodeModel } from '../../../src/formats/onnx/encode.ts';
 import { layoutModel } from '../../../src/formats/onnx/layout.ts';
 import type { Model } from '../../../src/graph/model.ts';
@@ -8,6 +7,7 @@ import { type SweepSize, sweepRanges } from '../../../src/parity/ranges/sweep.ts
 import type { RangeReport } from '../../../src/parity/report/range-report.ts';
 import type { PlacedPart } from '../../../src/parity/stream/lanes.ts';
 import { compile } from '../../../src/pipeline/compile.ts';
+import { openSource } from '../../../src/pipeline/open-source.ts';
 import { type ConvertOptions, resolveOptions } from '../../../src/pipeline/options.ts';
 import { build } from '../../../src/pipeline/plan.ts';
 import type { Device } from '../../../src/runtime/devices.ts';
@@ -50,7 +50,7 @@ export async function sweepCase({
   seed = 1,
   plant = () => Promise.resolve(),
 }: SweepCase): Promise<RangeReport> {
-  const checkpoint = await openCheckpoint(folder);
+  const checkpoint = await openSource(resolveOptions({ checkpoint: folder }));
   try {
     const all: SweepSize[] = [];
     for (const [width, height] of sizes) {

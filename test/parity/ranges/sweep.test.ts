@@ -55,6 +55,32 @@ describe('a sweep', () => {
     }
   });
 
+  it('measures what draws pictures once, and tiles at several scales by name', async () => {
+    const janus = await sweepCase({
+      checkpoint: goldenCase('janus/tiny-generate').checkpoint,
+      options: { precision: 'fp16' },
+      sizes: [
+        [96, 96],
+        [64, 96],
+      ],
+    });
+    const [first, second] = janus.sizes.map(({ components }) => components.map((one) => one.component));
+    expect(first).toEqual(['vision', 'embed', 'decoder', 'gen_head', 'gen_embed', 'image_decoder']);
+    expect(second).toEqual(['vision', 'embed', 'decoder']);
+    const places = (id: string) => component(janus, '96x96', id).nearest.map(({ where }) => where);
+    expect(places('gen_embed').join()).toMatch(/^drawn picture, code \d+, channel \d+/);
+    expect(places('gen_head').join()).toMatch(/^prompt 1, position \d+ \((text|image)\), channel \d+/);
+    expect(places('image_decoder').join()).toMatch(/drawn picture, row \d+, column \d+, channel \d+/);
+    for (const id of first ?? [])
+      expect(component(janus, '96x96', id).nearest[0]?.headroom).toBeGreaterThan(1000);
+
+    const vila = goldenCase('vila/nvila-dynamic_s2').checkpoint;
+    const tiled = await sweepCase({ checkpoint: vila, options: { precision: 'fp16' }, sizes: [[112, 56]] });
+    expect(component(tiled, '112x56', 'vision').nearest[0]?.where).toMatch(
+      /^scale \d, tile row \d column \d, token \d+, channel \d+$/,
+    );
+  });
+
   it('finds the node and the block that float16 holds at the smaller size only', async () => {
     const checkpoint = await scaledCheckpoint(
       llava.checkpoint,
