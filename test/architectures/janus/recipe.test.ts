@@ -2,11 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BuiltModel } from '../../../src/architectures/architecture.ts';
 import { janus } from '../../../src/architectures/janus/janus.ts';
-import type { Checkpoint, JsonObject } from '../../../src/formats/checkpoint/checkpoint.ts';
+import type { Checkpoint, CheckpointTensor, JsonObject } from '../../../src/formats/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../../src/formats/checkpoint/open.ts';
+import { runPipeline } from '../../../src/pipeline/pass-manager.ts';
+import { parsePipeline } from '../../../src/pipeline/pipeline-text.ts';
 import { type Changes, changed } from '../../support/changed-checkpoint.ts';
 import { goldenCase } from '../../support/golden-cases.ts';
 import { drawingOf } from '../../support/run-drawing.ts';
+import { randomWeight } from '../../support/run-model.ts';
 
 let original: Checkpoint;
 let newer: Checkpoint;
@@ -122,5 +125,30 @@ describe('weights', () => {
     const built = build(newer, { tensors, vision: { attention_bias: false } });
     expect(weightsOf(built, 'vision').filter(isBias)).toEqual([]);
     expect(weightsOf(build(newer), 'vision').filter(isBias)).toHaveLength(6);
+  });
+
+  it('of the codebook are no embedding that passes would store in four bits', async () => {
+    const wide = (all: Map<string, CheckpointTensor>, name: string, shape: readonly number[]): void => {
+      all.set(name, { file: 'wide', tensor: randomWeight(name, shape, 1) });
+    };
+    const tensors: Changes['tensors'] = (all) => {
+      wide(all, 'gen_vision_model.quantize.embedding.weight', [256, 64]);
+      wide(all, 'gen_vision_model.post_quant_conv.weight', [32, 64, 1, 1]);
+      wide(all, 'gen_embed.weight', [256, 64]);
+      wide(all, 'gen_aligner.layers.0.weight', [64, 64]);
+    };
+    const params = { depth: 2, input_dim: 64, n_embed: 64, projector_type: 'mlp_gelu' };
+    const config = {
+      gen_vision_config: { cls: 'VQ-16', params: { image_token_size: 256, n_embed: 64 } },
+      gen_aligner_config: { cls: 'MlpProjector', params },
+    };
+    const { components } = build(original, { tensors, config });
+    const quantized = [];
+    for (const { id, model } of components) {
+      await runPipeline(model, parsePipeline('int4'), {});
+      const tables = [...model.graph.nodes()].filter(({ opType }) => opType === 'GatherBlockQuantized');
+      if (tables.length > 0) quantized.push(id);
+    }
+    expect(quantized).toEqual(['embed', 'gen_embed']);
   });
 });
