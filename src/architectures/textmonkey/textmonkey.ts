@@ -16,6 +16,7 @@ import { countAdapters, readAdapters } from '../monkey/read-adapters.ts';
 import { assembleQwen, openQwen } from '../qwen/assemble.ts';
 import { visionTower } from '../qwen/vision-tower.ts';
 import { defaultAdapters, readTextMonkeyConfig, type TextMonkeyConfig } from './config.ts';
+import { windowTables } from './shifted-windows.ts';
 import { tileViews } from './tile-views.ts';
 import { tokenResampler } from './token-resampler.ts';
 import { windowAttention } from './window-attention.ts';
@@ -79,7 +80,7 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     );
     const side = tileSide / patch;
     const width = config.visual.width;
-    const shape = { width, tiles: picture.grid, side, own: patchGrid(imageSize) };
+    const shape = { width, tiles: picture.grid, side, own: patchGrid(imageSize), tables: windowTables() };
     const features = visionTower(b, cut, visual, {
       config: config.visual,
       views: views.length,

@@ -32,8 +32,8 @@ export interface TokenShape {
 export function tokenResampler(b: GraphBuilder, x: Value, weights: WeightReader, shape: TokenShape): Value {
   const { width, tokens, kept } = shape;
   const places = b.scope('select', () => leastSimilar(b, x, tokens, kept));
-  const wanted = b.op('Unsqueeze', [places, b.int64([-1])]);
-  let latents = b.op('GatherND', [x, wanted], { attributes: { batch_dims: 1 }, name: 'selected' });
+  const wanted = b.op('Unsqueeze', [places, b.int64([-1])], { name: 'selected' });
+  let latents = b.op('GatherND', [x, wanted], { attributes: { batch_dims: 1 } });
 
   const [size = 1] = weights.shapeOf('downsample.weight') ?? [];
   const down = readLinear(weights.at('downsample'), width, size, { bias: false });

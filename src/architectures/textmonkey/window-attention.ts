@@ -17,7 +17,15 @@ import { layerNorm, readLayerNorm } from '../blocks/layer-norm.ts';
 import { linear, readLinear } from '../blocks/linear.ts';
 import { type Grid, resizePositions } from '../blocks/resize.ts';
 import { initializer, type WeightReader } from '../blocks/weights.ts';
-import { biasIndices, biasRows, paddedGrid, regionMask, windowShift, windowSide } from './shifted-windows.ts';
+import {
+  type Band,
+  bandsOf,
+  biasRows,
+  paddedGrid,
+  type WindowTables,
+  windowShift,
+  windowSide,
+} from './shifted-windows.ts';
 
 const epsilon = 1e-5;
 
@@ -30,6 +38,8 @@ export interface MapShape {
   readonly side: number;
   /** Patches of the checkpoint's own picture. */
   readonly own: Grid;
+  /** One object for all modules, which share its constants. */
+  readonly tables: WindowTables;
 }
 
 /** patches [N, tiles, side², width] → the same, each having seen those of other tiles; reads a `window_attention.{j}`. */
@@ -47,7 +57,7 @@ export function windowAttention(
   const map = b.op('Reshape', [b.op('Transpose', [cut], { attributes: { perm } }), flat]);
 
   const placed = b.op('Add', [map, readPositions(b, weights, shape, grid)]);
-  const sum = b.op('Add', [map, changes(b, placed, weights.at('shift_attn'), width, grid)]);
+  const sum = b.op('Add', [map, changes(b, placed, weights.at('shift_attn'), shape, grid)]);
 
   const rows = b.op('Reshape', [sum, b.int64([-1, tiles.rows, side, tiles.columns, side, width])]);
   const tiled = b.op('Transpose', [rows], { attributes: { perm } });
@@ -67,11 +77,17 @@ function readPositions(b: GraphBuilder, weights: WeightReader, { width, own }: M
 }
 
 /** map [N, rows · columns, width] → what is added to it */
-function changes(b: GraphBuilder, map: Value, weights: WeightReader, width: number, grid: Grid): Value {
+function changes(
+  b: GraphBuilder,
+  map: Value,
+  weights: WeightReader,
+  { width, tables }: MapShape,
+  grid: Grid,
+): Value {
   const [size = 1] = weights.shapeOf('downsample.weight') ?? [];
   const down = linear(b, map, readLinear(weights.at('downsample'), width, size, { bias: false }));
   const normed = layerNorm(b, down, readLayerNorm(weights.at('norm1'), size, epsilon));
-  const seen = b.op('Add', [down, inWindows(b, normed, weights.at('attn'), size, grid)]);
+  const seen = b.op('Add', [down, inWindows(b, normed, weights.at('attn'), size, grid, tables)]);
 
   const fed = layerNorm(b, seen, readLayerNorm(weights.at('norm2'), size, epsilon));
   const [hidden = 1] = weights.shapeOf('mlp.fc1.weight') ?? [];
@@ -85,7 +101,14 @@ function changes(b: GraphBuilder, map: Value, weights: WeightReader, width: numb
 }
 
 /** x [N, rows · columns, size] → attention inside the windows of the rolled map, in the place of the unrolled one */
-function inWindows(b: GraphBuilder, x: Value, weights: WeightReader, size: number, grid: Grid): Value {
+function inWindows(
+  b: GraphBuilder,
+  x: Value,
+  weights: WeightReader,
+  size: number,
+  grid: Grid,
+  tables: WindowTables,
+): Value {
   const padded = paddedGrid(grid);
   const across = { rows: padded.rows / windowSide, columns: padded.columns / windowSide };
   const count = windowSide ** 2;
@@ -102,10 +125,21 @@ function inWindows(b: GraphBuilder, x: Value, weights: WeightReader, size: numbe
 
   const [, heads = 1] = weights.shapeOf('relative_position_bias_table') ?? [];
   const qkv = linear(b, windows, readLinear(weights.at('qkv'), size, 3 * size, { bias: true }));
-  const [q, k, v] = splitQkv(b, qkv, size);
-  const mask = scoreBias(b, x, weights, heads, padded);
-  const mixed = attention(b, { q, k, v, heads, headDim: size / heads, mask });
-  const made = linear(b, mixed, readLinear(weights.at('proj'), size, size, { bias: true }));
+  const apart = b.op('Reshape', [qkv, b.int64([-1, across.rows, across.columns, count, 3 * size])]);
+  const bias = positionBias(b, weights, heads, tables);
+  const mixed = banded(b, bandsOf(across.rows), 1, (row) =>
+    banded(b, bandsOf(across.columns), 2, (column) => {
+      const begin = b.int64([row.begin, column.begin]);
+      const own = b.op('Slice', [apart, begin, b.int64([row.end, column.end]), b.int64([1, 2])]);
+      const [q, k, v] = splitQkv(b, b.op('Reshape', [own, b.int64([-1, count, 3 * size])]), size);
+      const mask = maskOf(b, bias, tables, row, column);
+      const seen = attention(b, { q, k, v, heads, headDim: size / heads, mask });
+      const shape = [-1, row.end - row.begin, column.end - column.begin, count, size];
+      return b.op('Reshape', [seen, b.int64(shape)]);
+    }),
+  );
+  const flat = b.op('Reshape', [mixed, b.int64([-1, count, size])]);
+  const made = linear(b, flat, readLinear(weights.at('proj'), size, size, { bias: true }));
 
   const tall = [-1, across.rows, across.columns, windowSide, windowSide, size];
   const joined = b.op('Transpose', [b.op('Reshape', [made, b.int64(tall)])], { attributes: { perm } });
@@ -128,21 +162,27 @@ function roll(b: GraphBuilder, map: Value, by: number, { rows, columns }: Grid):
   return along(along(map, 1, rows), 2, columns);
 }
 
-/**
- * What is added to the scores: [N · windows, heads, patches, patches], of the bias of where two patches lie and the mask
- * of regions. It is made when the graph runs: as a constant it would be 95 MB at 896x896, and that four times.
- */
-function scoreBias(b: GraphBuilder, x: Value, weights: WeightReader, heads: number, padded: Grid): Value {
+/** What is made of every band, side by side along the axis. */
+function banded(b: GraphBuilder, bands: readonly Band[], axis: number, make: (band: Band) => Value): Value {
+  return b.op('Concat', bands.map(make), { attributes: { axis } });
+}
+
+/** Of where a query lies from a key: [1, heads, patches, patches]. */
+function positionBias(b: GraphBuilder, weights: WeightReader, heads: number, tables: WindowTables): Value {
   const count = windowSide ** 2;
-  const windows = (padded.rows / windowSide) * (padded.columns / windowSide);
   const table = initializer(b, weights.take('relative_position_bias_table', [biasRows, heads]));
   // Gather would make an embedding of the table to those who quantize.
-  const gathered = b.op('GatherND', [table, b.int64(biasIndices(), [count * count, 1])]);
-  const square = b.op('Reshape', [gathered, b.int64([count, count, heads])]);
-  const bias = b.op('Transpose', [square], { attributes: { perm: [2, 0, 1] } });
-  const regions = b.float32(regionMask(padded), [windows, 1, count, count]);
-  const batch = b.op('Shape', [x], { attributes: { start: 0, end: 1 } });
-  const shape = b.op('Concat', [batch, b.int64([windows, 1, count, count])], { attributes: { axis: 0 } });
-  const sum = b.op('Add', [b.op('Expand', [regions, shape]), bias]);
-  return b.op('Reshape', [sum, b.int64([-1, heads, count, count])]);
+  const gathered = b.op('GatherND', [table, b.weight('windows.places', tables.places)]);
+  const square = b.op('Reshape', [gathered, b.int64([1, count, count, heads])]);
+  return b.op('Transpose', [square], { attributes: { perm: [0, 3, 1, 2] } });
+}
+
+/**
+ * What is added to the scores of the windows of two bands: [1, heads, patches, patches]. Of all windows at once it would be
+ * a number per window, head and pair of patches, 95 MB at 896x896; so it is one for all windows that are alike.
+ */
+function maskOf(b: GraphBuilder, bias: Value, { masks }: WindowTables, row: Band, column: Band): Value {
+  if (!row.last && !column.last) return bias;
+  const which = row.last && column.last ? 'both' : row.last ? 'row' : 'column';
+  return b.op('Add', [bias, b.weight(`windows.mask.${which}`, masks[which])]);
 }
