@@ -70,6 +70,25 @@ export function encoderLayer(
   return b.op('Add', [attended, mlp(b, inner, weights, activation)]);
 }
 
+/** Layers 0 to `count` - 1 of a module: the hidden states before each of them, and behind the last. */
+export function encoderLayers(
+  b: GraphBuilder,
+  x: Value,
+  layers: WeightReader,
+  count: number,
+  config: EncoderConfig,
+  attend?: Attend,
+): readonly [Value, ...Value[]] {
+  const states: [Value, ...Value[]] = [x];
+  let hidden = x;
+  for (let index = 0; index < count; index += 1) {
+    const layer = layers.at(`${index}`);
+    hidden = b.scope(`block.${index}`, () => encoderLayer(b, hidden, layer, config, attend));
+    states.push(hidden);
+  }
+  return states;
+}
+
 /** q, k and v of x [N, S, width] */
 function projections(
   b: GraphBuilder,

@@ -66,7 +66,11 @@ export function readLlamaConfig(reader: ConfigReader, others: Partial<LlamaDefau
   const attentionBias = reader.bool('attention_bias', { default: false });
   const heads = reader.int('num_attention_heads', { min: 1, max: configLimits.heads, default: 32 });
   const headDim = readHeadDim(reader, hidden, heads);
-  const kvHeads = reader.int('num_key_value_heads', { min: 1, max: configLimits.heads, default: defaults.kvHeads ?? heads });
+  const kvHeads = reader.int('num_key_value_heads', {
+    min: 1,
+    max: configLimits.heads,
+    default: defaults.kvHeads ?? heads,
+  });
   if (heads % kvHeads !== 0) {
     throw reader.conflict(
       ['num_attention_heads', 'num_key_value_heads'],
@@ -80,10 +84,18 @@ export function readLlamaConfig(reader: ConfigReader, others: Partial<LlamaDefau
     kvHeads,
     headDim,
     layers: reader.int('num_hidden_layers', { min: 1, max: configLimits.layers, default: 32 }),
-    mlpWidth: reader.int('intermediate_size', { min: 1, max: configLimits.width, default: defaults.mlpWidth }),
+    mlpWidth: reader.int('intermediate_size', {
+      min: 1,
+      max: configLimits.width,
+      default: defaults.mlpWidth,
+    }),
     activation: readActivation(reader, 'hidden_act', 'silu'),
     vocab: reader.int('vocab_size', { min: 1, max: configLimits.vocab, default: defaults.vocab }),
-    maxPositions: reader.int('max_position_embeddings', { min: 1, max: configLimits.slots, default: defaults.maxPositions }),
+    maxPositions: reader.int('max_position_embeddings', {
+      min: 1,
+      max: configLimits.slots,
+      default: defaults.maxPositions,
+    }),
     epsilon: reader.number('rms_norm_eps', { above: 0, max: 1, default: 1e-6 }),
     ...readRope(reader),
     qkvBias: attentionBias,

@@ -10,7 +10,7 @@ import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
 import { sliceRows } from '../../tensor/derived/rows.ts';
 import type { Attend } from '../blocks/attention.ts';
-import { encoderLayer } from '../blocks/encoder-layer.ts';
+import { encoderLayers } from '../blocks/encoder-layer.ts';
 import { layerNorm, readLayerNorm } from '../blocks/layer-norm.ts';
 import { patchEmbedding } from '../blocks/patch-embedding.ts';
 import type { Weight, WeightReader } from '../blocks/weights.ts';
@@ -45,11 +45,8 @@ export function encode(
   config: MiniCpmVisionConfig,
   attend?: Attend,
 ): Value {
-  let hidden = x;
-  for (let index = 0; index < config.layers; index += 1) {
-    const layer = tower.at(`encoder.layers.${index}`);
-    hidden = b.scope(`block.${index}`, () => encoderLayer(b, hidden, layer, config, attend));
-  }
+  const layers = tower.at('encoder.layers');
+  const hidden = encoderLayers(b, x, layers, config.layers, config, attend).at(-1) ?? x;
   const norm = readLayerNorm(tower.at('post_layernorm'), config.width, config.epsilon);
   return b.scope('norm', () => layerNorm(b, hidden, norm));
 }

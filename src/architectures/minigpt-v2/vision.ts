@@ -10,20 +10,25 @@
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
 import { bytesOf } from '../../kernels/bytes.ts';
-import { fail } from '../../report/diagnostics.ts';
 import { zeros } from '../../tensor/derived/fill.ts';
-import { reshape } from '../../tensor/derived/reshape.ts';
-import { sliceRows } from '../../tensor/derived/rows.ts';
 import { inlineTensor } from '../../tensor/tensor.ts';
-import { prependToken } from '../blocks/class-token.ts';
-import { encoderLayer } from '../blocks/encoder-layer.ts';
+import { encoderLayers } from '../blocks/encoder-layer.ts';
 import { type LayerNormWeights, layerNorm, readLayerNorm } from '../blocks/layer-norm.ts';
 import { linear, readLinear } from '../blocks/linear.ts';
-import { patchEmbedding } from '../blocks/patch-embedding.ts';
-import { type Grid, resizePositions } from '../blocks/resize.ts';
-import { initializer, type Weight, type WeightReader } from '../blocks/weights.ts';
+import { type PatchTokenNames, patchTokens } from '../blocks/patch-tokens.ts';
+import type { Grid } from '../blocks/resize.ts';
+import { storedGrid } from '../blocks/stored-grid.ts';
+import type { WeightReader } from '../blocks/weights.ts';
 import { type EvaConfig, joinedPatches, type MiniGptConfig } from './config.ts';
 import { modules } from './modules.ts';
+
+const names: PatchTokenNames = {
+  patches: 'patch_embed.proj',
+  bias: true,
+  positions: 'pos_embed',
+  classToken: 'cls_token',
+  batched: true,
+};
 
 /** Of torch's LayerNorm, which the original code makes for `ln_vision`. */
 const normEpsilon = 1e-5;
@@ -49,61 +54,14 @@ export function imageFeatures(
   });
 }
 
-/** → hidden states f32 [N, 1 + rows · columns, width] of the last block that the original builds */
+/** → f32 [N, 1 + rows · columns, width], behind the last block that the original builds */
 function tower(b: GraphBuilder, pixels: Value, weights: WeightReader, config: EvaConfig, grid: Grid): Value {
-  let x = b.scope('embed', () => embed(b, pixels, weights, config, grid));
-  for (let layer = 0; layer < config.layers; layer += 1) {
-    const block = weights.at(`blocks.${layer}`);
-    x = b.scope(`block.${layer}`, () => encoderLayer(b, x, block, config));
-  }
-  return x;
-}
-
-function embed(
-  b: GraphBuilder,
-  pixels: Value,
-  weights: WeightReader,
-  { width, patch }: EvaConfig,
-  grid: Grid,
-): Value {
-  const conv = {
-    weight: weights.take('patch_embed.proj.weight', [width, 3, patch, patch]),
-    bias: weights.take('patch_embed.proj.bias', [width]),
-  };
-  const { table, stored } = readPositions(weights, width);
-  const positions = resizePositions(b, rowsOf(table, 'patches', 1), width, stored, grid);
-  const patches = b.op('Add', [patchEmbedding(b, pixels, conv, { width, patch, grid }), positions]);
-  const token = weights.take('cls_token', [1, 1, width]);
-  const placed = b.op('Add', [
-    initializer(b, { ...token, tensor: reshape(token.tensor, [1, width]) }),
-    initializer(b, rowsOf(table, 'class', 0, 1)),
-  ]);
-  return prependToken(b, patches, placed, width);
-}
-
-/** [1 + side², width], the class token's first; throws VC1221, VC1222 where there is no such table. */
-function readPositions(
-  weights: WeightReader,
-  width: number,
-): { readonly table: Weight; readonly stored: Grid } {
-  const name = 'pos_embed';
-  const where = weights.prefix + name;
-  const shape = weights.shapeOf(name);
-  if (shape === undefined) throw fail('VC1221', { where });
-  const [, rows = 0] = shape;
-  const side = Math.round(Math.sqrt(rows - 1));
-  if (shape.length !== 3 || side < 1 || side * side + 1 !== rows) {
-    throw fail('VC1222', { where, found: `[${shape}]`, expected: `[1, 1 + a square number, ${width}]` });
-  }
-  const { name: full, tensor } = weights.take(name, [1, rows, width]);
-  return {
-    table: { name: full, tensor: reshape(tensor, [rows, width]) },
-    stored: { rows: side, columns: side },
-  };
-}
-
-function rowsOf({ name, tensor }: Weight, part: string, begin: number, end = tensor.shape[0] ?? 0): Weight {
-  return { name: `${name}.${part}`, tensor: sliceRows(tensor, begin, end) };
+  const { width, patch, layers } = config;
+  const stored = storedGrid(weights, names.positions, { before: 1, batched: true });
+  const first = b.scope('embed', () =>
+    patchTokens(b, pixels, weights, names, { width, patch, stored, grid }),
+  );
+  return encoderLayers(b, first, weights.at('blocks'), layers, config).at(-1) ?? first;
 }
 
 /** As the file has it, or as it was made: a frozen one is not saved. */

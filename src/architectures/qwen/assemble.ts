@@ -9,6 +9,7 @@ import type { Value } from '../../graph/value.ts';
 import { type DiagnosticRecord, fail } from '../../report/diagnostics.ts';
 import type { BuiltModel, ImageGeometry, Tiling } from '../architecture.ts';
 import type { Grid } from '../blocks/resize.ts';
+import { storedGrid } from '../blocks/stored-grid.ts';
 import { WeightReader } from '../blocks/weights.ts';
 import { embeddingModel, visionLanguageComponents, visionModel } from '../components.ts';
 import { spanWarning } from '../image-span.ts';
@@ -16,7 +17,6 @@ import { type QwenConfig, readQwenConfig } from './config.ts';
 import { buildDecoder } from './decoder.ts';
 import { qwenRecipe } from './recipe.ts';
 import { qwenSideFiles } from './side-files.ts';
-import { storedGrid } from './stored-grid.ts';
 
 /** A checkpoint of one of the families, checked as far as both have it in common. */
 export interface QwenSource {

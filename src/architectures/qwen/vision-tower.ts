@@ -16,11 +16,11 @@ import { mlp } from '../blocks/mlp.ts';
 import { patchEmbedding } from '../blocks/patch-embedding.ts';
 import { projectPooled, readResampler, resampler } from '../blocks/resampler.ts';
 import { type Grid, resizePositions } from '../blocks/resize.ts';
+import { storedGrid } from '../blocks/stored-grid.ts';
 import { adapterBranch, type ViewAdapters } from '../blocks/view-adapters.ts';
 import { initializer, type Weight, type WeightReader } from '../blocks/weights.ts';
 import type { QwenVisualConfig } from './config.ts';
 import { deinterleaveQkv } from './interleaved-qkv.ts';
-import { storedGrid } from './stored-grid.ts';
 
 const epsilon = 1e-6;
 

@@ -9,10 +9,9 @@
  */
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
-import { reshape } from '../../tensor/derived/reshape.ts';
-import { encoderLayer } from '../blocks/encoder-layer.ts';
-import { patchEmbedding } from '../blocks/patch-embedding.ts';
-import { type Grid, resizePositions } from '../blocks/resize.ts';
+import { encoderLayers } from '../blocks/encoder-layer.ts';
+import { type PatchTokenNames, patchTokens } from '../blocks/patch-tokens.ts';
+import type { Grid } from '../blocks/resize.ts';
 import type { WeightReader } from '../blocks/weights.ts';
 import type { SiglipVisionConfig } from './config.ts';
 
@@ -26,18 +25,15 @@ export interface SiglipTowerShape {
 }
 
 /** What a library calls the modules of the tower; those of a layer stand in the config. */
-export interface SiglipNames {
-  readonly patches: string;
-  readonly positions: string;
-  /** Whether the table of positions has a leading axis of one. */
-  readonly batchedPositions: boolean;
+export interface SiglipNames extends PatchTokenNames {
   readonly layers: string;
 }
 
 export const siglipNames: SiglipNames = {
   patches: 'embeddings.patch_embedding',
+  bias: true,
   positions: 'embeddings.position_embedding.weight',
-  batchedPositions: false,
+  batched: false,
   layers: 'encoder.layers',
 };
 
@@ -47,31 +43,11 @@ export function siglipTower(
   weights: WeightReader,
   { config, grid, state, names = siglipNames }: SiglipTowerShape,
 ): Value {
-  let x = b.scope('embed', () => embed(b, pixels, weights, names, config, grid));
-  for (let layer = 0; layer < state; layer += 1) {
-    const block = weights.at(`${names.layers}.${layer}`);
-    x = b.scope(`block.${layer}`, () => encoderLayer(b, x, block, config));
-  }
-  return x;
-}
-
-function embed(
-  b: GraphBuilder,
-  pixels: Value,
-  weights: WeightReader,
-  names: SiglipNames,
-  { width, patch, imageSize }: SiglipVisionConfig,
-  grid: Grid,
-): Value {
+  const { width, patch, imageSize } = config;
   const side = Math.floor(imageSize / patch);
-  const module = weights.at(names.patches);
-  const conv = {
-    weight: module.take('weight', [width, 3, patch, patch]),
-    bias: module.take('bias', [width]),
-  };
-  const shape = [...(names.batchedPositions ? [1] : []), side * side, width];
-  const { name, tensor } = weights.take(names.positions, shape);
-  const table = { name, tensor: reshape(tensor, [side * side, width]) };
-  const positions = resizePositions(b, table, width, { rows: side, columns: side }, grid);
-  return b.op('Add', [patchEmbedding(b, pixels, conv, { width, patch, grid }), positions]);
+  const stored = { rows: side, columns: side };
+  const first = b.scope('embed', () =>
+    patchTokens(b, pixels, weights, names, { width, patch, stored, grid }),
+  );
+  return encoderLayers(b, first, weights.at(names.layers), state, config).at(-1) ?? first;
 }
