@@ -92,5 +92,5 @@ it('has as many tokens as the original counts', () => {
     if (tokens !== Math.floor((positions - 2) / 2) + 1)
       throw new Error(`${tokens} tokens of ${frames} frames`);
   }
-  expect(soundLayout(103, chunkOf(30))).toEqual({ frames: 103, tokens: 26, secondsPerToken: 0.04 });
+  expect(soundLayout(103, chunkOf(30))).toMatchObject({ frames: 103, tokens: 26, secondsPerToken: 0.04 });
 });
