@@ -100,6 +100,13 @@ describe('what is refused', () => {
       'VC1204',
       'chunk_length',
     ],
+    ['bands left out, which means 80', () => extractorWith({ feature_size: null }), 'VC1204', 'feature_size'],
+    [
+      'a length left out, which means 30 s',
+      () => extractorWith({ chunk_length: null }),
+      'VC1204',
+      'chunk_length',
+    ],
     ['noise in sounds', () => extractorWith({ dither: 1e-4 }), 'VC1204', 'dither'],
     [
       'another extractor',
