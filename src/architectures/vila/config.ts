@@ -7,7 +7,7 @@
  * Configs of the second name its encoders.
  */
 import type { JsonObject } from '../../formats/checkpoint/checkpoint.ts';
-import { ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
+import { ConfigReader } from '../../formats/checkpoint/config.ts';
 import { isJsonObject } from '../../formats/json.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { show } from '../../report/show.ts';
@@ -18,6 +18,7 @@ import { readQwen2Config } from '../qwen2/config.ts';
 import { requireVariant } from '../variants.ts';
 import { partConfig } from './parts.ts';
 import { type ProjectorSpec, readProjector } from './projector-spec.ts';
+import { mostTiles, type Pyramid, readPyramid, readScales, type Scales } from './scale-sizes.ts';
 import { readVision, type VilaVision } from './vision.ts';
 
 /** What becomes of a picture that has its prompt to itself; those that share one are a view each. */
@@ -32,36 +33,26 @@ export interface VilaConfig {
   readonly aspectRatio: AspectRatio;
   /** Least and most tiles of a picture that is cut at one scale. */
   readonly tiles: { readonly least: number; readonly most: number };
-  /** Features of several scales are joined on channels. */
+  /** Features of several scales are joined on channels: of a picture that comes as tiles, */
   readonly scales?: Scales;
+  /** or of one that the graph itself brings to them. */
+  readonly pyramid?: Pyramid;
   /** Texts before and after the features of a picture. */
   readonly around: { readonly before: string; readonly after: string };
-}
-
-export interface Scales {
-  /** Side of a tile, in pixels. */
-  readonly smallest: number;
-  /** Tiles per side of each scale, the first 1; of the last one so many squared are the least. */
-  readonly sides: readonly number[];
-  /** Index of the scale whose size the others are brought to. */
-  readonly output: number;
 }
 
 /** Keys that every config since NVILA has. */
 const newerKeys = ['image_encoder', 'video_encoder', 'dynamic_s2', 'min_tiles', 'max_tiles'];
 
-/** Beyond any picture, and what a graph is compiled for. */
-const mostTiles = 4096;
-
 /** @throws VlmError VC12xx naming the key, what was found and what was expected */
 export function readVilaConfig(config: JsonObject): VilaConfig {
   const root = new ConfigReader(config);
-  for (const [key, why] of [
-    ['ps3', 'a tower that looks twice, where the text says'],
-    ['s2', 'several scales of one square'],
-  ] as const) {
-    if (!root.bool(key, { default: false })) continue;
-    throw fail('VC1232', { where: root.place(key), found: `true: ${why}`, expected: 'false' });
+  if (root.bool('ps3', { default: false })) {
+    throw fail('VC1232', {
+      where: root.place('ps3'),
+      found: 'true: a tower that looks twice, where the text says',
+      expected: 'false',
+    });
   }
   const newer = newerKeys.some((key) => config[key] !== undefined);
   const text = readText(config);
@@ -75,7 +66,11 @@ export function readVilaConfig(config: JsonObject): VilaConfig {
     );
   }
   const scales = joins ? readScales(root, vision) : undefined;
+  const pyramid = !joins && root.bool('s2', { default: false }) ? readPyramid(root, vision) : undefined;
   const aspectRatio = readAspectRatio(root, newer);
+  if (pyramid !== undefined && aspectRatio === 'dynamic') {
+    throw root.conflict(['s2', 'image_aspect_ratio'], 'true and dynamic', 'pictures that are not cut');
+  }
   if (aspectRatio === 'dynamic_s2' && !joins) {
     throw root.conflict(
       ['image_aspect_ratio', 'dynamic_s2'],
@@ -94,8 +89,9 @@ export function readVilaConfig(config: JsonObject): VilaConfig {
       most: root.int('max_tiles', { ...counts, default: 12 }),
     },
     ...(scales === undefined ? {} : { scales }),
+    ...(pyramid === undefined ? {} : { pyramid }),
     projector: readProjector(partConfig(config, 'mm_projector'), {
-      width: vision.width * (scales?.sides.length ?? 1),
+      width: vision.width * (scales?.sides.length ?? pyramid?.sizes.length ?? 1),
       hidden: text.hidden,
       transposed: !newer,
       whole: vision.drops === vision.extra,
@@ -129,42 +125,6 @@ function readAspectRatio(root: ConfigReader, newer: boolean): AspectRatio {
   }
   // Whatever else it says, the tower's own preprocessing decides.
   return 'processor';
-}
-
-/** `s2_scales` are sides in pixels; how many tiles a scale has is counted in those of the first. */
-function readScales(root: ConfigReader, { imageSize, patch }: VilaVision): Scales {
-  const key = 's2_scales';
-  const listed = root.string(key).split(',').map(Number);
-  const [first = 0] = listed;
-  const ascend = listed.every((side, index) => side > 0 && side >= (listed[index - 1] ?? 0));
-  if (!listed.every((side) => Number.isSafeInteger(side) && side <= configLimits.side) || !ascend) {
-    throw fail('VC1203', {
-      where: root.place(key),
-      found: show(root.string(key)),
-      expected: 'sides, ascending',
-    });
-  }
-  if (Math.floor(first / patch) !== Math.floor(imageSize / patch)) {
-    throw root.conflict(
-      [key, 'vision_tower_cfg.image_size'],
-      `${first} and ${imageSize}`,
-      'equal: the smallest scale is one view of the tower',
-    );
-  }
-  const sides = listed.map((side) => Math.floor(side / first));
-  const index = root.int('s2_resize_output_to_scale_idx', {
-    min: -sides.length,
-    max: sides.length - 1,
-    default: 0,
-  });
-  if ((sides.at(-1) ?? 0) ** 2 > mostTiles) {
-    throw fail('VC1203', {
-      where: root.place(key),
-      found: show(root.string(key)),
-      expected: `at most ${mostTiles} tiles`,
-    });
-  }
-  return { smallest: first, sides, output: index < 0 ? sides.length + index : index };
 }
 
 /** The encoder of pictures, as JSON in a string or as it is: what it puts before and after features. */

@@ -11,6 +11,7 @@ import { checkCount, checkSize, formatSize } from '../resolution.ts';
 import type { VilaConfig } from './config.ts';
 import { pictureSteps, type VilaPreprocessing } from './preprocessing.ts';
 import { tokenGrid } from './projector.ts';
+import { pyramidGrid } from './pyramid.ts';
 import { tiledLayout, tileGrids } from './tiles.ts';
 import { towerTokens } from './vision.ts';
 
@@ -48,19 +49,31 @@ function oneView(
   preprocessing: VilaPreprocessing,
   { resolution, tiling }: BuildOptions,
 ): OneView {
-  const { vision, projector } = config;
+  const { vision, projector, pyramid } = config;
+  if (resolution !== undefined && pyramid !== undefined) {
+    throw fail('VC4201', {
+      where: 'resolution',
+      found: formatSize(resolution),
+      expected: `none: pictures are seen as squares of ${pyramid.sizes.join(', ')} pixels`,
+    });
+  }
   const ownKey = 'vision_tower_cfg.image_size';
   const picture = patchPicture(resolution, preprocessing.size, tiling, vision.patch, ownKey);
-  const { grid, input, covered } = picture;
+  const { input } = picture;
+  const patches = pyramid === undefined ? picture.grid : squarePatches(pyramid.tile, vision.patch);
   const { mean, std } = preprocessing;
-  const joined = tokenGrid(grid, projector);
-  const tokens = projector.join === 1 ? towerTokens(vision, grid) : joined.rows * joined.columns;
+  // Of the map that the projector sees.
+  const cells = pyramid === undefined ? patches : pyramidGrid(pyramid, patches);
+  const joined = tokenGrid(cells, projector);
+  const tokens =
+    projector.join === 1 && pyramid === undefined ? towerTokens(vision, cells) : joined.rows * joined.columns;
   const steps = pictureSteps(input, config, preprocessing);
   const inOrder = !projector.transposed && tokens === joined.rows * joined.columns;
   return {
     kind: 'view',
-    patches: grid,
-    covered,
+    patches,
+    // Tiles of scales are cut of the whole picture, whatever patches they hold.
+    covered: pyramid === undefined ? picture.covered : input,
     geometry: pictureView(
       picture,
       {
@@ -90,10 +103,7 @@ function tiled(
       expected: `none: tiles of ${formatSize(size)} are views of their own, of which the graph takes any number`,
     });
   }
-  const patches = {
-    rows: Math.floor(size.height / vision.patch),
-    columns: Math.floor(size.width / vision.patch),
-  };
+  const patches = squarePatches(size.width, vision.patch);
   const sides = joined ? scales.sides : [1];
   const feed: TileFeed = {
     form: 'tiles',
@@ -132,6 +142,11 @@ function tiled(
       summary: resolution === undefined ? `any size; checked at ${cut}` : cut,
     },
   };
+}
+
+function squarePatches(side: number, patch: number): Grid {
+  const count = Math.floor(side / patch);
+  return { rows: count, columns: count };
 }
 
 /** Rows and columns of tiles at each scale. */

@@ -21,11 +21,12 @@ const half = [0.5, 0.5, 0.5];
 /** Throws VC1204 where views have another number of patches than the tower has positions for. */
 export function readPreprocessing(
   checkpoint: Checkpoint,
-  { vision, scales }: Pick<VilaConfig, 'vision' | 'scales'>,
+  { vision, scales, pyramid }: Pick<VilaConfig, 'vision' | 'scales' | 'pyramid'>,
 ): VilaPreprocessing {
   const { file, path, settings } = findSettings(checkpoint);
   const reader = new ConfigReader(settings, `vision_tower/${file}`, path);
   const clip = vision.tower.kind === 'clip';
+  const largest = pyramid?.sizes.at(-1);
   // CLIP's processor crops what SigLIP's resizes.
   const own = reader.optionalObject(clip ? 'crop_size' : 'size');
   const side = { min: 1, max: configLimits.side, default: vision.imageSize };
@@ -33,13 +34,12 @@ export function readPreprocessing(
     width: own?.int('width', side) ?? side.default,
     height: own?.int('height', side) ?? side.default,
   };
-  // The tower of several scales sets its processor to the smallest one.
-  const size = scales === undefined ? asked : { width: scales.smallest, height: scales.smallest };
-  const patches = (pixels: number): number => Math.floor(pixels / vision.patch);
-  if (
-    patches(size.width) !== patches(vision.imageSize) ||
-    patches(size.height) !== patches(vision.imageSize)
-  ) {
+  // A tower of several scales sets its processor to the smallest one, or, where it resizes itself, to the largest.
+  const forced = scales?.smallest ?? largest;
+  const size = forced === undefined ? asked : { width: forced, height: forced };
+  const wanted = Math.floor(vision.imageSize / vision.patch);
+  const sides = forced === undefined ? [size.width, size.height] : [];
+  if (sides.some((pixels) => Math.floor(pixels / vision.patch) !== wanted)) {
     throw reader.conflict(
       [clip ? 'crop_size' : 'size'],
       `${size.width}x${size.height} for a tower of ${vision.imageSize}`,

@@ -18,6 +18,7 @@ import type { MapShape } from './area-resize.ts';
 import type { VilaConfig } from './config.ts';
 import type { OneView, Tiled } from './geometry.ts';
 import { project, tokenGrid } from './projector.ts';
+import { pyramidFeatures, pyramidGrid } from './pyramid.ts';
 import { scaledFeatures } from './scales.ts';
 import { tileCount } from './tiles.ts';
 import { towerFeatures } from './vision.ts';
@@ -60,9 +61,15 @@ function viewFeatures(
   b: GraphBuilder,
   pixels: Value,
   { tower, projector }: VisionWeights,
-  { vision, projector: spec, scales }: VilaConfig,
+  { vision, projector: spec, scales, pyramid }: VilaConfig,
   patches: OneView['patches'],
 ): Value {
+  if (pyramid !== undefined) {
+    const run = (tiles: Value): Value => towerFeatures(b, tiles, tower, vision, patches);
+    const x = pyramidFeatures(b, pixels, pyramid, { patches, width: vision.width }, run);
+    const shape = { grid: pyramidGrid(pyramid, patches), width: vision.width * pyramid.sizes.length };
+    return b.scope('projector', () => project(b, x, projector, spec, shape));
+  }
   const x = towerFeatures(b, pixels, tower, vision, patches);
   return b.scope('projector', () => {
     // Where scales are joined, one view stands for all of them.

@@ -160,3 +160,20 @@ describe('tiles that a graph is compiled for', () => {
     });
   });
 });
+
+it('of a picture that is not cut stand for all scales', async () => {
+  await withCase('vila/nvila-dynamic_s2', async (build, io) => {
+    const { data } = io.get('in.pixel_values');
+    const tile = (data as Float32Array).slice(0, 3 * 56 * 56);
+    const whole = build({}, (checkpoint) =>
+      changed(checkpoint, { config: { image_aspect_ratio: 'resize' } }),
+    );
+    expect(whole.recipe.encoder?.feed).toEqual({ form: 'pixels' });
+    const found = await features(whole, { pixel_values: float32Value([1, 3, 56, 56], tile) });
+    const copies = float32Value([3, 3, 56, 56], Float32Array.from([...tile, ...tile, ...tile]));
+    const tile_grids = int64Value([3, 2], [1, 1, 1, 1, 1, 1]);
+    const joined = await features(build(), { pixel_values: copies, tile_grids });
+    expect(found.shape).toEqual([1, 4, 96]);
+    expect(deviation(toFloat32(found), toFloat32(joined))).toBeLessThan(1e-5);
+  });
+});

@@ -192,6 +192,9 @@ describe('tiles that are views of their own', () => {
       // 150 by 97 pixels: 3x2 tiles.
       expect(media.feeds.get('pixel_values')?.shape).toEqual([7, 3, 70, 70]);
       expect(media.layout.tokens).toBe(28);
+      const whole = (await io(golden)).float32('in.pixel_values');
+      const lastTile = Array.from(media.feeds.get('pixel_values')?.data ?? [], Number).slice(-whole.length);
+      expect(Math.max(...lastTile.map((value, at) => Math.abs(value - (whole[at] ?? 9))))).toBeLessThan(1e-6);
       const tokenizer = await openTokenizer(source);
       const text = { text: 'What?', first: 0, shown: 1, where: 'the prompt' };
       const prompt = encodePrompt(text, tokenizer, recipe, [media]).prompt();

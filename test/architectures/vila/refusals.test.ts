@@ -42,7 +42,6 @@ const part = (source: Source, key: string, values: JsonObject): Changes => ({
 describe('variants', () => {
   it.each([
     ['ps3', { ps3: true }],
-    ['s2', { s2: true }],
     ['image_encoder', { image_encoder: '{"_target_": "llava.model.encoders.TSPImageEncoder"}' }],
     ['image_encoder', { image_encoder: { end_tokens: 'no such token' } }],
   ])('%s', (key, config) => {
@@ -82,6 +81,17 @@ describe('what does not fit together', () => {
   ])('%s and tiles at scales', (key, config) => {
     const found = refusal(scaled, { config });
     expect(found).toMatchObject({ code: 'VC1204', where: expect.stringContaining(key) });
+  });
+
+  it.each([
+    ['no tiles of the tower', { s2_scales: '70,150', s2_max_split_size: 75 }],
+    ['tiles of two sizes', { s2_scales: '70,144', s2_max_split_size: 72 }],
+    ['a patch left out', { s2_scales: '70,140', s2_max_split_size: 70, mm_vision_select_feature: 'patch' }],
+  ])('scales of one square: %s', (_, config) => {
+    expect(refusal(older, { config: { s2: true, ...config } })).toMatchObject({
+      code: 'VC1204',
+      where: expect.stringContaining('s2_scales'),
+    });
   });
 
   it.each(['112,56', '56,x', '0,56', '56,1000000', ''])('scales "%s"', (s2_scales) => {
@@ -128,6 +138,16 @@ describe('a picture size', () => {
       code: 'VC4201',
       expected: expect.stringContaining('views of their own'),
     });
+  });
+
+  it('is none where a picture is seen as squares of several sizes', () => {
+    const s2: Changes = { config: { s2: true, s2_scales: '70,140', s2_max_split_size: 70 } };
+    expect(refusal(older, s2, { resolution })).toMatchObject({
+      code: 'VC4201',
+      expected: expect.stringContaining('70, 140'),
+    });
+    // Twice the channels as the projector of the checkpoint takes.
+    expect(refusal(older, s2)).toMatchObject({ code: 'VC1222', expected: '[576]' });
   });
 
   it('has at least a patch', () => {
