@@ -3,6 +3,7 @@
  * What they do not concern is kept as the publisher wrote it.
  */
 import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
+import { isJsonObject } from '../../formats/json.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import type { AudioGeometry, SideFile } from '../architecture.ts';
 import { findSettings, objectOf } from '../processor-settings.ts';
@@ -13,7 +14,8 @@ export function qwen2AudioSideFiles(
   geometry: AudioGeometry,
   compiled: boolean,
 ): readonly SideFile[] {
-  const { file, settings } = findSettings(checkpoint, 'feature_extractor');
+  const { settings } = findSettings(checkpoint, 'feature_extractor');
+  const processor = objectOf(checkpoint.json.get('processor_config.json'));
   const extractor = extractorSettings(settings, geometry, compiled);
   const config: JsonObject = {
     ...checkpoint.config,
@@ -26,8 +28,8 @@ export function qwen2AudioSideFiles(
     'config.json': compiled ? config : checkpoint.config,
     'preprocessor_config.json': extractor,
     // A processor reads its own copy of the settings before the file beside it.
-    ...(file === 'processor_config.json'
-      ? { [file]: { ...objectOf(checkpoint.json.get(file)), feature_extractor: extractor } }
+    ...(isJsonObject(processor.feature_extractor)
+      ? { 'processor_config.json': { ...processor, feature_extractor: extractor } }
       : {}),
   };
   return sideFilesOf(checkpoint, written, ['processor_config.json', 'tokenizer_config.json']);

@@ -177,6 +177,13 @@ describe('the settings of the feature extractor', () => {
     const built = build({ json: nested }, { audioSeconds: 1 });
     expect(built.audio).toMatchObject({ seconds: 1, frames: 100 });
     expect(fileOf(built, 'processor_config.json')).toMatchObject({ feature_extractor: { chunk_length: 1 } });
+    // In both files: the copies have to agree.
+    const both = build(
+      { json: { 'processor_config.json': { feature_extractor: settings } } },
+      { audioSeconds: 1 },
+    );
+    for (const name of ['preprocessor_config.json', 'processor_config.json'])
+      expect(JSON.stringify(fileOf(both, name))).toContain('"chunk_length":1,');
   });
 });
 
