@@ -115,14 +115,15 @@ async function runSteps(picture: Pixels, steps: readonly Step[]): Promise<Pixels
   return now;
 }
 
-/** [3, height, width] */
+/** [3, height, width]; every step rounded to float32, as the processors of the models compute it. */
 function planes({ width, height, rgb }: Pixels, { mean, std }: Geometry): Float32Array {
   const area = width * height;
   const out = new Float32Array(3 * area);
+  const round = Math.fround;
   for (let i = 0; i < out.length; i += 1) {
     const channel = Math.floor(i / area);
-    const value = (rgb[(i % area) * 3 + channel] ?? 0) / 255;
-    out[i] = (value - (mean[channel] ?? 0)) / (std[channel] ?? 1);
+    const value = round((rgb[(i % area) * 3 + channel] ?? 0) / 255);
+    out[i] = round(value - round(mean[channel] ?? 0)) / round(std[channel] ?? 1);
   }
   return out;
 }

@@ -4,7 +4,7 @@
  * onnxruntime-genai, onnxruntime, pillow, tokenizers and tiktoken) and chromium.
  */
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -114,8 +114,6 @@ async function writePicture(path: string, { width, height }: Size): Promise<void
 
 /** The tiny language models have no tokenizer: that of the trained one has few enough tokens for them. */
 async function withTokenizer(checkpoint: string, copy: string): Promise<string> {
-  const names = await readdir(checkpoint);
-  if (names.some((name) => name === 'tokenizer.json' || name.endsWith('.tiktoken'))) return checkpoint;
   await cp(checkpoint, copy, { recursive: true });
   const from = goldenCase('qwen2-vl/trained-digits').checkpoint;
   for (const name of ['tokenizer.json', 'tokenizer_config.json'])
@@ -206,7 +204,10 @@ async function measure(family: Family, folder: string, browser: Browser): Promis
   for (const path of images) if (family.size !== undefined) await writePicture(path, family.size);
   const golden = goldenCase(family.case);
   const audios = family.sound === undefined ? [] : [join(golden.folder, family.sound)];
-  const checkpoint = await withTokenizer(golden.checkpoint, join(folder, family.id));
+  const isText = family.size === undefined && family.sound === undefined;
+  const checkpoint = isText
+    ? await withTokenizer(golden.checkpoint, join(folder, family.id))
+    : golden.checkpoint;
   for (const precision of precisions) {
     const at = join(folder, `${family.id}-${precision}`);
     for (const [device, target] of targets) {
