@@ -13,8 +13,10 @@ export interface RowNames {
   readonly views: readonly string[];
   /** Names of what a value holds inside of the tower, where that is not the views. */
   readonly tiles?: readonly string[];
-  /** Rows of a view behind the tower, or of all there where there are no views; 0: nothing stands there. */
+  /** Rows of a view behind the tower. */
   readonly tokensPerView: number;
+  /** Rows of all there, which need not be those of views; undefined: no value stands there. */
+  readonly tokens?: number;
   /** A row of a view, or of a value without views: `token 5`, `prompt 0, position 3 (text)`. */
   readonly row: (index: number, behindTower: boolean) => string;
 }
@@ -28,7 +30,7 @@ export function confinedTo({ shape, rows }: ValueError, names: RowNames, limit: 
   if (off.length === 0 || off.length === rows.length) return [];
   const pieces = viewPieces(shape, names);
   const perView = pieces === undefined ? rows.length : rows.length / pieces.names.length;
-  const behind = pieces?.at === 'behind' || rows.length === names.tokensPerView;
+  const behind = pieces?.at === 'behind' || rows.length === names.tokens;
   const single = off.length <= mostRows && off.length < perView / 2;
   if (pieces === undefined && !single) return [];
   if (pieces === undefined) return isRows(shape) ? off.map((row) => names.row(row, behind)) : [];

@@ -21,7 +21,7 @@ export function rowNames(
       const { rows, secondsPerToken } = layout;
       const row = (index: number, behindTower: boolean): string =>
         `sound ${call}, ${behindTower ? frameName(index, secondsPerToken) : `position ${index}`}`;
-      return { views: [], tokensPerView: rows, row };
+      return { views: [], tokensPerView: 0, tokens: rows, row };
     }
     const prefix = sample.media.length === 1 ? '' : `picture ${call}, `;
     return {
@@ -30,6 +30,7 @@ export function rowNames(
         ? {}
         : { tiles: layout.tiles.map((tile) => `${prefix}${viewName(tile)}`) }),
       tokensPerView: layout.tokensPerView,
+      tokens: layout.tokens,
       row: (index, behindTower) => `${behindTower ? 'token' : 'row'} ${index}`,
     };
   }

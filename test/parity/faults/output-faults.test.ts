@@ -33,6 +33,21 @@ const families: readonly Family[] = [
     ofOneView: { weight: /resblocks\.1\..*@view1\.values$/, place: 'tile row 0 column 1' },
   },
   {
+    // Windows across tiles, and the tokens that are unlike the others.
+    golden: goldenCase('textmonkey/resized-896'),
+    slow: true,
+    encoder: 'vision',
+    layers: ['block.0', 'block.1'],
+    features: { rows: 286, row: 9, place: 'token 9' },
+    views: {
+      cut: (model) => nodeOf(model, 'views', 'Concat').output,
+      axis: 1,
+      order: [0, 2, 1, 3, 4],
+      places: ['tile row 0 column 1', 'tile row 1 column 0'],
+      inFeatures: false,
+    },
+  },
+  {
     // Sounds.
     golden: goldenCase('qwen2-audio/tiny'),
     encoder: 'audio_encoder',
