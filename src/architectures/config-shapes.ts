@@ -1,5 +1,8 @@
 /** Sizes that every transformer's config says in its own words, and what has to hold between them. */
 import { type ConfigReader, configLimits } from '../formats/checkpoint/config.ts';
+import { type ActivationName, readActivation } from './blocks/activation.ts';
+import type { EncoderConfig } from './blocks/encoder-layer.ts';
+import { requireVariant } from './variants.ts';
 
 interface SizeKey {
   readonly key: string;
@@ -54,4 +57,35 @@ export function readVisionSizes(
   // Pictures are RGB all the way from the preprocessor.
   reader.int('num_channels', { min: 3, max: 3, default: 3 });
   return { width, heads, patch, imageSize };
+}
+
+/** A vision transformer as transformers' configs of CLIP and SigLIP describe it. */
+export interface VisionTowerConfig extends EncoderConfig {
+  readonly layers: number;
+  /** Side of a patch, and of the square that positions were trained for, in pixels. */
+  readonly patch: number;
+  readonly imageSize: number;
+}
+
+/** Defaults of a class of configs, which released files rely on. */
+export interface VisionTowerDefaults {
+  readonly modelType: string;
+  readonly patch: number;
+  readonly activation: ActivationName;
+  readonly epsilon: number;
+}
+
+/** Throws VC1201 to VC1204, VC1232 for another model_type. */
+export function readVisionTower(
+  reader: ConfigReader,
+  { modelType, patch, activation, epsilon }: VisionTowerDefaults,
+): VisionTowerConfig {
+  requireVariant(reader, 'model_type', [modelType], modelType);
+  return {
+    ...readVisionSizes(reader, { patch }),
+    layers: reader.int('num_hidden_layers', { min: 1, max: configLimits.layers, default: 12 }),
+    mlpWidth: reader.int('intermediate_size', { min: 1, max: configLimits.width, default: 3072 }),
+    activation: readActivation(reader, 'hidden_act', activation),
+    epsilon: reader.number('layer_norm_eps', { above: 0, max: 1, default: epsilon }),
+  };
 }

@@ -38,10 +38,10 @@ const configNames = {
   relu: 'relu',
 } as const satisfies Readonly<Record<string, Activation>>;
 
-type ConfigName = keyof typeof configNames;
+export type ActivationName = keyof typeof configNames;
 
 /** Reads `hidden_act` and the like; throws VC1202, VC1203 for a name that is none of these. */
-export function readActivation(reader: ConfigReader, key: string, fallback: ConfigName): Activation {
-  const names = Object.keys(configNames) as ConfigName[];
+export function readActivation(reader: ConfigReader, key: string, fallback: ActivationName): Activation {
+  const names = Object.keys(configNames) as ActivationName[];
   return configNames[reader.oneOf(key, names, { default: fallback })];
 }
