@@ -6,6 +6,7 @@ import {
   type InspectedCheckpoint,
   type InspectedOnnx,
   type InspectedSafetensors,
+  type Manifest,
   optimizePasses,
 } from '../../src/index.ts';
 import { meanings } from '../../src/passes/census.ts';
@@ -66,6 +67,12 @@ describe('inspect', () => {
   it('knows the graphs that a conversion writes', async () => {
     const out = join(root, 'out');
     expect((await runMain([monkey, out, '--no-parity', '--precision', 'int4'])).code).toBe(0);
+    const { components } = JSON.parse(readFileSync(join(out, 'vlm-convert.json'), 'utf8')) as Manifest;
+    expect(components?.map(({ id, holds }) => [id, ...holds])).toEqual([
+      ['vision', { kind: 'encoder', modality: 'image' }, { kind: 'projector', modality: 'image' }],
+      ['embed', { kind: 'embed', modality: 'text' }],
+      ['decoder', { kind: 'decoder', modality: 'text' }],
+    ]);
     const found = await inspectJson<InspectedOnnx>(join(out, 'onnx/decoder_model_merged.onnx'));
     expect(found).toMatchObject({ ok: true, kind: 'onnx', problems: [] });
     expect(found.operators).toMatchObject({

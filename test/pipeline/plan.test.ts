@@ -7,6 +7,7 @@ import { planConversion } from '../../src/pipeline/plan-conversion.ts';
 import { VlmError } from '../../src/report/diagnostics.ts';
 import type { ByteSource } from '../../src/tensor/byte-source.ts';
 import { fixtures } from '../golden-folders.ts';
+import { goldenCase } from '../support/golden-cases.ts';
 
 /** Ranges read from each source, by its name. */
 const reads = vi.hoisted(() => new Map<string, [number, number][]>());
@@ -121,6 +122,34 @@ describe('the plan', () => {
       [{ kind: 'embed', modality: 'text' }],
       [{ kind: 'decoder', modality: 'text' }],
     ]);
+  });
+
+  it('takes kinds that several components are of, and those of sounds and of drawing', async () => {
+    const precisions = async (name: string, precision: ConvertOptions['precision']) => {
+      const { checkpoint } = goldenCase(name);
+      const { plan } = await planConversion({ checkpoint, output: out, precision });
+      return Object.fromEntries(plan.components.map((one) => [one.id, one.precision]));
+    };
+    expect(await precisions('qwen2-audio/tiny', { encoder: 'fp16', decoder: 'int4' })).toEqual({
+      audio_encoder: 'fp16',
+      embed: 'fp32',
+      decoder: 'int4',
+    });
+    const drawing = { generator: 'fp16', 'output-projector': 'int8', image_embed: 'int4' } as const;
+    expect(await precisions('janus/tiny-hf', drawing)).toEqual({
+      vision: 'fp32',
+      embed: 'fp32',
+      decoder: 'fp32',
+      gen_head: 'int8',
+      gen_embed: 'int4',
+      image_decoder: 'fp16',
+    });
+    expect(await precisions('qwen2-vl/tiny-video-long', { video_encoder: 'int8' })).toMatchObject({
+      vision: 'int8',
+      decoder: 'fp32',
+    });
+    const refused = precisions('qwen2-audio/tiny', { image_encoder: 'fp16' });
+    await expect(refused).rejects.toThrow(/VC4006[\s\S]*audio encoder \+ projector/);
   });
 
   it('lets each component have targets of its own', async () => {
