@@ -9,7 +9,7 @@ import type { PictureGeneration } from '../../architectures/architecture.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../runtime/values.ts';
 import { embedNames, output } from '../components.ts';
-import { guide } from '../guidance.ts';
+import { drawingNames, guide } from '../guidance.ts';
 import { type Drawing, drawingPlace } from '../inputs/drawing.ts';
 import { Comparison, type Rows } from '../metrics.ts';
 import { compareTensors, type Feed, finish, type OutputResult } from '../outputs.ts';
@@ -17,14 +17,6 @@ import { PictureComparison } from '../picture-metrics.ts';
 import type { ComponentRun } from './component-run.ts';
 import type { Call, PartOutputs } from './lanes.ts';
 import { comparePresent, type Sink } from './sinks.ts';
-
-/** Names of the head's and the generator's values. */
-export const drawingNames = {
-  hidden: 'hidden_states',
-  logits: 'logits',
-  codes: 'codes',
-  pixels: 'pixels',
-} as const;
 
 const only: ReadonlySet<number> = new Set([0]);
 const whole = (_call: number, _name: string, value: RunTensor): RunTensor => value;
@@ -198,19 +190,4 @@ function channelsLast(name: string, pixels: RunTensor): RunTensor {
     for (let i = 0; i < area; i += 1) data[first + i * channels] = values[plane * area + i] ?? 0;
   }
   return float32Value([pictures, height, width, channels], data);
-}
-
-/** Hidden states of the last position of every decoder run of a drawing, [2, 1 + steps, hidden] of [2, S, hidden] each. */
-export function lastPositions(runs: readonly RunTensor[]): RunTensor {
-  const [batch = 0, , hidden = 0] = runs[0]?.shape ?? [];
-  const data = new Float32Array(batch * runs.length * hidden);
-  for (const [at, run] of runs.entries()) {
-    const [, length = 0] = run.shape;
-    const values = toFloat32(run);
-    for (let row = 0; row < batch; row += 1) {
-      const end = (row + 1) * length * hidden;
-      data.set(values.subarray(end - hidden, end), (row * runs.length + at) * hidden);
-    }
-  }
-  return float32Value([batch, runs.length, hidden], data);
 }

@@ -84,8 +84,9 @@ interface Assignment {
 }
 
 /**
- * A node belongs behind every cut that one of its values comes through; behind later ones, too, as far as all of its
- * readers do and all that it reads comes through them. What none comes through, belongs where it is read.
+ * A node that reads what comes through cuts belongs in the last part that its readers, and the cuts that its own values come
+ * through, allow, if all that it reads gets there; else behind every cut that one of its values comes through. What none
+ * comes through, belongs where it is read.
  */
 function assign(graph: Graph, cuts: readonly Cut[]): Assignment {
   const free = recomputable(graph);
@@ -98,23 +99,22 @@ function assign(graph: Graph, cuts: readonly Cut[]): Assignment {
   const parts = new Map<Node, number>();
   const unbound: Node[] = [];
   for (const node of nodes) {
-    const reads = readsOf(node);
-    const behind = reads.flatMap((value) => {
-      const made = value.producer === undefined ? undefined : parts.get(value.producer);
-      const cut = firstCut.get(value.name);
-      return [
-        ...(made === undefined ? [] : [made]),
-        ...(cut === undefined || value.producer === undefined ? [] : [cut + 1]),
-      ];
+    const reads = readsOf(node).filter((value) => value.producer !== undefined);
+    const from = reads.map((value) => parts.get(value.producer as Node));
+    const behind = reads.flatMap((value, index) => {
+      const [made, cut] = [from[index], firstCut.get(value.name)];
+      return [...(made === undefined ? [] : [made]), ...(cut === undefined ? [] : [cut + 1])];
     });
     const made = node.outputs.some((output) => output !== null && firstCut.has(output.name));
     if (behind.length > 0) {
-      const [first, last] = [Math.max(...behind), latest.get(node) ?? 0];
-      const comes = reads.every((value) => {
-        const from = value.producer === undefined ? undefined : parts.get(value.producer);
-        return from === undefined || cuts.slice(from, last).every((cut) => cut.includes(value.name));
+      const last = latest.get(node) ?? 0;
+      const comes = reads.every(({ name }, index) => {
+        const part = from[index];
+        return (
+          part === undefined || (part <= last && cuts.slice(part, last).every((cut) => cut.includes(name)))
+        );
       });
-      parts.set(node, last > first && comes ? last : first);
+      parts.set(node, comes ? last : Math.max(...behind));
     } else if (made) parts.set(node, 0);
     else unbound.push(node);
   }

@@ -35,6 +35,15 @@ const families = [
   ['monkey/tiny-896', ['views', 'embed', 'block.0', 'block.1', 'block.2'], ['layer.0', 'layer.1']],
   ['qwen-vl/tiny-long', ['embed', 'block.0', 'block.1'], ['layer.0', 'layer.1']],
   ['llava/hf-tiny', ['embed', 'block.0', 'block.1'], ['layer.0', 'layer.1']],
+  // Behind the tower, before and behind the choice of tokens, whose cuts name what the tower gave first.
+  [
+    'textmonkey/resized-896',
+    [
+      ...['views', 'embed', 'block.0', 'block.1', 'windows.0', 'block.2', 'block.3', 'block.4', 'block.5'],
+      ...['windows.1', 'block.6', 'pool', 'pool', 'pool'],
+    ],
+    ['layer.0', 'layer.1'],
+  ],
 ] as const;
 
 describe('cuts', () => {
