@@ -37,9 +37,14 @@ export function windowGrid({ width, height }: Size): TileGrid {
 
 /**
  * Tiles for a request, or for the checkpoint's own size as the reference runs it when nothing is asked for.
- * Throws VC4201 to VC4203 for sizes that cannot be tiled.
+ * `globalView`: whether the whole picture is seen besides. Throws VC4201 to VC4203 for sizes that cannot be tiled.
  */
-export function tilePicture(option: Size | undefined, own: Size, tiling: Tiling): TiledPicture {
+export function tilePicture(
+  option: Size | undefined,
+  own: Size,
+  tiling: Tiling,
+  globalView = true,
+): TiledPicture {
   const request = requestedSize(option, own);
   const { size } = request;
   checkSize(request, tileSide, 'tile');
@@ -50,11 +55,21 @@ export function tilePicture(option: Size | undefined, own: Size, tiling: Tiling)
   const covered = { width: grid.columns * tileSide, height: grid.rows * tileSide };
   const input = mode === 'fit' ? covered : size;
   const title = option === undefined ? `${formatSize(own)} (the checkpoint's own size)` : formatSize(size);
-  const summary = summarise(title, mode, grid, input, covered);
+  const seen = globalView ? 'only the global view sees' : 'nothing sees';
+  const summary = summarise(title, mode, { grid, input, covered, seen });
   return { requested: size, input, tiling: mode, grid, summary };
 }
 
-function summarise(title: string, tiling: Tiling, grid: TileGrid, input: Size, covered: Size): string {
+function summarise(
+  title: string,
+  tiling: Tiling,
+  {
+    grid,
+    input,
+    covered,
+    seen,
+  }: { readonly grid: TileGrid; readonly input: Size; readonly covered: Size; readonly seen: string },
+): string {
   const tiles = `${title} → ${grid.columns}x${grid.rows} tiles of ${tileSide}`;
   const right = input.width - covered.width;
   const bottom = input.height - covered.height;
@@ -66,7 +81,7 @@ function summarise(title: string, tiling: Tiling, grid: TileGrid, input: Size, c
         ...(right > 0 ? [`the right ${right} columns`] : []),
         ...(bottom > 0 ? [`the bottom ${bottom} rows`] : []),
       ];
-      const rest = lost.length === 0 ? '' : `: only the global view sees ${lost.join(' and ')}`;
+      const rest = lost.length === 0 ? '' : `: ${seen} ${lost.join(' and ')}`;
       return `${tiles} (crop${rest})`;
     }
     case 'cover': {

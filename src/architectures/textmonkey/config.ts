@@ -1,10 +1,9 @@
 /**
- * What TextMonkey says in `visual` of config.json beyond Qwen-VL's tower: which of its additions run. Switches that are
- * left out follow the tensors. `n_queries` is the number of all features of a picture, not that of a view's queries.
+ * What TextMonkey says in `visual` of config.json beyond Qwen-VL's tower: which of its additions run. What is left out has
+ * the defaults of the original's class: none of them. `n_queries` is the number of all features of a picture, not that of a view's queries.
  */
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
-import type { WeightReader } from '../blocks/weights.ts';
 
 export interface TextMonkeyConfig {
   /** The attention across tiles runs. */
@@ -23,17 +22,14 @@ export const defaultAdapters = 0;
 /** `r` where the config leaves it out. */
 const defaultKept = 512;
 
-/** Throws VC12xx. `weights` reads `transformer.visual.*`. */
-export function readTextMonkeyConfig({ config }: Checkpoint, weights: WeightReader): TextMonkeyConfig {
+/** Throws VC12xx. */
+export function readTextMonkeyConfig({ config }: Checkpoint): TextMonkeyConfig {
   const visual = new ConfigReader(config).object('visual');
-  const windows = weights.has('transformer.window_attention.0.position_embedding');
-  const resampler = weights.has('downresampler.downsample.weight');
-  const resamples = visual.bool('resampler', { default: resampler });
   const kept = visual.int('r', { min: 1, max: configLimits.slots, default: defaultKept });
   return {
-    windowAttention: visual.bool('add_window', { default: windows }),
-    globalView: visual.bool('use_global', { default: true }),
-    kept: resamples ? kept : undefined,
+    windowAttention: visual.bool('add_window', { default: false }),
+    globalView: visual.bool('use_global', { default: false }),
+    kept: visual.bool('resampler', { default: false }) ? kept : undefined,
     span: visual.has('n_queries') ? visual.int('n_queries', { min: 1, max: configLimits.slots }) : undefined,
   };
 }

@@ -8,6 +8,7 @@ import type { Value } from '../../graph/value.ts';
 import { fail } from '../../report/diagnostics.ts';
 import type { Architecture, BuildOptions, BuiltModel, ImageGeometry, Size } from '../architecture.ts';
 import { imageViews, windowViews } from '../blocks/image-views.ts';
+import type { Grid } from '../blocks/resize.ts';
 import type { WeightReader } from '../blocks/weights.ts';
 import { clipMean, clipStd } from '../clip/pixels.ts';
 import { tilePicture, tileSide, windowGrid } from '../monkey/geometry.ts';
@@ -30,16 +31,17 @@ const windowBlocks: readonly number[] = [2, 6, 24, 46];
 function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   const source = openQwen(checkpoint);
   const { config, queries, visual } = source;
-  const own = readTextMonkeyConfig(checkpoint, visual);
+  const own = readTextMonkeyConfig(checkpoint);
   const { imageSize, patch, layers } = config.visual;
   if (patch !== patchSide) {
-    throw fail('VC1204', {
+    throw fail('VC1232', {
       where: 'config.json: visual.patch_size',
       found: `${patch}`,
       expected: `${patchSide}: a tile is 32 patches of a side, and ${tileSide} pixels`,
     });
   }
-  const picture = tilePicture(options.resolution, imageSize, options.tiling);
+  if (options.resolution === undefined) checkOwnSize(imageSize);
+  const picture = tilePicture(options.resolution, imageSize, options.tiling, own.globalView);
   const blocks = Array.from({ length: layers }, (_, index) => visual.at(`transformer.resblocks.${index}`));
   const count = countAdapters(blocks, config.visual, defaultAdapters);
   const trained = windowGrid(imageSize);
@@ -47,8 +49,9 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   const tiles = picture.grid.rows * picture.grid.columns;
   const tokens = countTokens(own, tiles, queries);
   if (own.kept !== undefined && own.kept > tiles * queries) {
-    throw fail('VC4202', {
-      where: options.resolution === undefined ? 'config.json: visual.r' : 'resolution',
+    const isOwn = options.resolution === undefined;
+    throw fail(isOwn ? 'VC1204' : 'VC4202', {
+      where: isOwn ? 'config.json: visual.r' : 'resolution',
       found: `${picture.grid.columns}x${picture.grid.rows} tiles with ${tiles * queries} features`,
       expected: `at least ${own.kept}: the token resampler keeps so many`,
     });
@@ -112,6 +115,17 @@ function countTokens({ kept, globalView }: TextMonkeyConfig, tiles: number, quer
   return (kept ?? tiles * queries) + (globalView ? queries : 0);
 }
 
+/** Throws VC1204 for a size that the original cannot cut into tiles; another one can be asked for. */
+function checkOwnSize({ width, height }: Size): void {
+  if (width % tileSide === 0 && height % tileSide === 0) return;
+  throw fail('VC1204', {
+    where: 'config.json: visual.image_size',
+    found: `[${height}, ${width}]`,
+    expected: `multiples of ${tileSide}: the original fails at others`,
+    hint: 'name a size by --resolution; --tiling says what becomes of the rest',
+  });
+}
+
 /** Throws VC1204 where the config has another span for its own size than its switches make. */
 function checkSpan(config: TextMonkeyConfig, size: Size, queries: number): void {
   const { rows, columns } = windowGrid(size);
@@ -124,11 +138,9 @@ function checkSpan(config: TextMonkeyConfig, size: Size, queries: number): void 
   });
 }
 
-/** Patches of a picture, those that fill no tile left out. */
-function patchGrid(size: Size): { readonly rows: number; readonly columns: number } {
-  const { rows, columns } = windowGrid(size);
-  const side = tileSide / patchSide;
-  return { rows: rows * side, columns: columns * side };
+/** Patches of a picture: what positions over the map are stored for. */
+function patchGrid({ width, height }: Size): Grid {
+  return { rows: Math.floor(height / patchSide), columns: Math.floor(width / patchSide) };
 }
 
 /** Applies `change` to the first `tiles` views of x [N, views, patches, width]. */

@@ -9,6 +9,7 @@
  */
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
+import { fail } from '../../report/diagnostics.ts';
 import { metadataKeys } from '../../rewrite/rewriter.ts';
 import { activate } from '../blocks/activation.ts';
 import { attention } from '../blocks/attention.ts';
@@ -39,7 +40,8 @@ export function tokenResampler(b: GraphBuilder, x: Value, weights: WeightReader,
   const down = readLinear(weights.at('downsample'), width, size, { bias: false });
   const all = linear(b, x, down);
   let low = linear(b, latents, down);
-  for (let layer = 0; weights.has(`layers.${layer}.0.to_q.weight`); layer += 1) {
+  // The release has one layer; what a checkpoint has more of runs one after the other.
+  for (let layer = 0; layer === 0 || weights.has(`layers.${layer}.0.to_q.weight`); layer += 1) {
     const own = weights.at(`layers.${layer}`);
     low = attend(b, all, low, own.at('0'), size);
     latents = b.op('Add', [feed(b, low, own.at('1'), size, width), latents]);
@@ -81,6 +83,13 @@ function leastSimilar(b: GraphBuilder, x: Value, tokens: number, kept: number): 
 /** x [N, L, size], latents [N, r, size] → [N, r, size]; keys and values are of both */
 function attend(b: GraphBuilder, x: Value, latents: Value, weights: WeightReader, size: number): Value {
   const [inner = headDim] = weights.shapeOf('to_q.weight') ?? [];
+  if (inner % headDim !== 0) {
+    throw fail('VC1222', {
+      where: `${weights.prefix}to_q.weight`,
+      found: `${inner} rows`,
+      expected: `heads of ${headDim} rows`,
+    });
+  }
   const media = layerNorm(b, x, readLayerNorm(weights.at('norm_media'), size, epsilon));
   const asked = layerNorm(b, latents, readLayerNorm(weights.at('norm_latents'), size, epsilon));
   const both = b.op('Concat', [media, asked], { attributes: { axis: 1 } });

@@ -10,6 +10,7 @@
  */
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
+import { fail } from '../../report/diagnostics.ts';
 import { reshape } from '../../tensor/derived/reshape.ts';
 import { activate } from '../blocks/activation.ts';
 import { attention, splitQkv } from '../blocks/attention.ts';
@@ -124,6 +125,13 @@ function inWindows(
   const windows = b.op('Reshape', [swapped, b.int64([-1, count, size])]);
 
   const [, heads = 1] = weights.shapeOf('relative_position_bias_table') ?? [];
+  if (size % heads !== 0) {
+    throw fail('VC1222', {
+      where: `${weights.prefix}relative_position_bias_table`,
+      found: `${heads} columns, one per head`,
+      expected: `a number of heads that divides ${size} channels`,
+    });
+  }
   const qkv = linear(b, windows, readLinear(weights.at('qkv'), size, 3 * size, { bias: true }));
   const apart = b.op('Reshape', [qkv, b.int64([-1, across.rows, across.columns, count, 3 * size])]);
   const bias = positionBias(b, weights, heads, tables);
