@@ -113,6 +113,7 @@ export function recordedPicture(
   { pixels, grid }: CaseInputs,
 ): (Size & { tokens: number }) | undefined {
   if (pixels?.shape.length !== 4 || grid !== undefined) return undefined;
+  if (json.preprocessing?.image_aspect_ratio?.startsWith('dynamic')) return undefined;
   const [, , height = 0, width = 0] = pixels.shape;
   return {
     width,

@@ -22,6 +22,8 @@ export interface CaseJson {
     readonly block_sizes?: readonly [number, number];
     readonly s2_scales?: string;
   };
+  /** `dynamic` and the like: how many views a picture has hangs on its shape. */
+  readonly preprocessing?: { readonly image_aspect_ratio?: string } | null;
   readonly text: {
     readonly IMG_TOKEN_SPAN?: number;
     /** Where pictures stand; in recorded ids where one id stands for a whole picture, with its index. */

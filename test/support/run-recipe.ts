@@ -98,9 +98,13 @@ async function runVision({ recipe, files, pixels, grid, device = 'cpu' }: RunReq
     if (feed.form !== 'tiles' || feed.grids === undefined || grid !== undefined) return run(feeds);
     // Tiles without grids are pictures, one by one, and each stands for all scales.
     const made: RunTensor[] = [];
-    for (const own of singleTiles(pixels, feed.squares.length + 1, input, feed.grids)) made.push(await run(own));
+    for (const own of singleTiles(pixels, feed.squares.length + 1, input, feed.grids))
+      made.push(await run(own));
     const rows = made.flatMap((features) => [...toFloat32(features)]);
-    return float32Value([made.length, rows.length / made.length / recipe.hiddenSize, recipe.hiddenSize], Float32Array.from(rows));
+    return float32Value(
+      [made.length, rows.length / made.length / recipe.hiddenSize, recipe.hiddenSize],
+      Float32Array.from(rows),
+    );
   });
 }
 
@@ -108,9 +112,14 @@ function singleTiles(pixels: RunTensor, scales: number, input: string, grids: st
   const [tiles = 0, ...tile] = pixels.shape;
   const all = toFloat32(pixels);
   const each = all.length / tiles;
-  const ones = int64Value([scales, 2], Array.from({ length: 2 * scales }, () => 1));
+  const ones = int64Value(
+    [scales, 2],
+    Array.from({ length: 2 * scales }, () => 1),
+  );
   return Array.from({ length: tiles }, (_, index) => {
-    const own = Array.from({ length: scales }, () => [...all.subarray(index * each, (index + 1) * each)]).flat();
+    const own = Array.from({ length: scales }, () => [
+      ...all.subarray(index * each, (index + 1) * each),
+    ]).flat();
     return new Map([
       [input, float32Value([scales, ...tile], Float32Array.from(own))],
       [grids, ones],

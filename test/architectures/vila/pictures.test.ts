@@ -6,11 +6,12 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { BuiltModel } from '../../../src/architectures/architecture.ts';
 import { convert, generate } from '../../../src/index.ts';
 import { decodePicture } from '../../../src/parity/inputs/decode-picture.ts';
 import { encodePrompt } from '../../../src/parity/inputs/prompt.ts';
 import { recordedSample } from '../../../src/parity/inputs/recorded.ts';
-import { sampleMedia } from '../../../src/parity/inputs/sample.ts';
+import { type SampleMedia, sampleMedia } from '../../../src/parity/inputs/sample.ts';
 import { readSamples } from '../../../src/parity/inputs/samples.ts';
 import { sharedPrompt } from '../../../src/parity/inputs/shared-prompt.ts';
 import { openTokenizer } from '../../../src/parity/inputs/tokenizer.ts';
@@ -25,74 +26,106 @@ import { type Recorded, readIo } from '../../support/read-io.ts';
 const io = (golden: GoldenCase): Promise<Recorded> => readIo(join(golden.folder, 'io.safetensors'));
 const nvila = goldenCase('vila/nvila-dynamic_s2');
 
-/** What a user asks, of the prompt that the original code made of it. */
-function question({ json }: GoldenCase): string {
-  const [prompt = ''] = (json.text as unknown as { readonly prompts: readonly string[] }).prompts;
-  const [, asked] = /<image>\n(.*?)(<\|im_end\|>| ASSISTANT:)/.exec(prompt) ?? [];
-  if (asked === undefined) throw new Error(`no question in ${prompt}`);
+interface VilaCase {
+  readonly text: { readonly prompts: readonly string[] };
+  readonly preprocessing: { readonly images: readonly { readonly file: string }[] };
+}
+
+const vilaCase = ({ json }: GoldenCase): VilaCase => json as unknown as VilaCase;
+const filesOf = (golden: GoldenCase): readonly string[] =>
+  vilaCase(golden).preprocessing.images.map(({ file }) => join(golden.folder, file));
+
+/** The prompt that the original code tokenized. */
+function wholePrompt(golden: GoldenCase): string {
+  const [prompt] = vilaCase(golden).text.prompts;
+  if (prompt === undefined) throw new Error('no prompt');
+  return prompt;
+}
+
+/** What a user asks about one picture, of that. */
+function question(golden: GoldenCase): string {
+  const [, asked] = /<image>\n(.*?)(<\|im_end\|>| ASSISTANT:)/.exec(wholePrompt(golden)) ?? [];
+  if (asked === undefined) throw new Error(`no question in ${wholePrompt(golden)}`);
   return asked;
+}
+
+/** Of the pictures, as they are seen beside each other. */
+async function mediaOf(golden: GoldenCase, { recipe, image }: BuiltModel): Promise<readonly SampleMedia[]> {
+  const files = filesOf(golden);
+  const { encoder } = files.length > 1 ? sharedPrompt(recipe) : recipe;
+  if (encoder === undefined || image === undefined) throw new Error('no encoder');
+  return Promise.all(
+    files.map(async (file) => {
+      const picture = fitPicture(await decodePicture(file), encoder.feed, image);
+      if (typeof picture === 'string') throw new Error(picture);
+      return sampleMedia('image', [picture], encoder, image, file);
+    }),
+  );
+}
+
+function pixelsOf({ feeds }: SampleMedia): readonly number[] {
+  const { shape = [], data = [] } = feeds.get('pixel_values') ?? {};
+  const grids = feeds.get('tile_grids');
+  // One tile stands for all scales, and was recorded once.
+  const single = grids !== undefined && Array.from(grids.data, Number).every((side) => side === 1);
+  return Array.from(data, Number).slice(0, single ? data.length / (shape[0] ?? 1) : data.length);
 }
 
 describe.each(goldenCases(['vila']))('$name', (golden) => {
   it('becomes the recorded pixels', async () => {
     const recorded = await io(golden);
-    await withBuiltCase(golden, async ({ recipe: { encoder }, image }) => {
-      if (encoder === undefined || image === undefined) throw new Error('no encoder');
-      const file = await decodePicture(join(golden.folder, 'image.png'));
-      const picture = fitPicture(file, encoder.feed, image);
-      if (typeof picture === 'string') throw new Error(picture);
-      const { feeds, layout } = sampleMedia('image', [picture], encoder, image);
-      expect(layout.tokens).toBe(golden.json.dims?.image_tokens);
-      const { data = [] } = feeds.get('pixel_values') ?? {};
+    await withBuiltCase(golden, async (built) => {
+      const found = (await mediaOf(golden, built)).flatMap(pixelsOf);
       const wanted = recorded.float32('in.pixel_values');
-      expect(data.length).toBe(wanted.length);
-      const worst = wanted.reduce((most, value, at) => Math.max(most, Math.abs(value - Number(data[at]))), 0);
+      expect(found.length).toBe(wanted.length);
+      const worst = wanted.reduce(
+        (most, value, at) => Math.max(most, Math.abs(value - (found[at] ?? Number.NaN))),
+        0,
+      );
       expect(worst).toBeLessThan(1e-6);
     });
   });
 
-  it('becomes the recorded ids and tokens, from the output folder alone', async () => {
+  it('becomes the recorded tokens, from the output folder alone', async () => {
     const root = await mkdtemp(join(tmpdir(), 'vlm-vila-'));
     try {
       const recorded = await io(golden);
       const output = join(root, 'out');
       await convert({ checkpoint: golden.checkpoint, output, parity: false });
       const wanted = recorded.ints('out.decode_ids');
-      const answer = await generate({
-        output,
-        images: [join(golden.folder, 'image.png')],
-        prompt: question(golden),
-        maxTokens: wanted.length,
-      });
+      const images = filesOf(golden);
+      const ask = (prompt: string) => generate({ output, images, prompt, maxTokens: wanted.length });
+      const answer = await ask(wholePrompt(golden));
       expect(answer.ids).toEqual(wanted);
       expect(answer.promptTokens).toBe(recorded.get('out.logits').shape[1]);
+      if (images.length > 1) return;
+      // A question is put into the form of chat that the original used.
+      expect((await ask(question(golden))).ids).toEqual(wanted);
     } finally {
       await rm(root, { recursive: true });
     }
   });
 
-  it('is asked about in a folder of samples', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'vlm-vila-'));
+  it('is asked about in the recorded ids', async () => {
     const { source, architecture } = await openCase(golden);
     try {
       const built = architecture.build(source, { tiling: 'crop', loraTiles: 'error' });
-      const { recipe, image, sideFiles } = built;
+      const { sideFiles } = built;
+      const recipe = filesOf(golden).length > 1 ? sharedPrompt(built.recipe) : built.recipe;
       const made = new Map(
         sideFiles.flatMap((file) => (file.kind === 'json' ? [[file.name, file.value]] : [])),
       );
       const tokenizer = await openTokenizer({ ...source, made });
-      await writeFile(join(folder, 'image.txt'), question(golden));
-      await cp(join(golden.folder, 'image.png'), join(folder, 'image.png'));
-      const sample = await readSamples({ folder, checkpoint: { ...source, made }, recipe, image, seed: 1 });
       const wanted = Array.from(caseInputs(golden, await io(golden), recipe.splice).inputIds.data, Number);
-      expect(sample.prompts[0]?.ids).toEqual(wanted);
-      // A text that marks the place itself is taken as it stands.
-      const [whole = ''] = (golden.json.text as unknown as { readonly prompts: readonly string[] }).prompts;
-      const text = { text: whole, first: 0, shown: 1, where: 'the prompt' };
-      expect(encodePrompt(text, tokenizer, recipe, sample.media).prompt().ids).toEqual(wanted);
+      const media = await mediaOf(golden, built);
+      const ids = (text: string): readonly number[] => {
+        const asked = { text, first: 0, shown: media.length, where: 'the prompt' };
+        return encodePrompt(asked, tokenizer, recipe, media).prompt().ids;
+      };
+      expect(ids(wholePrompt(golden))).toEqual(wanted);
+      if (media.length === 1) expect(ids(question(golden))).toEqual(wanted);
     } finally {
       await source.close();
-      await rm(folder, { recursive: true });
     }
   });
 
@@ -108,14 +141,30 @@ describe.each(goldenCases(['vila']))('$name', (golden) => {
       const sample = recordedSample(values, { recipe, image }, 1, 'io');
       const wanted = Array.from(caseInputs(golden, recorded, recipe.splice).inputIds.data, Number);
       expect(sample.prompts.map(({ ids }) => ids)).toEqual([wanted]);
-      const [span] = golden.json.text.image_spans ?? [];
-      if (span === undefined || !('index_in_ids' in span)) throw new Error('no place of a picture');
-      expect(sample.prompts[0]?.spans).toEqual([{ first: span.index_in_ids, count: span.count, media: 0 }]);
       // Written out, they stay as they are.
       const again = new Map(values).set('input_ids', int64Value([1, wanted.length], wanted));
       expect(recordedSample(again, { recipe, image }, 1, 'io').prompts).toEqual(sample.prompts);
     });
   });
+});
+
+it('is asked about in a folder of samples', async () => {
+  const golden = goldenCase('vila/tiny-mlp_downsample');
+  const folder = await mkdtemp(join(tmpdir(), 'vlm-vila-'));
+  try {
+    await writeFile(join(folder, 'image.txt'), question(golden));
+    await cp(join(golden.folder, 'image.png'), join(folder, 'image.png'));
+    await withBuiltCase(golden, async ({ recipe, image, sideFiles }, source) => {
+      const made = new Map(
+        sideFiles.flatMap((file) => (file.kind === 'json' ? [[file.name, file.value]] : [])),
+      );
+      const sample = await readSamples({ folder, checkpoint: { ...source, made }, recipe, image, seed: 1 });
+      const wanted = caseInputs(golden, await io(golden), recipe.splice).inputIds.data;
+      expect(sample.prompts[0]?.ids).toEqual(Array.from(wanted, Number));
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 describe('pictures that share a prompt', () => {
