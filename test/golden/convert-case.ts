@@ -12,12 +12,12 @@ import type { ComponentFiles } from '../support/write-models.ts';
 
 export const registeredCases = goldenCases(architectures.map((architecture) => architecture.id));
 
-/** Families whose checkpoints hold adapters of their own: of tiles, or of the language model. */
-const adapted: ReadonlySet<string> = new Set(['monkey', 'minigpt-v2']);
+/** Families whose checkpoints hold adapters of the language model, which no case counts. */
+const adapted: ReadonlySet<string> = new Set(['minigpt-v2']);
 
-/** Both ways of carrying them. */
-export function loraModes({ family }: GoldenCase): readonly ('merge' | 'factored')[] {
-  return adapted.has(family) ? ['merge', 'factored'] : ['merge'];
+/** Both ways of carrying them, and those of tiles. */
+export function loraModes({ family, json }: GoldenCase): readonly ('merge' | 'factored')[] {
+  return adapted.has(family) || (json.dims?.vision?.adapters ?? 0) > 0 ? ['merge', 'factored'] : ['merge'];
 }
 
 export interface ConvertedCase {

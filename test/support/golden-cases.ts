@@ -17,7 +17,7 @@ export interface CaseJson {
   readonly pixel_values?: PixelFormula;
   readonly dims?: {
     readonly image_tokens?: number;
-    readonly vision?: { readonly tokens?: number };
+    readonly vision?: { readonly tokens?: number; readonly adapters?: number };
     /** Rows and columns of tiles at the last of several scales, and the sides of all. */
     readonly block_sizes?: readonly [number, number];
     readonly s2_scales?: string;
