@@ -36,7 +36,7 @@ export {
 export { gatesOfComponents } from './gates-addressed.ts';
 export { type Baseline, checkBaseline, parseBaseline } from './gates-baseline.ts';
 export { withRanges } from './gates-ranges.ts';
-export { guide } from './guidance.ts';
+export { drawingNames, guidedLogits } from './guidance.ts';
 export { decodePicture } from './inputs/decode-picture.ts';
 export { unconditionalRow } from './inputs/drawing.ts';
 export type { Picture } from './inputs/picture.ts';
@@ -81,5 +81,4 @@ export { summaryLines } from './report/summary.ts';
 export { defaultDecodeSteps, type ParityRequest, parityFailure, runParity } from './run-parity.ts';
 export { type BuildName, type Builds, buildNames, cutBuilds, outputBuilds } from './stream/builds.ts';
 export type { CutOptions } from './stream/cuts.ts';
-export { drawingNames, lastPositions } from './stream/drawing-runs.ts';
 export type { PlacedPart } from './stream/lanes.ts';

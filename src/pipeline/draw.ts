@@ -10,8 +10,7 @@ import {
   argMax,
   drawingNames,
   embedRows,
-  guide,
-  lastPositions,
+  guidedLogits,
   openTokenizer,
   output as outputOf,
   type Picture,
@@ -26,7 +25,7 @@ import { type Progress, runStage } from '../report/progress.ts';
 import { quote } from '../report/show.ts';
 import { silentReporter } from '../report/sinks.ts';
 import type { Session } from '../runtime/session.ts';
-import { int64Value, type RunTensor, toFloat32 } from '../runtime/values.ts';
+import { int64Value, toFloat32 } from '../runtime/values.ts';
 import { checkDevice } from './check-device.ts';
 import type { ConvertContext } from './convert.ts';
 import type { Generation } from './generation.ts';
@@ -249,28 +248,6 @@ async function drawCodes(request: CodesRequest): Promise<DrawnCodes> {
     run = await runDecoder(decoder, recipe, prompt, next, { step: codes.length - 1, cache: run.cache });
   }
   return { codes, load: loaded - started, prefill: filled - loaded, decode: performance.now() - filled };
-}
-
-/** Of the last position. Throws VC6102 where the head does not know as many codes, VC6104 where it gives no numbers. */
-async function guidedLogits(
-  head: Session,
-  hidden: RunTensor,
-  { codes }: PictureGeneration,
-  guidance: number,
-): Promise<Float32Array> {
-  const feeds = new Map([[drawingNames.hidden, lastPositions([hidden])]]);
-  const logits = outputOf(await head.run(feeds), drawingNames.logits);
-  const all = toFloat32(logits);
-  if (all.length !== 2 * codes) {
-    throw fail('VC6102', {
-      where: 'logits of codes',
-      found: `[${logits.shape}]`,
-      expected: `[2,1,${codes}]`,
-    });
-  }
-  const guided = guide(all.subarray(0, codes), all.subarray(codes), guidance);
-  if (!guided.every(Number.isFinite)) throw fail('VC6104', { where: 'logits of codes' });
-  return guided;
 }
 
 /** A rate over less time than this is noise. */

@@ -1,10 +1,9 @@
 /** PSNR and worst block against numbers worked out by hand, and against another program's definition of both. */
 import { describe, expect, it } from 'vitest';
-import { guide } from '../../src/parity/guidance.ts';
+import { guide, lastPositions } from '../../src/parity/guidance.ts';
 import { drawDrawing, drawingPlace, unconditionalRow } from '../../src/parity/inputs/drawing.ts';
 import { Random } from '../../src/parity/inputs/random.ts';
 import { equalPictures, PictureComparison, picturesOf } from '../../src/parity/picture-metrics.ts';
-import { lastPositions } from '../../src/parity/stream/drawing-runs.ts';
 import { float32Value, type RunTensor } from '../../src/runtime/values.ts';
 import { goldenCase } from '../support/golden-cases.ts';
 import { withBuiltCase } from '../support/open-case.ts';

@@ -6,6 +6,7 @@ import type { GenerationRecipe, PictureGeneration } from '../../architectures/ar
 import { fail } from '../../report/diagnostics.ts';
 import type { RunTensor } from '../../runtime/values.ts';
 import { cacheNames, embedNames, output } from '../components.ts';
+import { lastPositions } from '../guidance.ts';
 import { type Drawing, drawDrawing } from '../inputs/drawing.ts';
 import type { Sample } from '../inputs/sample.ts';
 import { featureRows } from '../picture-features.ts';
@@ -18,7 +19,7 @@ import {
   pictureCalls,
 } from '../stream/calls.ts';
 import { drawContinuations } from '../stream/continuations.ts';
-import { codeEmbedCalls, generatorCalls, headCalls, lastPositions } from '../stream/drawing-runs.ts';
+import { codeEmbedCalls, generatorCalls, headCalls } from '../stream/drawing-runs.ts';
 import type { Call } from '../stream/lanes.ts';
 
 export interface ComponentRun {

@@ -17,10 +17,22 @@ export function methodLines({ levels, sample, runtime, placement, audio }: Parit
   return [
     ...mediaLines(sample, audio === undefined ? 'Pictures' : 'Sounds'),
     `${plural(sample.prompts.length, 'prompt')}: ${prompts}; then ${plural(sample.decodeSteps, 'step')} with cache, ${sample.continuation === 'drawn' ? 'of drawn tokens' : 'the original picks the tokens, greedily'}`,
+    ...drawingLine(sample),
     ...(layers.length === 0 ? [] : [`Cache compared in ${plural(Math.min(...layers), 'layer')}`]),
     "Fed `local`: each component gets the reference's activations; `chain`: its own model's, as in use",
     ...greedyLine(levels),
     ...runtime.notes.filter((note) => !placed.has(note)),
+  ];
+}
+
+/** What was drawn by the model. */
+function drawingLine({ drawing, decodeSteps, continuation }: SampleSummary): readonly string[] {
+  if (drawing === undefined) return [];
+  const { tokens, codes, sha256 } = drawing;
+  const picked =
+    continuation === 'drawn' ? '' : `, of which the original picks ${Math.min(decodeSteps + 1, codes)}`;
+  return [
+    `A picture from two rows of ${plural(tokens, 'token')}, ${plural(codes, 'code')} of the seed${picked}, sha256 ${sha256.slice(0, 16)}…`,
   ];
 }
 

@@ -14,6 +14,7 @@ import type { RunTensor } from '../../runtime/values.ts';
 import { cacheNames, embedNames, output } from '../components.ts';
 import { comparedLayers } from '../decoding.ts';
 import { type Level, levels as levelOrder } from '../gates.ts';
+import { drawingNames, lastPositions } from '../guidance.ts';
 import { type Drawing, drawDrawing } from '../inputs/drawing.ts';
 import { checkNames, type OutputResult } from '../outputs.ts';
 import { checkLengths, featureRows, lengthsOutput } from '../picture-features.ts';
@@ -23,14 +24,7 @@ import { buildNames, cutBuilds, outputBuilds } from './builds.ts';
 import { type DecoderCall, decoderCalls, decoderSchedule, embedCalls, pictureCalls } from './calls.ts';
 import { type ComponentParts, type ComponentRun, runComponent } from './component-run.ts';
 import { drawContinuations, pickContinuations } from './continuations.ts';
-import {
-  type BothValues,
-  codeEmbedRun,
-  drawingNames,
-  generatorRun,
-  headRun,
-  lastPositions,
-} from './drawing-runs.ts';
+import { type BothValues, codeEmbedRun, generatorRun, headRun } from './drawing-runs.ts';
 import { probeOf } from './lane-plan.ts';
 import type { Call } from './lanes.ts';
 import type { StreamRequest, StreamResult } from './request.ts';
@@ -107,11 +101,13 @@ class StreamedCheck {
     const { recipe, sample, decodeSteps } = this.#request;
     const { prompts } = sample;
     const features = await this.#vision();
-    const continuations =
+    const { continuations, drawing } =
       this.#request.continuation === 'drawn'
-        ? drawContinuations(recipe, sample, decodeSteps)
+        ? {
+            continuations: drawContinuations(recipe, sample, decodeSteps),
+            drawing: drawDrawing(recipe, sample.seed),
+          }
         : await pickContinuations(this.#request, features.reference);
-    const drawing = drawDrawing(recipe, sample.seed);
     const embeds = await this.#embed(continuations, drawing);
     const codes = await this.#codes(drawing);
     const schedule = decoderSchedule(prompts.length, decodeSteps, drawing);

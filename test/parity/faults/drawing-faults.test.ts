@@ -44,8 +44,8 @@ function exchangeRows(model: Model, value: Value | undefined): void {
   });
 }
 
-/** The first code that a check draws. */
-const firstCode = await withBuiltCase(janus, async ({ recipe }) => drawDrawing(recipe, 1)?.codes[0] ?? 0);
+/** A code that a check draws, behind those that the original picks. */
+const drawnCode = await withBuiltCase(janus, async ({ recipe }) => drawDrawing(recipe, 1)?.codes.at(-1) ?? 0);
 
 const conv = 'gen_vision_model.decoder';
 
@@ -58,7 +58,7 @@ const faults: Readonly<Record<string, Planted>> = {
         constantOf(model, 'gen_vision_model.quantize.embedding.weight'),
         (values, [, width = 0]) => {
           for (let i = 0; i < width; i += 1)
-            values[firstCode * width + i] = (values[firstCode * width + i] ?? 0) + i;
+            values[drawnCode * width + i] = (values[drawnCode * width + i] ?? 0) + i;
         },
       ),
     finding: { kind: 'weight' },
