@@ -2,8 +2,8 @@
  * A picture as the square tiles that a graph takes: at each scale resized once, as Pillow does it, and cut; where tiles
  * are views of their own, the whole picture follows them.
  */
-import type { TileFeed } from '../../architectures/architecture.ts';
-import { hasThumbnail, tiledLayout, tileGrids } from '../../architectures/vila/tiles.ts';
+import type { Size, TileFeed } from '../../architectures/architecture.ts';
+import { hasThumbnail, tileCount, tiledLayout, tileGrids } from '../../architectures/vila/tiles.ts';
 import { pillowResize } from '../../kernels/pillow-resize.ts';
 import { float32Value, int64Value, type RunTensor } from '../../runtime/values.ts';
 import { cutPicture } from './cut-picture.ts';
@@ -11,6 +11,15 @@ import { normalise, type Picture } from './picture.ts';
 import type { VisionInputs } from './vision-inputs.ts';
 
 type Grids = ReturnType<typeof tileGrids>;
+
+/** Forty times what a release takes, and 1.5 GiB as numbers: a folder that says more is no model's. */
+const mostPixels = 2 ** 27;
+
+/** Why no tiles are made of a picture; undefined where they are. */
+export function tilesObjection(picture: Size, feed: TileFeed): string | undefined {
+  const tiles = tileCount(feed.known ?? tileGrids(picture, feed));
+  return tiles * feed.side ** 2 <= mostPixels ? undefined : `${tiles} tiles of ${feed.side} pixels a side`;
+}
 
 /** Mean and standard deviation per channel. */
 export function tiledPicture(

@@ -15,7 +15,7 @@ import { patchRows } from './patch-rows.ts';
 import { normalise, type Picture } from './picture.ts';
 import { preprocess } from './preprocess.ts';
 import { slicedPicture } from './sliced-picture.ts';
-import { tiledPicture } from './tiled-picture.ts';
+import { tiledPicture, tilesObjection } from './tiled-picture.ts';
 
 export interface VisionInputs {
   /** Inputs of the component, by name. */
@@ -80,7 +80,8 @@ export function sliceFeeds(
 /** A picture at the size that the component takes it at, or why there is none. */
 export function fitPicture(picture: Picture, feed: EncoderFeed, image: ImageGeometry): Picture | string {
   // Cutting a picture resizes it: once, from what it is.
-  if (feed.form === 'slices' || feed.form === 'tiles') return picture;
+  if (feed.form === 'slices') return picture;
+  if (feed.form === 'tiles') return tilesObjection(picture, feed) ?? picture;
   if (feed.form === 'patch-rows' && feed.grid !== undefined) {
     const to = smartResize(picture, { ...feed, unit: feed.patch * feed.merge });
     return typeof to === 'string' ? to : resized(picture, to);

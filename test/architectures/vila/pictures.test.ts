@@ -167,6 +167,15 @@ it('is asked about in a folder of samples', async () => {
   }
 });
 
+it('is refused where a folder asks for more tiles than any model takes', async () => {
+  await withBuiltCase(nvila, async ({ recipe: { encoder }, image }) => {
+    if (encoder?.feed.form !== 'tiles' || image === undefined) throw new Error('no tiles');
+    const picture = await decodePicture(join(nvila.folder, 'image.png'));
+    const objection = fitPicture(picture, { ...encoder.feed, side: 2 ** 14 }, image);
+    expect(objection).toBe('15 tiles of 16384 pixels a side');
+  });
+});
+
 describe('pictures that share a prompt', () => {
   it('are one tile each, at every scale', async () => {
     await withBuiltCase(nvila, async ({ recipe, image }) => {
