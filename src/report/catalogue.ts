@@ -96,7 +96,7 @@ export const catalogue = {
   VC1112: error('input', 'config.json is not valid JSON'),
   VC1113: error('input', 'config.json is not a JSON object'),
   VC1114: warning('a key appears twice in a JSON file; the last one counts'),
-  VC1115: warning('a JSON file of the checkpoint is not usable and was left out'),
+  VC1115: warning('a side file of the checkpoint is not usable and was left out'),
   VC1120: error('input', 'the weight index is not valid JSON', 'download model.safetensors.index.json again'),
   VC1121: error('input', 'the weight index has no weight_map of tensor names to file names'),
   VC1122: error('input', 'the weight index names a file outside the checkpoint'),

@@ -5,6 +5,7 @@ import { fileSource } from '../../tensor/byte-source.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import { isJsonObject, JsonError, parseJson } from '../json.ts';
 import { readSentencePiece, type SentencePieceModel } from '../sentencepiece/read.ts';
+import { requireConvertible } from '../sentencepiece/tokenizer-json.ts';
 import type { JsonObject } from './checkpoint.ts';
 import { type Folder, fileIn } from './folder.ts';
 
@@ -76,7 +77,11 @@ export async function readSentencePieceFile(
   where: string,
   warn: Warn,
 ): Promise<SentencePieceModel | undefined> {
-  return orWarning(where, warn, async () => readSentencePiece(await readFile(folder, where), where));
+  return orWarning(where, warn, async () => {
+    const model = await readSentencePiece(await readFile(folder, where), where);
+    requireConvertible(model);
+    return model;
+  });
 }
 
 async function orWarning<T>(where: string, warn: Warn, read: () => Promise<T>): Promise<T | undefined> {

@@ -48,7 +48,7 @@ export function tokenizerJson(
   model: SentencePieceModel,
   { prefix, begin, added = [] }: TokenizerForm,
 ): JsonObject {
-  refuseOthers(model);
+  requireConvertible(model);
   const { pieces, byteFallback, addDummyPrefix } = model;
   const unknown = pieces.find(({ kind }) => kind === 'unknown')?.text ?? null;
   const special = pieces.flatMap(({ text, kind }, id) =>
@@ -139,7 +139,7 @@ function beginWith(begin: string, { file, pieces }: SentencePieceModel): JsonObj
 }
 
 /** Throws VC1141 for what would give other ids. */
-function refuseOthers(model: SentencePieceModel): void {
+export function requireConvertible(model: SentencePieceModel): void {
   const { type, normaliserBytes, removeExtraWhitespaces, whitespaceAsSuffix, pieces, file } = model;
   const own = pieces.find(({ kind }) => kind === 'user-defined' || kind === 'unused');
   const found =

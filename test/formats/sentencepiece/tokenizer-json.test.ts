@@ -2,11 +2,13 @@
  * Sentencepiece models as tokenizer.json: against the file that transformers wrote for the same model, and against ids
  * that sentencepiece gave. The messages of broken and unknown models are built here, field by field.
  */
-import { readFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import protobuf from 'protobufjs/minimal.js';
 import { describe, expect, it } from 'vitest';
+import { openCheckpoint } from '../../../src/formats/checkpoint/open.ts';
 import { readSentencePiece } from '../../../src/formats/sentencepiece/read.ts';
 import { tokenizerForm, tokenizerJson } from '../../../src/formats/sentencepiece/tokenizer-json.ts';
 import type { VlmError } from '../../../src/index.ts';
@@ -134,4 +136,20 @@ describe('what is refused', () => {
     const record = await refusal(() => readSentencePiece(broken, 'tokenizer.model'));
     expect(record).toMatchObject({ code: 'VC1140', found: expect.stringContaining(found) });
   });
+});
+
+it('leaves a checkpoint as it is whose model splits text otherwise', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'vlm-sentencepiece-'));
+  try {
+    await cp(goldenCase('minigpt-v2/tiny').checkpoint, folder, { recursive: true });
+    for (const fields of [[message(2, varint(3, 1))], []]) {
+      await writeFile(join(folder, 'tokenizer.model'), encoded([...pieces, ...fields]));
+      const checkpoint = await openCheckpoint(folder);
+      await checkpoint.close();
+      expect(checkpoint.sentencePiece).toBeUndefined();
+      expect(checkpoint.problems).toMatchObject([{ code: 'VC1115', where: 'tokenizer.model' }]);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
