@@ -180,6 +180,15 @@ describe('what configs say in other words', () => {
     expect(steps(undefined)).toEqual(steps('resize'));
   });
 
+  it('a processor of another size than the smallest scale, which is set', () => {
+    const settings = { size: { height: 384, width: 384 } };
+    const { recipe } = vila.build(
+      changed(scaled, { json: { 'preprocessor_config.json': settings } }),
+      options,
+    );
+    expect(recipe.encoder?.feed).toMatchObject({ form: 'tiles', side: 56 });
+  });
+
   it('which scale the others are brought to', () => {
     const tokens = (index: number | null) => count(scaled, { s2_resize_output_to_scale_idx: index });
     // The picture that is drawn becomes 4x3 tiles of 2x2 tokens.
@@ -234,6 +243,19 @@ describe('parts', () => {
       where: 'config.json: mm_projector_cfg',
       expected: join(folder, 'mm_projector'),
     });
+  });
+
+  it('count before files of the same name beside them, but for licences', async () => {
+    const folder = await copied('twice', {});
+    for (const name of ['tokenizer_config.json', 'LICENSE', 'llm/LICENSE']) {
+      await writeFile(join(folder, name), name.endsWith('.json') ? '{"legacy": 0}' : name);
+    }
+    const found = await open(folder);
+    if (!('json' in found)) throw new Error(JSON.stringify(found));
+    expect(found.json.get('tokenizer_config.json')).toEqual(older.json.get('tokenizer_config.json'));
+    expect(found.partFolders?.get('tokenizer_config.json')).toBe(join(folder, 'llm'));
+    expect(found.files).toContain('LICENSE');
+    expect(found.partFolders?.get('LICENSE')).toBeUndefined();
   });
 
   it('belong to no other family that has the same model_type', () => {
