@@ -71,14 +71,20 @@ async function findingOf(suspect: Suspect, request: LocateRequest): Promise<Find
     const rounds = Object.values(request.report.precision).some((precision) => precision !== 'fp32');
     return await alone(level === 'fidelity' && rounds ? 'rounding' : 'unknown');
   }
+  // A part that only chooses gives no numbers, and the curve leaves it out.
+  const end = request.report.curves?.find((one) => one.component === component)?.blocks[block.index]?.value;
+  const references = parts.get('reference') ?? [];
+  const at = references.findIndex(({ crossing, outputs }) =>
+    (crossing.length > 0 ? crossing : outputs).some((name) => name === end),
+  );
   const [before, after] = sides.map(({ build, device }): Side => {
-    const model = parts.get(build)?.[block.index]?.model;
-    if (model === undefined) throw new RangeError(`${component} has no part ${block.index} of ${build}`);
+    const model = parts.get(build)?.[at]?.model;
+    if (model === undefined) throw new RangeError(`${component} has no part ${at} of ${build}`);
     return { build, device, model };
   });
   if (before === undefined || after === undefined) throw new RangeError('there are two sides');
   const runs = await replay({
-    parts: (parts.get('reference') ?? []).slice(0, block.index + 1),
+    parts: references.slice(0, at + 1),
     calls,
     cache: new Map(
       component === request.recipe.decoder.component ? cacheNames(request.recipe.decoder.layers) : [],
