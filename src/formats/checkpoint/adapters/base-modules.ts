@@ -6,7 +6,13 @@
 import type { CheckpointTensor, JsonObject } from '../checkpoint.ts';
 
 /** Parts of names that say how a model is wrapped, not which module it is. */
-const wrappers: ReadonlySet<string> = new Set(['model', 'language_model', 'llm', 'vision_model', 'transformer']);
+const wrappers: ReadonlySet<string> = new Set([
+  'model',
+  'language_model',
+  'llm',
+  'vision_model',
+  'transformer',
+]);
 
 /** What the embedding of text ids is called. */
 const embeddings: ReadonlySet<string> = new Set(['embed_tokens', 'wte', 'word_embeddings', 'tok_embeddings']);
