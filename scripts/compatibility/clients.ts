@@ -11,7 +11,7 @@ import { PNG } from 'pngjs';
 import { serve } from '../../examples/browser/serve.js';
 import { draw as drawExample } from '../../examples/node/draw.ts';
 import { generate as example } from '../../examples/node/generate.ts';
-import type { Size } from '../../src/architectures/architecture.ts';
+import type { Size } from '../../src/architectures/media.ts';
 import type { ConvertOptions } from '../../src/index.ts';
 import { openClient, readPicture, generate as transformers } from '../../test/support/transformers-js.ts';
 import { answer, draw as drawClient, openJanus } from '../../test/support/transformers-js-janus.ts';

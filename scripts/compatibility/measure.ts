@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import type { Browser } from 'playwright-core';
 import { PNG } from 'pngjs';
 import { expect, it } from 'vitest';
-import type { Size } from '../../src/architectures/architecture.ts';
+import type { Size } from '../../src/architectures/media.ts';
 import { architectures } from '../../src/architectures/registry.ts';
 import {
   type ConvertOptions,

@@ -4,8 +4,10 @@ import { inferNode } from '../graph/infer/infer.ts';
 import { createModel, type Model } from '../graph/model.ts';
 import { tensorType } from '../graph/types.ts';
 import type { Value } from '../graph/value.ts';
-import type { Component, EncoderFeed, EncoderRecipe, ImageGeometry } from './architecture.ts';
+import type { Component } from './architecture.ts';
 import { initializer, type Weight } from './blocks/weights.ts';
+import type { ImageGeometry } from './media.ts';
+import type { EncoderFeed, EncoderRecipe } from './recipe.ts';
 import type { Modality, Role } from './vocabulary.ts';
 
 /** Operator set of the reference graphs: the first with Gelu. */

@@ -12,7 +12,7 @@ import type {
   MediaLayout,
   PictureLayout,
   SoundLayout,
-} from './architecture.ts';
+} from './media.ts';
 import { findSettings } from './processor-settings.ts';
 import { requireVariant } from './variants.ts';
 

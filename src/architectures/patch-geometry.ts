@@ -5,8 +5,9 @@
  * `crop` lets the convolution ignore it as the reference does, `cover` pads up to the next patch.
  */
 import { fail } from '../report/diagnostics.ts';
-import type { ImageGeometry, Size, Tiling } from './architecture.ts';
+import type { Tiling } from './architecture.ts';
 import type { Grid } from './blocks/resize.ts';
+import type { ImageGeometry, Size } from './media.ts';
 import { checkCount, checkSize, formatSize, requestedSize } from './resolution.ts';
 
 /** Attention over more patches takes 16 GiB per head for its scores alone. */

@@ -1,5 +1,6 @@
 /** Pictures and videos as rows of patches: their grids, and what features they become. */
-import type { PatchRowFeed, PictureLayout, Size, View } from './architecture.ts';
+import type { PictureLayout, Size, View } from './media.ts';
+import type { PatchRowFeed } from './recipe.ts';
 
 /** Frames (in groups that a patch holds), rows and columns of a picture, in patches. */
 export interface PatchGrid {

@@ -1,6 +1,6 @@
 /** Checks of a picture size, whoever asked for it. Sizes are in pixels. */
 import { fail } from '../report/diagnostics.ts';
-import type { Size } from './architecture.ts';
+import type { Size } from './media.ts';
 
 /** Largest side that is taken seriously: ten times the largest picture that a released checkpoint reads. */
 export const maxSide = 16384;

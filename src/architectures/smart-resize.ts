@@ -4,7 +4,7 @@
  * the rounded sides, the scale comes from the original ones.
  */
 import { roundHalfEven } from '../kernels/python-math.ts';
-import type { Size } from './architecture.ts';
+import type { Size } from './media.ts';
 
 export interface SizeRule {
   /** Sides are multiples of this. */

@@ -3,7 +3,7 @@
  * (qwen_vl_utils). Pure arithmetic, rounded as Python and torch round it.
  */
 import { roundHalfEven } from '../kernels/python-math.ts';
-import type { PatchRowFeed } from './architecture.ts';
+import type { PatchRowFeed } from './recipe.ts';
 
 /** Frames are looked at in pairs. */
 const pair = 2;

@@ -2,7 +2,7 @@
  * Components in the forms that onnxruntime-genai drives: it runs vision once, embeds ids and features together, and
  * feeds a decoder nothing but embeddings, mask and cache. Clones of graphs that stay what they are; tensors are shared.
  */
-import type { SpliceRule } from '../architectures/architecture.ts';
+import type { SpliceRule } from '../architectures/recipe.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import { cloneModel } from '../graph/clone.ts';
 import { inferNode } from '../graph/infer/infer.ts';

@@ -2,7 +2,8 @@
  * Picture preparation as onnxruntime-genai's own processor runs it, a list of operations of onnxruntime-extensions.
  * There is one for Qwen2-VL's patch rows; other types build prompts that are not these families'.
  */
-import type { EncoderRecipe, ImageGeometry } from '../architectures/architecture.ts';
+import type { ImageGeometry } from '../architectures/media.ts';
+import type { EncoderRecipe } from '../architectures/recipe.ts';
 import type { JsonObject } from '../formats/checkpoint/checkpoint.ts';
 
 /** Undefined where no processor of it fits. */

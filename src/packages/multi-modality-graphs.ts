@@ -7,7 +7,8 @@
  * the decoder by the mask. The graphs here put it right, for nothing else fills a row with padding or hides a token:
  * rows are never padded there.
  */
-import type { GenerationRecipe, PictureGeneration, Size } from '../architectures/architecture.ts';
+import type { Size } from '../architectures/media.ts';
+import type { GenerationRecipe, PictureGeneration } from '../architectures/recipe.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import { cloneModel } from '../graph/clone.ts';
 import { extractModel, readsOf } from '../graph/extract.ts';

@@ -8,7 +8,8 @@
  *   Its processor makes Gemma's prompts, so that callers prepare picture and ids themselves (examples/python);
  * - `decoder-pipeline` for language models alone: embedding, then decoder.
  */
-import type { BuiltModel, EncoderRecipe, GenerationRecipe, SideFile } from '../architectures/architecture.ts';
+import type { BuiltModel, SideFile } from '../architectures/architecture.ts';
+import type { EncoderRecipe, GenerationRecipe } from '../architectures/recipe.ts';
 import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';
 import { sharedLayout } from '../formats/onnx/layout.ts';

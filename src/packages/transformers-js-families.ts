@@ -1,5 +1,6 @@
 /** What transformers.js needs to know of each family that it has classes for, by our architecture's id. */
-import type { BuiltModel, ImageGeometry } from '../architectures/architecture.ts';
+import type { BuiltModel } from '../architectures/architecture.ts';
+import type { ImageGeometry } from '../architectures/media.ts';
 import type { JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';
 import type { JsonValue } from '../tensor/tensor.ts';

@@ -3,7 +3,9 @@
  * Its processor writes no token that begins a text, takes the template of a conversation by name, and pads a picture after
  * it has normalised it.
  */
-import type { BuiltModel, GenerationRecipe, ImageGeometry } from '../architectures/architecture.ts';
+import type { BuiltModel } from '../architectures/architecture.ts';
+import type { ImageGeometry } from '../architectures/media.ts';
+import type { GenerationRecipe } from '../architectures/recipe.ts';
 import type { JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';
 import type { Model } from '../graph/model.ts';

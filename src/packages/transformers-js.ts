@@ -3,7 +3,8 @@
  * of config.json that says which to load and in how many pieces, and processor and tokenizer in the JSON files that
  * its classes read. It runs the families that it has classes for.
  */
-import type { BuiltModel, Component, GenerationRecipe, SideFile } from '../architectures/architecture.ts';
+import type { BuiltModel, Component, SideFile } from '../architectures/architecture.ts';
+import type { GenerationRecipe } from '../architectures/recipe.ts';
 import { chatTemplate } from '../formats/checkpoint/chat-template.ts';
 import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';

@@ -6,7 +6,7 @@
  * [N, past + S]; position_ids int64 [3, N, S] and rope_length int64 scalar (slots of the prefill) where the decoder takes
  * them; past_key_values.N.key|value [N, heads, past, head_dim]; logits [N, S, vocab].
  */
-import type { GenerationRecipe } from '../architectures/architecture.ts';
+import type { GenerationRecipe } from '../architectures/recipe.ts';
 import { fail, type VlmError } from '../report/diagnostics.ts';
 import type { Session } from '../runtime/session.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../runtime/values.ts';

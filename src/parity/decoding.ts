@@ -1,5 +1,5 @@
 /** One prompt through a decoder: prefill, then one step per token, keeping what a comparison needs. */
-import type { GenerationRecipe } from '../architectures/architecture.ts';
+import type { GenerationRecipe } from '../architectures/recipe.ts';
 import type { Session } from '../runtime/session.ts';
 import { type RunTensor, toFloat32 } from '../runtime/values.ts';
 import { runDecoder } from './components.ts';

@@ -2,7 +2,7 @@
  * How a code is picked: the head reads the decoder's last states as logits, of a conditional and an unconditional row, and
  * classifier-free guidance weighs the two.
  */
-import type { PictureGeneration } from '../architectures/architecture.ts';
+import type { PictureGeneration } from '../architectures/recipe.ts';
 import { fail } from '../report/diagnostics.ts';
 import type { Session } from '../runtime/session.ts';
 import { float32Value, type RunTensor, toFloat32 } from '../runtime/values.ts';

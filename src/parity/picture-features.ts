@@ -2,8 +2,10 @@
  * The features of the pictures or sounds of one prompt: a run of the encoder for each, or one for all where the views of
  * one picture hang on those beside it.
  */
-import type { EncoderRecipe, MediaLayout } from '../architectures/architecture.ts';
+
 import { isPicture } from '../architectures/log-mel.ts';
+import type { MediaLayout } from '../architectures/media.ts';
+import type { EncoderRecipe } from '../architectures/recipe.ts';
 import { fail } from '../report/diagnostics.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../runtime/values.ts';
 import type { SampleMedia } from './inputs/sample.ts';

@@ -1,6 +1,7 @@
 /** Where a row of an output is, in words that a person can find again; and which rows of large outputs are kept. */
-import type { MediaLayout, PictureLayout, View } from '../architectures/architecture.ts';
+
 import { isPicture } from '../architectures/log-mel.ts';
+import type { MediaLayout, PictureLayout, View } from '../architectures/media.ts';
 import type { Prompt } from './inputs/sample.ts';
 import type { Place, TokenGrid } from './metrics.ts';
 

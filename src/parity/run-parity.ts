@@ -2,7 +2,8 @@
  * The one entry of the parity room: runs the converted model against its references at every level, judges the
  * gates and gives the report. Nothing is written; a failed gate is `passed: false`, not an exception.
  */
-import type { AudioGeometry, GenerationRecipe, ImageGeometry } from '../architectures/architecture.ts';
+import type { AudioGeometry, ImageGeometry } from '../architectures/media.ts';
+import type { GenerationRecipe } from '../architectures/recipe.ts';
 import { fail, VlmError } from '../report/diagnostics.ts';
 import type { Progress } from '../report/progress.ts';
 import type { ChosenDevice, Device } from '../runtime/devices.ts';

@@ -5,7 +5,7 @@
  */
 import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { PictureGeneration } from '../architectures/architecture.ts';
+import type { PictureGeneration } from '../architectures/recipe.ts';
 import {
   argMax,
   drawingNames,

@@ -2,12 +2,9 @@
  * What an output folder says of how its graphs work together, so that it can be run without the checkpoint: the files,
  * the recipe, what becomes of a picture, and where an answer ends.
  */
-import type {
-  AudioGeometry,
-  BuiltModel,
-  GenerationRecipe,
-  ImageGeometry,
-} from '../architectures/architecture.ts';
+import type { BuiltModel } from '../architectures/architecture.ts';
+import type { AudioGeometry, ImageGeometry } from '../architectures/media.ts';
+import type { GenerationRecipe } from '../architectures/recipe.ts';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';
 

@@ -1,5 +1,6 @@
 /** What a conversion is asked to do, as the library takes it. Everything but the checkpoint has a default. */
-import type { LoraTiles, Size, Tiling } from '../architectures/architecture.ts';
+import type { LoraTiles, Tiling } from '../architectures/architecture.ts';
+import type { Size } from '../architectures/media.ts';
 import type { FormatId } from '../packages/registry.ts';
 import type { Precision } from '../parity/index.ts';
 import type { DeviceChoice } from '../runtime/devices.ts';

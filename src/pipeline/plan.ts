@@ -2,7 +2,8 @@
  * The plan of a conversion: everything that is known before a weight is read. `--dry-run` prints it, and a
  * conversion records it. JSON with a version; all counts are exact but those that say "about".
  */
-import type { AudioGeometry, BuiltModel, ImageGeometry } from '../architectures/architecture.ts';
+import type { BuiltModel } from '../architectures/architecture.ts';
+import type { AudioGeometry, ImageGeometry } from '../architectures/media.ts';
 import { findArchitecture } from '../architectures/registry.ts';
 import { type ComponentSummary, componentSummary } from '../architectures/vocabulary.ts';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';

@@ -2,7 +2,8 @@
  * The conversion at other picture sizes, to measure its activations there. The sizes are tried before anything is
  * written; their graphs are run part after part like those of the check, their weights computed into the scratch folder.
  */
-import type { BuiltModel, Size } from '../architectures/architecture.ts';
+import type { BuiltModel } from '../architectures/architecture.ts';
+import type { Size } from '../architectures/media.ts';
 import type { Checkpoint } from '../formats/checkpoint/checkpoint.ts';
 import { type RangeReport, type SweepSize, sweepRanges } from '../parity/index.ts';
 import { fail, VlmError } from '../report/diagnostics.ts';

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { PatchRowFeed } from '../../src/architectures/architecture.ts';
 import { patchGridOf, patchRowLayout } from '../../src/architectures/patch-rows.ts';
+import type { PatchRowFeed } from '../../src/architectures/recipe.ts';
 import { smartResize } from '../../src/architectures/smart-resize.ts';
 import { goldenFolders } from '../golden-folders.ts';
 

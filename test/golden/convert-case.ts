@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { GenerationRecipe } from '../../src/architectures/architecture.ts';
+import type { GenerationRecipe } from '../../src/architectures/recipe.ts';
 import { architectures } from '../../src/architectures/registry.ts';
 import { type ConvertOptions, type ConvertResult, convert } from '../../src/index.ts';
 import { suspects } from '../../src/parity/report/blame.ts';

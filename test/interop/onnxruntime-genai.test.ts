@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { SpliceRule } from '../../src/architectures/architecture.ts';
+import type { SpliceRule } from '../../src/architectures/recipe.ts';
 import { writeSafetensors } from '../../src/formats/safetensors/write.ts';
 import { type ConvertOptions, convert } from '../../src/index.ts';
 import { type RunTensor, toFloat32 } from '../../src/runtime/values.ts';

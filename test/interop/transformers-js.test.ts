@@ -7,7 +7,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Size } from '../../src/architectures/architecture.ts';
+import type { Size } from '../../src/architectures/media.ts';
 import { convert, type Precision } from '../../src/index.ts';
 import type { Picture } from '../../src/parity/inputs/picture.ts';
 import { toFloat32 } from '../../src/runtime/values.ts';

@@ -3,8 +3,8 @@ import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { SpliceRule } from '../../src/architectures/architecture.ts';
 import { embeddingModel } from '../../src/architectures/components.ts';
+import type { SpliceRule } from '../../src/architectures/recipe.ts';
 import { cloneModel } from '../../src/graph/clone.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { tensorType } from '../../src/graph/types.ts';

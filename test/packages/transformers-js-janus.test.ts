@@ -3,7 +3,7 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PictureGeneration } from '../../src/architectures/architecture.ts';
+import type { PictureGeneration } from '../../src/architectures/recipe.ts';
 import type { Model } from '../../src/graph/model.ts';
 import { tensorType } from '../../src/graph/types.ts';
 import { type ConvertOptions, convert, recheck } from '../../src/index.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
-import type { GenerationRecipe } from '../../src/architectures/architecture.ts';
+import type { GenerationRecipe } from '../../src/architectures/recipe.ts';
 import { drawPicture, normalise } from '../../src/parity/inputs/picture.ts';
 import { Random } from '../../src/parity/inputs/random.ts';
 import { drawSample } from '../../src/parity/inputs/sample.ts';

@@ -4,8 +4,9 @@
  */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { EncoderRecipe, ImageGeometry } from '../../src/architectures/architecture.ts';
+import type { ImageGeometry } from '../../src/architectures/media.ts';
 import { qwen2Vl } from '../../src/architectures/qwen2-vl/qwen2-vl.ts';
+import type { EncoderRecipe } from '../../src/architectures/recipe.ts';
 import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
 import { slotFeeds } from '../../src/parity/components.ts';
 import { decodePicture } from '../../src/parity/inputs/decode-picture.ts';

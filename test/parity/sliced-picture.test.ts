@@ -1,8 +1,8 @@
 /** The views of recorded pictures, against those that the release's processor made of them. */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { SliceRule } from '../../src/architectures/architecture.ts';
 import { slicePicture } from '../../src/architectures/minicpm-v/slicing.ts';
+import type { SliceRule } from '../../src/architectures/recipe.ts';
 import { decodePicture } from '../../src/parity/inputs/decode-picture.ts';
 import { slicedPicture } from '../../src/parity/inputs/sliced-picture.ts';
 import { toFloat32 } from '../../src/runtime/values.ts';

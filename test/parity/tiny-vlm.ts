@@ -5,7 +5,8 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { GenerationRecipe, ImageGeometry, SpliceRule } from '../../src/architectures/architecture.ts';
+import type { ImageGeometry } from '../../src/architectures/media.ts';
+import type { GenerationRecipe, SpliceRule } from '../../src/architectures/recipe.ts';
 import { encodeModel } from '../../src/formats/onnx/encode.ts';
 import { layoutModel } from '../../src/formats/onnx/layout.ts';
 import { float } from '../../src/graph/attribute.ts';

@@ -6,7 +6,7 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { View } from '../../src/architectures/architecture.ts';
+import type { View } from '../../src/architectures/media.ts';
 import { findArchitecture } from '../../src/architectures/registry.ts';
 import { openCheckpoint } from '../../src/formats/checkpoint/open.ts';
 import { encodePrompt } from '../../src/parity/inputs/prompt.ts';

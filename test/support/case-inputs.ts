@@ -1,5 +1,6 @@
 /** What a recorded case feeds, and what it says of the picture, whichever way its family recorded it. */
-import type { Size, SpliceRule } from '../../src/architectures/architecture.ts';
+import type { Size } from '../../src/architectures/media.ts';
+import type { SpliceRule } from '../../src/architectures/recipe.ts';
 import { float32Value, int64Value, type RunTensor } from '../../src/runtime/values.ts';
 import type { GoldenCase, UnsplicedSpan } from './golden-cases.ts';
 import { casePixels } from './pixel-values.ts';

@@ -2,7 +2,7 @@
  * What a case recorded against what graphs give on the recorded inputs: per output the worst element's error, in
  * standard deviations of the recorded one. Rows that the attention mask leaves out do not count.
  */
-import type { GenerationRecipe } from '../../src/architectures/architecture.ts';
+import type { GenerationRecipe } from '../../src/architectures/recipe.ts';
 import type { Device } from '../../src/runtime/session.ts';
 import { toFloat32 } from '../../src/runtime/values.ts';
 import { type CaseInputs, countedRows, countedSlots } from './case-inputs.ts';

@@ -1,5 +1,5 @@
 /** What a case recorded of a picture that was drawn against what graphs draw: the same measure as golden-deviations.ts. */
-import type { GenerationRecipe } from '../../src/architectures/architecture.ts';
+import type { GenerationRecipe } from '../../src/architectures/recipe.ts';
 import type { Device } from '../../src/runtime/session.ts';
 import { toFloat32 } from '../../src/runtime/values.ts';
 import { deviation } from './deviation.ts';

@@ -4,7 +4,7 @@
  *
  * Rows are stacked in pairs: the conditional one first.
  */
-import type { GenerationRecipe, PictureGeneration } from '../../src/architectures/architecture.ts';
+import type { GenerationRecipe, PictureGeneration } from '../../src/architectures/recipe.ts';
 import type { Device, Session } from '../../src/runtime/session.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../src/runtime/values.ts';
 import { get, withSession } from './run-recipe.ts';

@@ -1,6 +1,6 @@
 /** Prefill of a recorded PEFT case: logits on its ids (and picture), by the components given. */
 import { join } from 'node:path';
-import type { GenerationRecipe } from '../../src/architectures/architecture.ts';
+import type { GenerationRecipe } from '../../src/architectures/recipe.ts';
 import { int64Value, toFloat32 } from '../../src/runtime/values.ts';
 import { deviation } from './deviation.ts';
 import type { PeftCase } from './peft-cases.ts';

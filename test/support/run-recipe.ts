@@ -2,7 +2,7 @@
  * Runs the components of a model through onnxruntime as a recipe says, a batch at a time: vision, embedding,
  * splice, prefill, and decoding on given ids with the cache. It shares no code with the runner of parity.
  */
-import type { EncoderFeed, GenerationRecipe, SpliceRule } from '../../src/architectures/architecture.ts';
+import type { EncoderFeed, GenerationRecipe, SpliceRule } from '../../src/architectures/recipe.ts';
 import { type Device, openSession, type Session } from '../../src/runtime/session.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../src/runtime/values.ts';
 import type { ComponentFiles } from './write-models.ts';

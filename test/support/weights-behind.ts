@@ -1,5 +1,6 @@
 /** Which weights can move an output: the initializers that values of a graph are made of. */
-import type { Component, GenerationRecipe } from '../../src/architectures/architecture.ts';
+import type { Component } from '../../src/architectures/architecture.ts';
+import type { GenerationRecipe } from '../../src/architectures/recipe.ts';
 import type { Value } from '../../src/graph/value.ts';
 import type { Recorded } from './read-io.ts';
 

@@ -2,7 +2,7 @@
 import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
 import { ConfigReader } from '../../formats/checkpoint/config.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
-import type { ImageGeometry, InsideStep, Size } from '../architecture.ts';
+import type { ImageGeometry, InsideStep, Size } from '../media.ts';
 import { objectOf } from '../processor-settings.ts';
 import type { JanusConfig } from './config.ts';
 import { type JanusLayout, type JanusWeights, originalLayout, transformersLayout } from './layout.ts';

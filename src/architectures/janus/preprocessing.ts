@@ -4,8 +4,8 @@
  */
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
-import type { ImageGeometry, InsideStep, PictureStep, Size } from '../architecture.ts';
 import { clipMean, clipStd } from '../clip/pixels.ts';
+import type { ImageGeometry, InsideStep, PictureStep, Size } from '../media.ts';
 import { findSettings, pillowFilters } from '../processor-settings.ts';
 
 /** Of a byte, in the settings of every release. */

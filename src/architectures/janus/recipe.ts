@@ -1,7 +1,8 @@
 /** How the graphs of a Janus checkpoint work together, to answer and to draw. */
-import type { GenerationRecipe, PictureGeneration } from '../architecture.ts';
+
 import { visionEncoder } from '../components.ts';
 import { languageRecipe, llamaDecoderRecipe } from '../llama/recipe.ts';
+import type { GenerationRecipe, PictureGeneration } from '../recipe.ts';
 import type { JanusConfig } from './config.ts';
 import type { JanusTokens } from './special-tokens.ts';
 

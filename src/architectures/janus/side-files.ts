@@ -4,7 +4,8 @@
  */
 import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
-import type { ImageGeometry, SideFile, Tiling } from '../architecture.ts';
+import type { SideFile, Tiling } from '../architecture.ts';
+import type { ImageGeometry } from '../media.ts';
 import { findSettings, objectOf } from '../processor-settings.ts';
 import { sideFilesOf } from '../side-files.ts';
 import type { JanusDialect } from './dialect.ts';

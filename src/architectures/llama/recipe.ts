@@ -1,5 +1,5 @@
 /** How embedding and decoder of a model with Llama's names are run, in the recipe of whatever family has one. */
-import type { GenerationRecipe } from '../architecture.ts';
+import type { GenerationRecipe } from '../recipe.ts';
 import type { LlamaConfig } from './config.ts';
 
 export function llamaDecoderRecipe({ layers, kvHeads, headDim }: LlamaConfig): GenerationRecipe['decoder'] {

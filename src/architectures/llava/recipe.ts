@@ -1,7 +1,8 @@
 /** How the graphs of a LLaVA checkpoint work together. */
-import type { GenerationRecipe } from '../architecture.ts';
+
 import { visionEncoder } from '../components.ts';
 import { languageRecipe } from '../llama/recipe.ts';
+import type { GenerationRecipe } from '../recipe.ts';
 import type { LlavaConfig } from './config.ts';
 
 export function llavaRecipe({ text, imageTokenId }: LlavaConfig): GenerationRecipe {

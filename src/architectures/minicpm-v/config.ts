@@ -6,12 +6,12 @@ import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint
 import { ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
 import { isJsonObject } from '../../formats/json.ts';
 import { fail } from '../../report/diagnostics.ts';
-import type { SliceRule } from '../architecture.ts';
 import { readActivation } from '../blocks/activation.ts';
 import type { EncoderConfig } from '../blocks/encoder-layer.ts';
 import { resamplerHeads } from '../blocks/resampler.ts';
 import { readVisionSizes } from '../config-shapes.ts';
 import { type LlamaConfig, readLlamaConfig } from '../llama/config.ts';
+import type { SliceRule } from '../recipe.ts';
 import { requireVariant } from '../variants.ts';
 
 export interface MiniCpmVisionConfig extends EncoderConfig {

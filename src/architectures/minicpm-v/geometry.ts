@@ -2,7 +2,8 @@
  * Picture sizes of MiniCPM-Llama3-V 2.5. Without a resolution the graph takes views of any sizes; with one it is compiled
  * for the views that a picture of that size is cut into.
  */
-import type { ImageGeometry, Size, SliceRule, Slicing } from '../architecture.ts';
+import type { ImageGeometry, Size } from '../media.ts';
+import type { SliceRule, Slicing } from '../recipe.ts';
 import { checkCount, checkSize, formatSize } from '../resolution.ts';
 import type { MiniCpmPreprocessing } from './config.ts';
 import { patchGrid, slicedLayout, slicePicture, viewSizes } from './slicing.ts';

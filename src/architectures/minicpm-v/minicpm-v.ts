@@ -5,12 +5,13 @@
  */
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
-import type { Architecture, BuildOptions, BuiltModel, SliceFeed } from '../architecture.ts';
+import type { Architecture, BuildOptions, BuiltModel } from '../architecture.ts';
 import { WeightReader } from '../blocks/weights.ts';
 import { embeddingModel, visionLanguageComponents } from '../components.ts';
 import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
 import { textEmbedding } from '../llama/embedding.ts';
+import type { SliceFeed } from '../recipe.ts';
 import { readMiniCpmConfig, readPreprocessing } from './config.ts';
 import { dynamicVision, sizesInput } from './dynamic-vision.ts';
 import { anySize, oneSize } from './geometry.ts';

@@ -1,7 +1,8 @@
 /** How the graphs of a MiniCPM-Llama3-V 2.5 checkpoint work together. */
-import type { GenerationRecipe, SliceFeed } from '../architecture.ts';
+
 import { visionEncoder } from '../components.ts';
 import { languageRecipe } from '../llama/recipe.ts';
+import type { GenerationRecipe, SliceFeed } from '../recipe.ts';
 import type { MiniCpmConfig } from './config.ts';
 import type { SpecialTokens } from './special-tokens.ts';
 

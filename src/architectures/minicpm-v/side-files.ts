@@ -5,7 +5,9 @@
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../../formats/json.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
-import type { ImageGeometry, SideFile, Size, Slicing } from '../architecture.ts';
+import type { SideFile } from '../architecture.ts';
+import type { ImageGeometry, Size } from '../media.ts';
+import type { Slicing } from '../recipe.ts';
 import { sideFilesOf } from '../side-files.ts';
 import type { MiniCpmPreprocessing } from './config.ts';
 import { patchGrid } from './slicing.ts';

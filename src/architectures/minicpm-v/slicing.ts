@@ -5,8 +5,9 @@
  * Source of the rule: image_processing_minicpmv.py of the release. Sizes hang on Python's rounding and logarithm.
  */
 import { naturalLog, roundHalfEven } from '../../kernels/python-math.ts';
-import type { PictureLayout, Size, SliceRule, Slicing, View } from '../architecture.ts';
 import type { Grid } from '../blocks/resize.ts';
+import type { PictureLayout, Size, View } from '../media.ts';
+import type { SliceRule, Slicing } from '../recipe.ts';
 
 export interface ViewGroup {
   readonly views: number;

@@ -4,7 +4,7 @@
  */
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
-import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../architecture.ts';
+import type { Architecture, BuildOptions, BuiltModel } from '../architecture.ts';
 import { fitPicture } from '../blocks/image-views.ts';
 import { WeightReader } from '../blocks/weights.ts';
 import { clipMean, clipStd } from '../clip/pixels.ts';
@@ -12,6 +12,7 @@ import { embeddingModel, visionLanguageComponents, visionModel } from '../compon
 import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
 import { textEmbedding } from '../llama/embedding.ts';
+import type { ImageGeometry } from '../media.ts';
 import { oneView, type PatchedPicture, patchPicture } from '../patch-geometry.ts';
 import { joinedPatches, readMiniGptConfig } from './config.ts';
 import { modules } from './modules.ts';

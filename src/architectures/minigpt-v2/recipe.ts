@@ -1,7 +1,8 @@
 /** How the graphs of a MiniGPT-v2 checkpoint work together. */
-import type { GenerationRecipe } from '../architecture.ts';
+
 import { visionEncoder } from '../components.ts';
 import { languageRecipe } from '../llama/recipe.ts';
+import type { GenerationRecipe } from '../recipe.ts';
 import type { MiniGptConfig } from './config.ts';
 
 /** Stands for a picture's features in a prompt; the original code cuts the text there. */

@@ -5,7 +5,8 @@
 import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
 import { filesWithToken } from '../added-token.ts';
-import type { ImageGeometry, SideFile } from '../architecture.ts';
+import type { SideFile } from '../architecture.ts';
+import type { ImageGeometry } from '../media.ts';
 import { sideFilesOf } from '../side-files.ts';
 import type { MiniGptConfig } from './config.ts';
 import { pictureToken } from './recipe.ts';

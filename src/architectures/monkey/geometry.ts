@@ -5,7 +5,8 @@
  * reference code does: pictures have the size asked for, windows ignore the rest, the global view sees all.
  * `cover` rounds the number of tiles up and pads the windows; the global view sees the unpadded picture.
  */
-import type { Size, Tiling } from '../architecture.ts';
+import type { Tiling } from '../architecture.ts';
+import type { Size } from '../media.ts';
 import { checkCount, checkSize, formatSize, requestedSize } from '../resolution.ts';
 
 /** Side of a window: a literal 448 in the reference's forward, no key of any config. */

@@ -5,9 +5,10 @@
 
 import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
 import { fail } from '../../report/diagnostics.ts';
-import type { Architecture, BuildOptions, BuiltModel, ImageGeometry } from '../architecture.ts';
+import type { Architecture, BuildOptions, BuiltModel } from '../architecture.ts';
 import { imageViews } from '../blocks/image-views.ts';
 import { clipMean, clipStd } from '../clip/pixels.ts';
+import type { ImageGeometry } from '../media.ts';
 import { assembleQwen, checkQueries, openQwen } from '../qwen/assemble.ts';
 import { visionTower } from '../qwen/vision-tower.ts';
 import { tilePicture, tileSide, windowGrid } from './geometry.ts';

@@ -4,9 +4,9 @@
  * number and ranks are read from the tensors; every module must have the same number.
  */
 import { fail } from '../../report/diagnostics.ts';
-import type { View } from '../architecture.ts';
 import { type AdapterFactors, adapterFactors, type ViewAdapters } from '../blocks/view-adapters.ts';
 import type { WeightReader } from '../blocks/weights.ts';
+import type { View } from '../media.ts';
 import type { QwenVisualConfig } from '../qwen/config.ts';
 import { deinterleaveQkv } from '../qwen/interleaved-qkv.ts';
 import type { BlockAdapters } from '../qwen/vision-tower.ts';

@@ -6,7 +6,8 @@
  * (k div columns, k mod columns) of the checkpoint's own grid; adapters beyond that grid were never trained.
  */
 import { type DiagnosticRecord, diagnostic, fail } from '../../report/diagnostics.ts';
-import type { LoraTiles, View } from '../architecture.ts';
+import type { LoraTiles } from '../architecture.ts';
+import type { View } from '../media.ts';
 import type { TileGrid } from './geometry.ts';
 
 export interface TileAdapters {

@@ -5,8 +5,8 @@
 
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
-import type { Size } from '../architecture.ts';
 import { resamplerHeads } from '../blocks/resampler.ts';
+import type { Size } from '../media.ts';
 
 export interface QwenTextConfig {
   readonly hidden: number;

@@ -1,6 +1,7 @@
 /** How the graphs of a Qwen-VL or Monkey checkpoint work together. */
-import type { GenerationRecipe } from '../architecture.ts';
+
 import { visionEncoder } from '../components.ts';
+import type { GenerationRecipe } from '../recipe.ts';
 import type { QwenConfig } from './config.ts';
 
 /**

@@ -4,7 +4,8 @@
  */
 import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
-import type { ImageGeometry, SideFile, Size, Tiling } from '../architecture.ts';
+import type { SideFile, Tiling } from '../architecture.ts';
+import type { ImageGeometry, Size } from '../media.ts';
 import { sideFilesOf } from '../side-files.ts';
 
 /** PIL's code of bicubic resampling. */

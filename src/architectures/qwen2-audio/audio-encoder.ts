@@ -13,7 +13,6 @@ import { createModel, type Model } from '../../graph/model.ts';
 import { tensorType } from '../../graph/types.ts';
 import type { Value } from '../../graph/value.ts';
 import { sliceRows } from '../../tensor/derived/rows.ts';
-import type { AudioGeometry } from '../architecture.ts';
 import { activate } from '../blocks/activation.ts';
 import { type Attend, attention } from '../blocks/attention.ts';
 import { convolution1d, readConvolution1d } from '../blocks/convolution.ts';
@@ -23,6 +22,7 @@ import { layerNorm, readLayerNorm } from '../blocks/layer-norm.ts';
 import { linear, readLinear } from '../blocks/linear.ts';
 import { initializer } from '../blocks/weights.ts';
 import { referenceOpset } from '../components.ts';
+import type { AudioGeometry } from '../media.ts';
 import type { Qwen2AudioConfig } from './config.ts';
 import type { Qwen2AudioWeights } from './layout.ts';
 

@@ -1,9 +1,9 @@
 /** How the graphs of a Qwen2-Audio checkpoint work together. */
 import { chatTemplate } from '../../formats/checkpoint/chat-template.ts';
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
-import type { GenerationRecipe, PromptTemplate } from '../architecture.ts';
 import { systemMessage, userMessage } from '../chatml.ts';
 import { languageRecipe } from '../llama/recipe.ts';
+import type { GenerationRecipe, PromptTemplate } from '../recipe.ts';
 import { encoderPorts } from './audio-encoder.ts';
 import type { Qwen2AudioConfig } from './config.ts';
 

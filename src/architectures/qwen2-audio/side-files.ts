@@ -5,7 +5,8 @@
 import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../../formats/json.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
-import type { AudioGeometry, SideFile } from '../architecture.ts';
+import type { SideFile } from '../architecture.ts';
+import type { AudioGeometry } from '../media.ts';
 import { findSettings, objectOf } from '../processor-settings.ts';
 import { sideFilesOf } from '../side-files.ts';
 

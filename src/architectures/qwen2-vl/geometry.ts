@@ -4,8 +4,9 @@
  */
 import type { DiagnosticRecord } from '../../report/diagnostics.ts';
 import { diagnostic, fail } from '../../report/diagnostics.ts';
-import type { ImageGeometry, PatchRowFeed, Size } from '../architecture.ts';
+import type { ImageGeometry, Size } from '../media.ts';
 import { patchGridOf, patchRowLayout } from '../patch-rows.ts';
+import type { PatchRowFeed } from '../recipe.ts';
 import { checkCount, checkSize, formatSize } from '../resolution.ts';
 import { sizeObjection, smartResize } from '../smart-resize.ts';
 import type { Processor } from './processor.ts';

@@ -1,9 +1,9 @@
 /** What a Qwen2-VL checkpoint's image processor is set to. Absent keys mean the defaults of transformers. */
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { ConfigReader } from '../../formats/checkpoint/config.ts';
-import type { PatchRowFeed } from '../architecture.ts';
 import { clipMean, clipStd } from '../clip/pixels.ts';
 import { findSettings } from '../processor-settings.ts';
+import type { PatchRowFeed } from '../recipe.ts';
 import type { Qwen2VlVisionConfig } from './config.ts';
 
 export interface Processor extends Pick<PatchRowFeed, 'minPixels' | 'maxPixels'> {

@@ -1,10 +1,10 @@
 /** How the graphs of a Qwen2-VL checkpoint work together. */
 import { chatTemplate } from '../../formats/checkpoint/chat-template.ts';
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
-import type { GenerationRecipe, PatchRowFeed, PromptTemplate } from '../architecture.ts';
 import { systemMessage, userMessage } from '../chatml.ts';
 import { visionEncoder } from '../components.ts';
 import { languageRecipe, llamaDecoderRecipe } from '../llama/recipe.ts';
+import type { GenerationRecipe, PatchRowFeed, PromptTemplate } from '../recipe.ts';
 import type { Qwen2VlConfig } from './config.ts';
 
 export function qwen2VlRecipe(

@@ -4,8 +4,10 @@
  */
 import type { Checkpoint, JsonObject } from '../../formats/checkpoint/checkpoint.ts';
 import type { JsonValue } from '../../tensor/tensor.ts';
-import type { ImageGeometry, PatchRowFeed, SideFile } from '../architecture.ts';
+import type { SideFile } from '../architecture.ts';
+import type { ImageGeometry } from '../media.ts';
 import { findSettings, objectOf } from '../processor-settings.ts';
+import type { PatchRowFeed } from '../recipe.ts';
 import { sideFilesOf } from '../side-files.ts';
 
 export function qwen2VlSideFiles(

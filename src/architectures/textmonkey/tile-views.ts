@@ -2,7 +2,8 @@
  * The views of TextMonkey and the adapters that they run with: none where the checkpoint has none, the one for all tiles
  * where it has one, else one per tile as in Monkey. The global view, where it is used, runs without.
  */
-import type { LoraTiles, View } from '../architecture.ts';
+import type { LoraTiles } from '../architecture.ts';
+import type { View } from '../media.ts';
 import type { TileGrid } from '../monkey/geometry.ts';
 import { assignAdapters, type TileAdapters } from '../monkey/tile-adapters.ts';
 

@@ -4,9 +4,11 @@
  * or is compiled for those of a picture of the size asked for.
  */
 import { fail } from '../../report/diagnostics.ts';
-import type { BuildOptions, ImageGeometry, Size, TileFeed } from '../architecture.ts';
+import type { BuildOptions } from '../architecture.ts';
 import type { Grid } from '../blocks/resize.ts';
+import type { ImageGeometry, Size } from '../media.ts';
 import { patchPicture, oneView as pictureView } from '../patch-geometry.ts';
+import type { TileFeed } from '../recipe.ts';
 import { checkCount, checkSize, formatSize } from '../resolution.ts';
 import type { VilaConfig } from './config.ts';
 import { pictureSteps, type VilaPreprocessing } from './preprocessing.ts';

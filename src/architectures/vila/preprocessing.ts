@@ -2,8 +2,8 @@
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { ConfigReader, configLimits } from '../../formats/checkpoint/config.ts';
 import type { PillowFilter } from '../../kernels/pillow-resize.ts';
-import type { PictureStep, Size } from '../architecture.ts';
 import { clipMean, clipStd } from '../clip/pixels.ts';
+import type { PictureStep, Size } from '../media.ts';
 import { findSettings, pillowFilters } from '../processor-settings.ts';
 import type { VilaConfig } from './config.ts';
 

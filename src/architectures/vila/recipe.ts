@@ -2,10 +2,10 @@
 import { chatTemplate } from '../../formats/checkpoint/chat-template.ts';
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { addedTokens } from '../added-token.ts';
-import type { EncoderFeed, GenerationRecipe, PromptTemplate } from '../architecture.ts';
 import { systemMessage, userMessage } from '../chatml.ts';
 import { visionEncoder } from '../components.ts';
 import { languageRecipe } from '../llama/recipe.ts';
+import type { EncoderFeed, GenerationRecipe, PromptTemplate } from '../recipe.ts';
 import type { VilaConfig } from './config.ts';
 import { type PictureTokens, pictureText } from './picture-tokens.ts';
 

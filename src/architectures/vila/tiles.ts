@@ -3,8 +3,10 @@
  * whose shape is nearest to the picture's. Source of the rule: dynamic_preprocess and dynamic_s2_preprocess of
  * mm_utils.py, whose ties are part of it.
  */
-import type { PictureLayout, Size, TileFeed, TileRule, View } from '../architecture.ts';
+
 import type { Grid } from '../blocks/resize.ts';
+import type { PictureLayout, Size, View } from '../media.ts';
+import type { TileFeed, TileRule } from '../recipe.ts';
 
 /** Rows and columns of tiles at each scale: those of a picture that has its prompt to itself. */
 export function tileGrids(picture: Size, rule: TileRule): readonly Grid[] {

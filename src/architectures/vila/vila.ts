@@ -4,12 +4,13 @@
  */
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
-import type { Architecture, BuildOptions, BuiltModel, EncoderFeed } from '../architecture.ts';
+import type { Architecture, BuildOptions, BuiltModel } from '../architecture.ts';
 import { embeddingModel, visionLanguageComponents } from '../components.ts';
 import { spanWarning } from '../image-span.ts';
 import { buildLlamaDecoder } from '../llama/decoder.ts';
 import { textEmbedding } from '../llama/embedding.ts';
 import { findModules } from '../module-names.ts';
+import type { EncoderFeed } from '../recipe.ts';
 import { readVilaConfig } from './config.ts';
 import { describePictures } from './geometry.ts';
 import { isInThreeParts, vilaParts } from './parts.ts';

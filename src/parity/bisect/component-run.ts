@@ -2,7 +2,7 @@
  * The runs of each component in a bisection, fed with what the original's components made before: pictures, prompts, a few
  * steps after each prompt on its own cache, and a picture that is drawn. Layouts are those of ../components.ts.
  */
-import type { GenerationRecipe, PictureGeneration } from '../../architectures/architecture.ts';
+import type { GenerationRecipe, PictureGeneration } from '../../architectures/recipe.ts';
 import { fail } from '../../report/diagnostics.ts';
 import type { RunTensor } from '../../runtime/values.ts';
 import { cacheNames, embedNames, output } from '../components.ts';

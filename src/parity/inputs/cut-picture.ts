@@ -1,5 +1,5 @@
 /** A picture cut into equal pieces, row by row. Layout: [height, width, 3]. */
-import type { Size } from '../../architectures/architecture.ts';
+import type { Size } from '../../architectures/media.ts';
 import type { Picture } from './picture.ts';
 
 /** `size`: of a piece; what the pieces do not fill is left out. */

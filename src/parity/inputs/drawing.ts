@@ -3,7 +3,7 @@
  * the codes that it goes on with, which are drawn like the prompt: as many as make a picture.
  */
 import { createHash } from 'node:crypto';
-import type { GenerationRecipe, PictureGeneration } from '../../architectures/architecture.ts';
+import type { GenerationRecipe, PictureGeneration } from '../../architectures/recipe.ts';
 import { Random } from './random.ts';
 
 export interface Drawing {

@@ -3,8 +3,9 @@
  * the order that `PatchRowFeed` describes. A picture is its own second frame; a video whose frames do not fill the last
  * patch repeats the last one.
  */
-import type { PatchRowFeed } from '../../architectures/architecture.ts';
+
 import { type PatchGrid, patchGridOf, patchOrder } from '../../architectures/patch-rows.ts';
+import type { PatchRowFeed } from '../../architectures/recipe.ts';
 import { levelTables, type Picture } from './picture.ts';
 
 export interface PatchRows {

@@ -1,6 +1,7 @@
 /** Positions of a prompt's tokens where they have three: time, row and column. */
-import type { MediaLayout } from '../../architectures/architecture.ts';
+
 import { isPicture } from '../../architectures/log-mel.ts';
+import type { MediaLayout } from '../../architectures/media.ts';
 import type { Span } from './sample.ts';
 
 export interface PromptPositions {

@@ -1,7 +1,7 @@
 /**
  * A user's picture as the graphs take it: the family's own steps on bytes, then `normalise`. Layout: [height, width, 3].
  */
-import type { ImageGeometry, InsideStep, PictureStep, Size } from '../../architectures/architecture.ts';
+import type { ImageGeometry, InsideStep, PictureStep, Size } from '../../architectures/media.ts';
 import { type PillowFilter, pillowResize } from '../../kernels/pillow-resize.ts';
 import { roundHalfEven } from '../../kernels/python-math.ts';
 import type { Picture } from './picture.ts';

@@ -1,5 +1,5 @@
 /** A user's text as a prompt: in the family's form, as ids, with a place for each feature of the pictures it shows. */
-import type { GenerationRecipe, PromptTemplate, SpliceRule } from '../../architectures/architecture.ts';
+import type { GenerationRecipe, PromptTemplate, SpliceRule } from '../../architectures/recipe.ts';
 import { inOrder, promptOf } from './recorded.ts';
 import type { Prompt, SampleMedia } from './sample.ts';
 import { findSpans, type NextPicture, widenSpans } from './spans.ts';

@@ -1,6 +1,7 @@
 /** Recorded pictures and videos, one by one, in the form that the model takes them in. */
-import type { EncoderRecipe, ImageGeometry, PatchRowFeed } from '../../architectures/architecture.ts';
+import type { ImageGeometry } from '../../architectures/media.ts';
 import { patchGridOf, patchRowLayout } from '../../architectures/patch-rows.ts';
+import type { EncoderRecipe, PatchRowFeed } from '../../architectures/recipe.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { float32Value, type RunTensor } from '../../runtime/values.ts';
 import { recordedTiles } from './recorded-tiles.ts';

@@ -3,7 +3,7 @@
  * [pictures, 2], rows and columns of each one's last scale. Without it every tile is a picture, as where several share a
  * prompt. A graph that is compiled for its tiles knows how many a picture has.
  */
-import type { EncoderRecipe, TileFeed } from '../../architectures/architecture.ts';
+import type { EncoderRecipe, TileFeed } from '../../architectures/recipe.ts';
 import { singleTile, tileCount, tiledLayout } from '../../architectures/vila/tiles.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { float32Value, type RunTensor } from '../../runtime/values.ts';

@@ -4,13 +4,9 @@
  * features hang on all of them: they are one picture here. A graph that is compiled for its views knows how many a
  * picture has.
  */
-import type {
-  EncoderRecipe,
-  ImageGeometry,
-  PictureLayout,
-  SliceFeed,
-} from '../../architectures/architecture.ts';
+import type { ImageGeometry, PictureLayout } from '../../architectures/media.ts';
 import { patchGrid, viewSizes } from '../../architectures/minicpm-v/slicing.ts';
+import type { EncoderRecipe, SliceFeed } from '../../architectures/recipe.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { float32Value, int64Value, type RunTensor } from '../../runtime/values.ts';
 import { floats, integers, sha256 } from './recorded-values.ts';

@@ -5,14 +5,10 @@
  * `input_features` [N, bands, frames] and `feature_attention_mask` [N, frames]. A row of ids is a prompt, without its
  * padding. Pictures are taken in order, row after row, and so are videos, and sounds. What is missing is drawn.
  */
-import type {
-  AudioGeometry,
-  GenerationRecipe,
-  ImageGeometry,
-  MediaLayout,
-  SpliceRule,
-} from '../../architectures/architecture.ts';
+
 import { isPicture } from '../../architectures/log-mel.ts';
+import type { AudioGeometry, ImageGeometry, MediaLayout } from '../../architectures/media.ts';
+import type { GenerationRecipe, SpliceRule } from '../../architectures/recipe.ts';
 import { fail } from '../../report/diagnostics.ts';
 import type { RunTensor } from '../../runtime/values.ts';
 import { recordedPictures } from './recorded-pictures.ts';

@@ -4,15 +4,9 @@
  * different lengths; everything follows from the seed.
  */
 import { createHash } from 'node:crypto';
-import type {
-  EncoderRecipe,
-  GenerationRecipe,
-  ImageGeometry,
-  MediaGeometry,
-  MediaLayout,
-  SpliceRule,
-} from '../../architectures/architecture.ts';
 import { isAudio, isPicture } from '../../architectures/log-mel.ts';
+import type { ImageGeometry, MediaGeometry, MediaLayout } from '../../architectures/media.ts';
+import type { EncoderRecipe, GenerationRecipe, SpliceRule } from '../../architectures/recipe.ts';
 import { fail } from '../../report/diagnostics.ts';
 import type { RunTensor } from '../../runtime/values.ts';
 import { drawPicture, type Picture } from './picture.ts';

@@ -6,7 +6,8 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import type { AudioGeometry, GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+import type { AudioGeometry, ImageGeometry } from '../../architectures/media.ts';
+import type { GenerationRecipe } from '../../architectures/recipe.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { plural } from '../../report/format.ts';
 import { systemReason } from '../../report/show.ts';

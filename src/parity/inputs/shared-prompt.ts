@@ -2,7 +2,7 @@
  * How pictures are seen that share a prompt. Where tiles are cut for a picture that has its prompt to itself, each of
  * several is one tile, and is written as such.
  */
-import type { GenerationRecipe, PromptTemplate } from '../../architectures/architecture.ts';
+import type { GenerationRecipe, PromptTemplate } from '../../architectures/recipe.ts';
 
 /** A graph that is compiled for its tiles takes no others: there nothing changes. */
 export function sharedPrompt(recipe: GenerationRecipe): GenerationRecipe {

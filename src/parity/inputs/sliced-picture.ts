@@ -3,8 +3,9 @@
  * slices and cut. A view's patches lie side by side, row by row: [3, patch, patch · patches], with 0 behind them up to the
  * longest view of the picture.
  */
-import type { Slicing } from '../../architectures/architecture.ts';
+
 import { patchGrid } from '../../architectures/minicpm-v/slicing.ts';
+import type { Slicing } from '../../architectures/recipe.ts';
 import { pillowResize } from '../../kernels/pillow-resize.ts';
 import { float32Value, int64Value, type RunTensor } from '../../runtime/values.ts';
 import { cutPicture } from './cut-picture.ts';

@@ -1,6 +1,8 @@
 /** Where pictures, or sounds, stand in a prompt's ids, by the model's splice rule. */
-import type { MediaLayout, SpliceRule } from '../../architectures/architecture.ts';
+
 import { isPicture } from '../../architectures/log-mel.ts';
+import type { MediaLayout } from '../../architectures/media.ts';
+import type { SpliceRule } from '../../architectures/recipe.ts';
 
 export interface FoundSpan {
   readonly first: number;

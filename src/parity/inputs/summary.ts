@@ -1,7 +1,8 @@
 /** What a report says about the inputs of a run: enough to tell whether two runs had the same. */
 import { createHash } from 'node:crypto';
-import type { GenerationRecipe, MediaGeometry } from '../../architectures/architecture.ts';
 import { isAudio, isPicture } from '../../architectures/log-mel.ts';
+import type { MediaGeometry } from '../../architectures/media.ts';
+import type { GenerationRecipe } from '../../architectures/recipe.ts';
 import type { SampleSummary } from '../report/report.ts';
 import { drawDrawing, summariseDrawing } from './drawing.ts';
 import type { Sample } from './sample.ts';

@@ -2,7 +2,8 @@
  * A picture as the square tiles that a graph takes: at each scale resized once, as Pillow does it, and cut; where tiles
  * are views of their own, the whole picture follows them.
  */
-import type { Size, TileFeed } from '../../architectures/architecture.ts';
+import type { Size } from '../../architectures/media.ts';
+import type { TileFeed } from '../../architectures/recipe.ts';
 import { hasThumbnail, tileCount, tiledLayout, tileGrids } from '../../architectures/vila/tiles.ts';
 import { pillowResize } from '../../kernels/pillow-resize.ts';
 import { float32Value, int64Value, type RunTensor } from '../../runtime/values.ts';

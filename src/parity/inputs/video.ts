@@ -1,7 +1,8 @@
 /** A video as the frames that a model looks at, from a folder of pictures in the order of their names. */
 import { readdir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import type { EncoderFeed, EncoderRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+import type { ImageGeometry } from '../../architectures/media.ts';
+import type { EncoderFeed, EncoderRecipe } from '../../architectures/recipe.ts';
 import { videoFrames, videoLimits } from '../../architectures/video-frames.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { systemReason } from '../../report/show.ts';

@@ -1,6 +1,8 @@
 /** The text of a prompt in which pictures are written view by view. */
-import type { PictureLayout, PromptTemplate, ViewTemplate } from '../../architectures/architecture.ts';
+
 import { isPicture } from '../../architectures/log-mel.ts';
+import type { PictureLayout } from '../../architectures/media.ts';
+import type { PromptTemplate, ViewTemplate } from '../../architectures/recipe.ts';
 import type { SampleMedia } from './sample.ts';
 import type { NextPicture } from './spans.ts';
 

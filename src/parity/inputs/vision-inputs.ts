@@ -1,13 +1,8 @@
 /** What the vision component is fed with for one picture or video, as the recipe says, and what its features are. */
-import type {
-  EncoderFeed,
-  EncoderRecipe,
-  ImageGeometry,
-  PictureLayout,
-  Size,
-} from '../../architectures/architecture.ts';
+import type { ImageGeometry, PictureLayout, Size } from '../../architectures/media.ts';
 import { slicedLayout, slicePicture } from '../../architectures/minicpm-v/slicing.ts';
 import { patchRowLayout } from '../../architectures/patch-rows.ts';
+import type { EncoderFeed, EncoderRecipe } from '../../architectures/recipe.ts';
 import { smartResize } from '../../architectures/smart-resize.ts';
 import { pillowResize } from '../../kernels/pillow-resize.ts';
 import { float32Value, int64Value, type RunTensor } from '../../runtime/values.ts';

@@ -1,5 +1,5 @@
 /** Where an element of a value inside a graph is, in words: which view and token, or which position of a prompt. */
-import type { PictureLayout } from '../../architectures/architecture.ts';
+import type { PictureLayout } from '../../architectures/media.ts';
 import type { Value } from '../../graph/value.ts';
 import { constantNumbers } from '../../rewrite/constants.ts';
 import type { Prompt } from '../inputs/sample.ts';

@@ -3,8 +3,10 @@
  * that size and over the prompt that their tokens make, part after part, and what is measured is held against the range
  * of float16: a tower may overflow at one size only. What draws pictures knows nothing of the size, and is measured once.
  */
-import type { GenerationRecipe, ImageGeometry } from '../../architectures/architecture.ts';
+
 import { isPicture } from '../../architectures/log-mel.ts';
+import type { ImageGeometry } from '../../architectures/media.ts';
+import type { GenerationRecipe } from '../../architectures/recipe.ts';
 import type { Model } from '../../graph/model.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { type RunTensor, toFloat32 } from '../../runtime/values.ts';

@@ -1,5 +1,5 @@
 /** Ranges of activations at several picture sizes, as data: how far each is from what float16 holds. */
-import type { Size } from '../../architectures/architecture.ts';
+import type { Size } from '../../architectures/media.ts';
 
 /** The range of one value inside a graph. */
 export interface ValueRange {

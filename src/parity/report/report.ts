@@ -1,5 +1,5 @@
 /** The parity report as data: what JSON holds and Markdown renders. */
-import type { ImageGeometry, View } from '../../architectures/architecture.ts';
+import type { ImageGeometry, View } from '../../architectures/media.ts';
 import type { ComponentSummary } from '../../architectures/vocabulary.ts';
 import type { DiagnosticRecord } from '../../report/diagnostics.ts';
 import type { Device, DeviceChoice } from '../../runtime/devices.ts';

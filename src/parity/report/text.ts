@@ -1,5 +1,5 @@
 /** Words and numbers that all forms of the report share. */
-import type { View } from '../../architectures/architecture.ts';
+import type { View } from '../../architectures/media.ts';
 import { componentText } from '../../report/roles.ts';
 import type { GateLevel, GateVerdict } from '../gates.ts';
 import type { LogitMetrics } from '../metrics.ts';

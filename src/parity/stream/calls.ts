@@ -6,7 +6,7 @@
  *
  * Layouts are those of ../components.ts.
  */
-import type { GenerationRecipe } from '../../architectures/architecture.ts';
+import type { GenerationRecipe } from '../../architectures/recipe.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../runtime/values.ts';
 import { embedNames, emptyCaches, slotFeeds, splice } from '../components.ts';
 import { type Drawing, drawingSteps } from '../inputs/drawing.ts';

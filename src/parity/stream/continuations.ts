@@ -1,5 +1,5 @@
 /** The ids that follow each prompt, which every build is fed with: one more than there are steps. */
-import type { GenerationRecipe } from '../../architectures/architecture.ts';
+import type { GenerationRecipe } from '../../architectures/recipe.ts';
 import { fail } from '../../report/diagnostics.ts';
 import type { Session } from '../../runtime/session.ts';
 import type { RunTensor } from '../../runtime/values.ts';

@@ -5,7 +5,7 @@
  *
  * Layouts: hidden_states f32 [2, S, hidden], conditional row first; codes i64 [1, T]; pixels f32 [1, 3, H, W].
  */
-import type { PictureGeneration } from '../../architectures/architecture.ts';
+import type { PictureGeneration } from '../../architectures/recipe.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { float32Value, int64Value, type RunTensor, toFloat32 } from '../../runtime/values.ts';
 import { embedNames, output } from '../components.ts';

@@ -1,5 +1,5 @@
 /** What a check in parts is asked for, and what it gives. */
-import type { GenerationRecipe } from '../../architectures/architecture.ts';
+import type { GenerationRecipe } from '../../architectures/recipe.ts';
 import type { Model } from '../../graph/model.ts';
 import type { Device } from '../../runtime/session.ts';
 import type { Sample } from '../inputs/sample.ts';

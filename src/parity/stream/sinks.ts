@@ -1,7 +1,7 @@
 /**
  * Comparisons of a component's outputs, fed as parts give them; places and metrics are those of the unstreamed check.
  */
-import type { GenerationRecipe } from '../../architectures/architecture.ts';
+import type { GenerationRecipe } from '../../architectures/recipe.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { type RunTensor, toFloat32 } from '../../runtime/values.ts';
 import { embedNames } from '../components.ts';

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { BuiltModel, InsideStep, Size } from '../../../src/architectures/architecture.ts';
+import type { BuiltModel } from '../../../src/architectures/architecture.ts';
+import type { InsideStep, Size } from '../../../src/architectures/media.ts';
 import type { JsonObject } from '../../../src/formats/checkpoint/checkpoint.ts';
 import { decodePicture } from '../../../src/parity/inputs/decode-picture.ts';
 import { normalise } from '../../../src/parity/inputs/picture.ts';

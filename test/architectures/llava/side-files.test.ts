@@ -1,7 +1,8 @@
 /** The JSON that LLaVA's output folder holds beside the graphs: moved to the resolution, else as it was. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BuiltModel, Size } from '../../../src/architectures/architecture.ts';
+import type { BuiltModel } from '../../../src/architectures/architecture.ts';
 import { llava } from '../../../src/architectures/llava/llava.ts';
+import type { Size } from '../../../src/architectures/media.ts';
 import type { Checkpoint, JsonObject } from '../../../src/formats/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../../src/formats/checkpoint/open.ts';
 import { type Changes, changed } from '../../support/changed-checkpoint.ts';

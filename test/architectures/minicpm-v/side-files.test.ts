@@ -1,6 +1,6 @@
 /** The JSON that MiniCPM-V's output folder holds beside the graphs, and what it says of running them. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Size } from '../../../src/architectures/architecture.ts';
+import type { Size } from '../../../src/architectures/media.ts';
 import { miniCpmV25 } from '../../../src/architectures/minicpm-v/minicpm-v.ts';
 import type { Checkpoint, JsonObject } from '../../../src/formats/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../../src/formats/checkpoint/open.ts';

@@ -1,6 +1,7 @@
 /** What MiniGPT-v2 builds of its config: sizes, the vision norm, variants that are refused, side files. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BuiltModel, Size, Tiling } from '../../../src/architectures/architecture.ts';
+import type { BuiltModel, Tiling } from '../../../src/architectures/architecture.ts';
+import type { Size } from '../../../src/architectures/media.ts';
 import { miniGptV2 } from '../../../src/architectures/minigpt-v2/minigpt-v2.ts';
 import type { CheckpointTensor, JsonObject } from '../../../src/formats/checkpoint/checkpoint.ts';
 import { printModel } from '../../../src/graph/print.ts';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BuildOptions, BuiltModel, Size } from '../../../src/architectures/architecture.ts';
+import type { BuildOptions, BuiltModel } from '../../../src/architectures/architecture.ts';
+import type { Size } from '../../../src/architectures/media.ts';
 import { monkey } from '../../../src/architectures/monkey/monkey.ts';
 import { qwenVl } from '../../../src/architectures/qwen-vl/qwen-vl.ts';
 import { sideFilesOf } from '../../../src/architectures/side-files.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AudioGeometry } from '../../../src/architectures/architecture.ts';
+import type { AudioGeometry } from '../../../src/architectures/media.ts';
 import { qwen2Audio } from '../../../src/architectures/qwen2-audio/qwen2-audio.ts';
 import type { Checkpoint } from '../../../src/formats/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../../src/formats/checkpoint/open.ts';

@@ -1,6 +1,7 @@
 /** Sizes, processor settings, prompts and files of Qwen2-VL checkpoints that say things in other ways. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BuildOptions, BuiltModel, Size } from '../../../src/architectures/architecture.ts';
+import type { BuildOptions, BuiltModel } from '../../../src/architectures/architecture.ts';
+import type { Size } from '../../../src/architectures/media.ts';
 import { qwen2Vl } from '../../../src/architectures/qwen2-vl/qwen2-vl.ts';
 import type { Checkpoint } from '../../../src/formats/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../../src/formats/checkpoint/open.ts';

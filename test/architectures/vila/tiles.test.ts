@@ -1,6 +1,6 @@
 /** How pictures are cut into tiles, against what the original's own code gave for the same sizes, and what becomes of them. */
 import { describe, expect, it } from 'vitest';
-import type { TileFeed, TileRule } from '../../../src/architectures/architecture.ts';
+import type { TileFeed, TileRule } from '../../../src/architectures/recipe.ts';
 import {
   hasThumbnail,
   singleTile,

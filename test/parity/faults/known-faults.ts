@@ -2,7 +2,7 @@
  * The faults that a check has to tell apart, each planted in the output alone, for any family: which component, module and
  * views a family has is data.
  */
-import type { Size } from '../../../src/architectures/architecture.ts';
+import type { Size } from '../../../src/architectures/media.ts';
 import type { Model } from '../../../src/graph/model.ts';
 import type { Node } from '../../../src/graph/node.ts';
 import { tensorType } from '../../../src/graph/types.ts';

@@ -1,6 +1,6 @@
 /** Elements of values inside a graph are named as people find them again, whatever the value's layout. */
 import { describe, expect, it } from 'vitest';
-import type { PictureLayout } from '../../../src/architectures/architecture.ts';
+import type { PictureLayout } from '../../../src/architectures/media.ts';
 import { GraphBuilder } from '../../../src/graph/builder.ts';
 import { inferNode } from '../../../src/graph/infer/infer.ts';
 import { tensorType } from '../../../src/graph/types.ts';

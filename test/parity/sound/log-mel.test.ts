@@ -1,8 +1,8 @@
 /** Log-mel frames of recorded sounds against what the original feature extractor made of them, and of edge cases. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { AudioGeometry } from '../../../src/architectures/architecture.ts';
 import { soundLayout } from '../../../src/architectures/log-mel.ts';
+import type { AudioGeometry } from '../../../src/architectures/media.ts';
 import { drawSound } from '../../../src/parity/inputs/sound/draw-sounds.ts';
 import { logMel } from '../../../src/parity/inputs/sound/log-mel.ts';
 import { readWav } from '../../../src/parity/inputs/sound/wav.ts';

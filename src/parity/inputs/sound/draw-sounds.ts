@@ -2,7 +2,8 @@
  * Draws sounds that sweep an encoder as speech does: voiced stretches whose pitch and formants glide, noise between them,
  * and pauses. Two of different lengths, so that what is masked shows; everything follows from length and seed.
  */
-import type { AudioGeometry, EncoderRecipe } from '../../../architectures/architecture.ts';
+import type { AudioGeometry } from '../../../architectures/media.ts';
+import type { EncoderRecipe } from '../../../architectures/recipe.ts';
 import { Random } from '../random.ts';
 import type { SampleMedia } from '../sample.ts';
 import { soundMedia } from './sound-inputs.ts';

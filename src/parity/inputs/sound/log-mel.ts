@@ -5,7 +5,7 @@
  *
  * Layout: features float32 [bands, frames], mask [frames] of 1 and 0.
  */
-import type { AudioGeometry } from '../../../architectures/architecture.ts';
+import type { AudioGeometry } from '../../../architectures/media.ts';
 import { fourier } from './fourier.ts';
 import { melFilters } from './mel-filters.ts';
 

@@ -2,7 +2,7 @@
  * Triangular mel filters on Slaney's scale (linear up to 1000 Hz, logarithmic above), each of unit area per Hz. Source of
  * the math: Slaney, Auditory Toolbox (1998), as librosa and mel_filter_bank of transformers have it.
  */
-import type { LogMelSettings } from '../../../architectures/architecture.ts';
+import type { LogMelSettings } from '../../../architectures/media.ts';
 
 /** One band: weights of the frequency bins from `first` on. */
 export interface MelFilter {

@@ -1,6 +1,7 @@
 /** A sound of the user, from a WAV file at the model's sampling rate. */
 import { basename } from 'node:path';
-import type { AudioGeometry, EncoderRecipe } from '../../../architectures/architecture.ts';
+import type { AudioGeometry } from '../../../architectures/media.ts';
+import type { EncoderRecipe } from '../../../architectures/recipe.ts';
 import { type DiagnosticRecord, diagnostic, fail } from '../../../report/diagnostics.ts';
 import type { Sample, SampleMedia } from '../sample.ts';
 import { soundMedia } from './sound-inputs.ts';

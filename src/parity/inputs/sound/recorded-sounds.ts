@@ -1,6 +1,8 @@
 /** Recorded sounds, one by one: `input_features` [N, bands, frames] and `feature_attention_mask` [N, frames]. */
-import type { AudioGeometry, EncoderRecipe } from '../../../architectures/architecture.ts';
+
 import { soundLayout } from '../../../architectures/log-mel.ts';
+import type { AudioGeometry } from '../../../architectures/media.ts';
+import type { EncoderRecipe } from '../../../architectures/recipe.ts';
 import { fail } from '../../../report/diagnostics.ts';
 import type { RunTensor } from '../../../runtime/values.ts';
 import { floats, integers, sha256 } from '../recorded-values.ts';

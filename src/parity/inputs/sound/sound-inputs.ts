@@ -1,6 +1,8 @@
 /** What an encoder of sounds is fed with for one sound, and what its features are. */
-import type { AudioGeometry, EncoderRecipe, LogMelFeed } from '../../../architectures/architecture.ts';
+
 import { soundLayout } from '../../../architectures/log-mel.ts';
+import type { AudioGeometry } from '../../../architectures/media.ts';
+import type { EncoderRecipe, LogMelFeed } from '../../../architectures/recipe.ts';
 import { float32Value, int64Value, type RunTensor } from '../../../runtime/values.ts';
 import { sha256 } from '../recorded-values.ts';
 import type { SampleMedia } from '../sample.ts';

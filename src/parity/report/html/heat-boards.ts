@@ -2,7 +2,7 @@
  * Where token maps lie: the tiles of a picture together in their grid, the global view over the whole picture. Maps
  * hold one view each, in the order of the picture's views, picture after picture.
  */
-import type { View } from '../../../architectures/architecture.ts';
+import type { View } from '../../../architectures/media.ts';
 import type { TokenMap } from '../../metrics.ts';
 import type { ImageSummary } from '../report.ts';
 import { viewName } from '../text.ts';
