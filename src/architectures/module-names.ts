@@ -12,6 +12,26 @@ export interface ModuleNames {
   readonly contents: readonly string[];
 }
 
+/**
+ * A language model inside of another model, and its head: whole (`language_model.model`), as transformers names its own
+ * modules today (`model.language_model`), and both with a further prefix or one less.
+ */
+export const languageModules = {
+  text: {
+    prefixes: [
+      'language_model.model',
+      'model.language_model',
+      'model.language_model.model',
+      'language_model',
+    ],
+    contents: ['layers.', 'embed_tokens.'],
+  },
+  head: {
+    prefixes: ['lm_head', 'language_model.lm_head', 'model.lm_head', 'model.language_model.lm_head'],
+    contents: ['weight'],
+  },
+} as const satisfies Readonly<Record<string, ModuleNames>>;
+
 /** A reader of each module, at the prefix that the checkpoint uses. */
 export function findModules<K extends string>(
   table: TensorTable,

@@ -4,7 +4,7 @@
  */
 import type { EncoderLayerNames } from '../blocks/encoder-layer.ts';
 import type { WeightReader } from '../blocks/weights.ts';
-import type { ModuleNames } from '../module-names.ts';
+import { languageModules, type ModuleNames } from '../module-names.ts';
 import { type SiglipNames, siglipNames } from '../siglip/tower.ts';
 
 export type JanusModule =
@@ -93,19 +93,7 @@ export const transformersLayout: JanusLayout = {
   modules: {
     tower: both('vision_model', 'embeddings.', 'encoder.'),
     aligner: both('aligner', 'fc1.'),
-    text: {
-      prefixes: [
-        'model.language_model',
-        'language_model',
-        'model.language_model.model',
-        'language_model.model',
-      ],
-      contents: ['layers.', 'embed_tokens.'],
-    },
-    head: {
-      prefixes: ['lm_head', 'model.lm_head', 'model.language_model.lm_head', 'language_model.lm_head'],
-      contents: ['weight'],
-    },
+    ...languageModules,
     genHead: both('generation_head', 'vision_head.'),
     genEmbed: both('generation_embeddings', 'weight'),
     genAligner: both('generation_aligner', 'fc1.'),

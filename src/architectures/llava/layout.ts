@@ -4,7 +4,7 @@
  */
 import type { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
 import type { WeightReader } from '../blocks/weights.ts';
-import { findModules, type ModuleNames } from '../module-names.ts';
+import { findModules, languageModules, type ModuleNames } from '../module-names.ts';
 
 export interface LlavaWeights {
   /** CLIP's vision model: `embeddings`, `pre_layrnorm`, `encoder`. */
@@ -44,20 +44,9 @@ const modules: Readonly<Record<keyof LlavaWeights, ModuleNames>> = {
     ],
     contents: ['weight'],
   },
-  text: {
-    prefixes: [
-      'language_model.model',
-      'model.language_model',
-      'model.language_model.model',
-      'language_model',
-      'model',
-    ],
-    contents: ['layers.', 'embed_tokens.'],
-  },
-  head: {
-    prefixes: ['lm_head', 'language_model.lm_head', 'model.lm_head', 'model.language_model.lm_head'],
-    contents: ['weight'],
-  },
+  ...languageModules,
+  // The original layout has no prefix of its own.
+  text: { ...languageModules.text, prefixes: [...languageModules.text.prefixes, 'model'] },
 };
 
 export function findLlavaModules(table: TensorTable): LlavaWeights {

@@ -3,7 +3,7 @@
  * transformers names its own modules today, both inside `model`, and the head outside.
  */
 import type { WeightReader } from '../blocks/weights.ts';
-import type { ModuleNames } from '../module-names.ts';
+import { languageModules, type ModuleNames } from '../module-names.ts';
 
 export interface Qwen2AudioWeights {
   /** `conv1`, `conv2`, `embed_positions`, `layers`, `layer_norm` */
@@ -22,17 +22,5 @@ export const qwen2AudioModules: Readonly<Record<keyof Qwen2AudioWeights, ModuleN
     prefixes: ['multi_modal_projector', 'model.multi_modal_projector'],
     contents: ['linear.'],
   },
-  text: {
-    prefixes: [
-      'language_model.model',
-      'model.language_model',
-      'model.language_model.model',
-      'language_model',
-    ],
-    contents: ['layers.', 'embed_tokens.'],
-  },
-  head: {
-    prefixes: ['language_model.lm_head', 'lm_head', 'model.lm_head', 'model.language_model.lm_head'],
-    contents: ['weight'],
-  },
+  ...languageModules,
 };

@@ -11,11 +11,11 @@ import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { metadataKeys } from '../../rewrite/rewriter.ts';
-import { activate } from '../blocks/activation.ts';
 import { attention } from '../blocks/attention.ts';
 import { layerNorm, readLayerNorm } from '../blocks/layer-norm.ts';
 import { linear, readLinear } from '../blocks/linear.ts';
-import { initializer, type WeightReader } from '../blocks/weights.ts';
+import type { WeightReader } from '../blocks/weights.ts';
+import { scaledMlp } from './scaled-mlp.ts';
 
 const epsilon = 1e-5;
 /** A literal of the original's code. */
@@ -104,12 +104,5 @@ function attend(b: GraphBuilder, x: Value, latents: Value, weights: WeightReader
 /** x [N, r, size] → [N, r, width] */
 function feed(b: GraphBuilder, x: Value, weights: WeightReader, size: number, width: number): Value {
   const normed = layerNorm(b, x, readLayerNorm(weights.at('norm'), size, epsilon));
-  const [hidden = 1] = weights.shapeOf('fc1.weight') ?? [];
-  const up = linear(b, normed, readLinear(weights.at('fc1'), size, hidden, { bias: false }));
-  const made = linear(
-    b,
-    activate(b, up, 'gelu'),
-    readLinear(weights.at('fc2'), hidden, width, { bias: false }),
-  );
-  return b.op('Mul', [made, initializer(b, weights.take('scale', [1]))]);
+  return scaledMlp(b, normed, weights, { from: size, to: width });
 }

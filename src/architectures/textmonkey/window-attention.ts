@@ -12,12 +12,12 @@ import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
 import { fail } from '../../report/diagnostics.ts';
 import { reshape } from '../../tensor/derived/reshape.ts';
-import { activate } from '../blocks/activation.ts';
 import { attention, splitQkv } from '../blocks/attention.ts';
 import { layerNorm, readLayerNorm } from '../blocks/layer-norm.ts';
 import { linear, readLinear } from '../blocks/linear.ts';
 import { type Grid, resizePositions } from '../blocks/resize.ts';
 import { initializer, type WeightReader } from '../blocks/weights.ts';
+import { scaledMlp } from './scaled-mlp.ts';
 import {
   type Band,
   bandsOf,
@@ -91,14 +91,7 @@ function changes(
   const seen = b.op('Add', [down, inWindows(b, normed, weights.at('attn'), size, grid, tables)]);
 
   const fed = layerNorm(b, seen, readLayerNorm(weights.at('norm2'), size, epsilon));
-  const [hidden = 1] = weights.shapeOf('mlp.fc1.weight') ?? [];
-  const up = linear(b, fed, readLinear(weights.at('mlp.fc1'), size, hidden, { bias: false }));
-  const made = linear(
-    b,
-    activate(b, up, 'gelu'),
-    readLinear(weights.at('mlp.fc2'), hidden, width, { bias: false }),
-  );
-  return b.op('Mul', [made, initializer(b, weights.take('mlp.scale', [1]))]);
+  return scaledMlp(b, fed, weights.at('mlp'), { from: size, to: width });
 }
 
 /** x [N, rows · columns, size] → attention inside the windows of the rolled map, in the place of the unrolled one */
