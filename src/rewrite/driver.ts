@@ -8,7 +8,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
 import { removeDeadNode } from './dead-code.ts';
 import { isFailure } from './matcher.ts';
-import { Rewriter } from './rewriter.ts';
+import { metadataKeys, Rewriter } from './rewriter.ts';
 import type { Rule } from './rule.ts';
 
 /** A place where a rule began to match and stopped. */
@@ -17,6 +17,8 @@ export interface Miss {
   readonly node: string;
   readonly reason: string;
   readonly depth: number;
+  /** What an architecture says that the node computes (`vlm-convert.calls`). */
+  readonly calls?: string;
 }
 
 export interface RewriteReport {
@@ -44,8 +46,15 @@ export function applyRules(graph: Graph, rules: readonly Rule[], infer: TypeInfe
       const attempt = rule.attempt(node);
       if (isFailure(attempt)) {
         const { reason, depth } = attempt;
+        const calls = node.metadata.get(metadataKeys.calls);
         if (depth > (misses.get(node)?.depth ?? 1))
-          misses.set(node, { rule: rule.name, node: node.name, reason, depth });
+          misses.set(node, {
+            rule: rule.name,
+            node: node.name,
+            reason,
+            depth,
+            ...(calls === undefined ? {} : { calls }),
+          });
         continue;
       }
       budget -= 1;

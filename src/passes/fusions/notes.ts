@@ -8,7 +8,12 @@ import type { PassContext, PassResult } from '../pass.ts';
 const mostReasons = 3;
 
 /** One note per reason. `nearest`: nodes that must have matched before the search got stuck. */
-export function noteMisses({ misses }: RewriteReport, cx: PassContext, what: string, nearest: number): void {
+export function noteMisses(
+  { misses }: Pick<RewriteReport, 'misses'>,
+  cx: PassContext,
+  what: string,
+  nearest: number,
+): void {
   const reasons = new Map<string, string[]>();
   for (const { reason, node, depth } of misses) {
     if (depth >= nearest) reasons.set(reason, [...(reasons.get(reason) ?? []), node]);

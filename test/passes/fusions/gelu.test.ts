@@ -184,3 +184,21 @@ describe('what has the meaning, but cannot be replaced', () => {
     expect(error).toBe(0);
   });
 });
+
+describe('what is said to be another activation', () => {
+  // As after a group norm: v · (1 + w) by parts, in which the search of GELU gets far.
+  const silu =
+    (calls: readonly (readonly [string, string])[]): Make =>
+    (b, x) => {
+      const placed = add(b, mul(b, x, b.float32(weights)), b.float32(weights));
+      return b.op('Mul', [placed, b.op('Sigmoid', [placed])], { metadata: calls });
+    };
+  const weights = [0.5, 0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.3];
+
+  it('is no near miss of GELU', async () => {
+    const untold = await fuse('fuse-gelu', silu([]));
+    const told = await fuse('fuse-gelu', silu([['vlm-convert.calls', 'silu']]));
+    expect(untold.record.notes.join()).toContain('GELU at');
+    expect(told.record.notes).toEqual([]);
+  });
+});

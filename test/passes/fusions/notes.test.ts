@@ -5,12 +5,7 @@ import type { PassContext } from '../../../src/passes/pass.ts';
 function notesOf(misses: readonly { reason: string; node: string; depth: number }[]): readonly string[] {
   const notes: string[] = [];
   const cx = { note: (text: string) => notes.push(text) } as unknown as PassContext;
-  noteMisses(
-    { applied: new Map(), changed: false, misses } as unknown as Parameters<typeof noteMisses>[0],
-    cx,
-    'GELU',
-    4,
-  );
+  noteMisses({ misses: misses.map((miss) => ({ rule: 'gelu_exact', ...miss })) }, cx, 'GELU', 4);
   return notes;
 }
 
