@@ -13,11 +13,12 @@ import type { EncoderRecipe, GenerationRecipe } from '../architectures/recipe.ts
 import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';
 import { sharedLayout } from '../formats/onnx/layout.ts';
-import { diagnostic, fail } from '../report/diagnostics.ts';
+import { fail } from '../report/diagnostics.ts';
 import { targets } from '../targets/registry.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
 import { fixedInputs, flatFeatures, mergingEmbedding } from './adapted-graphs.ts';
 import { genaiProcessor } from './genai-processor.ts';
+import { missingTokenizer } from './missing-tokenizer.ts';
 import type { AdaptedGraph, PackageFormat, PackageRequest, PackedComponent } from './package-format.ts';
 
 const folder = 'onnx';
@@ -46,10 +47,11 @@ export const onnxruntimeGenai: PackageFormat = {
         ? []
         : [{ name: processorFile, kind: 'json', value: processor } satisfies SideFile]),
     ];
-    const missing = checkpoint.files.includes('tokenizer.json')
-      ? []
-      : [diagnostic('VC4503', { where: 'tokenizer.json' })];
-    return { sideFiles: [...built.sideFiles, ...made], graphs: [...graphs.values()], warnings: missing };
+    return {
+      sideFiles: [...built.sideFiles, ...made],
+      graphs: [...graphs.values()],
+      warnings: missingTokenizer(built),
+    };
   },
 };
 

@@ -6,12 +6,13 @@
 import type { BuiltModel, Component, SideFile } from '../architectures/architecture.ts';
 import type { GenerationRecipe } from '../architectures/recipe.ts';
 import { chatTemplate } from '../formats/checkpoint/chat-template.ts';
-import type { Checkpoint, JsonObject } from '../formats/checkpoint/checkpoint.ts';
+import type { JsonObject } from '../formats/checkpoint/checkpoint.ts';
 import { isJsonObject } from '../formats/json.ts';
 import { type DiagnosticRecord, diagnostic, fail } from '../report/diagnostics.ts';
 import { onnxruntimeWasm } from '../targets/onnxruntime-wasm.ts';
 import { targets } from '../targets/registry.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
+import { missingTokenizer } from './missing-tokenizer.ts';
 import type { PackageFormat, PackageRequest, PackedComponent } from './package-format.ts';
 import { clientFamilies } from './transformers-js-families.ts';
 import { type ClientGraph, dataNames, type LoadedGraph, loadedGraphs } from './transformers-js-graphs.ts';
@@ -104,7 +105,7 @@ export const transformersJs: PackageFormat = {
     return {
       sideFiles: [...made, ...kept],
       graphs: adapted,
-      warnings: warnings(built, checkpoint, components),
+      warnings: warnings(built, components),
     };
   },
 };
@@ -179,11 +180,7 @@ function withoutSettings({ image_processor: _, ...processor }: JsonObject): Json
   return processor;
 }
 
-function warnings(
-  built: BuiltModel,
-  { files }: Checkpoint,
-  components: readonly PackedComponent[],
-): readonly DiagnosticRecord[] {
+function warnings(built: BuiltModel, components: readonly PackedComponent[]): readonly DiagnosticRecord[] {
   const large = components
     .flatMap(({ layout }) => layout.dataFiles)
     .filter(({ byteLength }) => byteLength > largestBuffer);
@@ -192,7 +189,7 @@ function warnings(
     (built.image?.steps?.some(({ step }) => step === 'pad-square') ?? false);
   return [
     ...(padded ? [diagnostic('VC4505', { found: 'pictures that are padded to a square' })] : []),
-    ...(files.includes('tokenizer.json') ? [] : [diagnostic('VC4503', { where: 'tokenizer.json' })]),
+    ...missingTokenizer(built),
     ...large.map(({ name, byteLength }) =>
       diagnostic('VC4504', {
         where: name,

@@ -159,6 +159,20 @@ async function output(name: string, given: Partial<ConvertOptions> = {}): Promis
 }
 
 describe('an output', () => {
+  it('is told to lack a tokenizer where it has none, not where one is made of another form', async () => {
+    const warned = async (name: string) => {
+      const { checkpoint } = goldenCase(name);
+      const { plan } = await planConversion({
+        checkpoint,
+        output: join(folder, 'no'),
+        format: 'onnxruntime-genai',
+      });
+      return plan.warnings.map(({ code, where }) => `${code} ${where}`);
+    };
+    expect(await warned('monkey/tiny-896')).toEqual(['VC4503 tokenizer.json']);
+    expect(await warned('minigpt-v2/tiny')).toEqual([]);
+  });
+
   it('stores weights once: the other forms read the data files of those that are checked', async () => {
     const path = await output('monkey/tiny-896', { precision: 'int4' });
     const files = (await readdir(join(path, 'onnx'))).sort();
