@@ -54,8 +54,8 @@ export function bindShapes(
   given: ReadonlyMap<string, readonly number[]>,
   fixed: ReadonlyMap<string, number>,
 ): ReadonlyMap<string, readonly number[]> {
-  const groups = new Groups(fixed);
   const [first = []] = models;
+  const groups = new Groups(fixed, partsOfGrids(first));
   for (const input of first) {
     for (const axis of input.shape.keys()) {
       const where = `${input.name}, axis ${axis}`;
@@ -72,13 +72,25 @@ export function bindShapes(
   );
 }
 
+/** What stands beside a list of grids, as `tiles` beside `tile_grids`: grids that are drawn have one part each. */
+function partsOfGrids(inputs: readonly PortSpec[]): ReadonlyMap<string, number> {
+  return new Map(
+    inputs.flatMap(({ name, shape: [grids] }) => {
+      const part = /^(.+)_grids$/i.exec(name)?.[1];
+      return part === undefined || typeof grids !== 'number' || grids < 1 ? [] : [[`${part}s`, grids]];
+    }),
+  );
+}
+
 class Groups {
   readonly #fixed: ReadonlyMap<string, number>;
+  readonly #parts: ReadonlyMap<string, number>;
   /** By place, and by model and symbol. */
   readonly #groups = new Map<string, Group>();
 
-  constructor(fixed: ReadonlyMap<string, number>) {
+  constructor(fixed: ReadonlyMap<string, number>, parts: ReadonlyMap<string, number>) {
     this.#fixed = fixed;
+    this.#parts = parts;
   }
 
   /** Says that the dimension of a model at a place has this size or symbol. */
@@ -118,7 +130,9 @@ class Groups {
   #sizeByName(name: string, sizes: Sizes): number | undefined {
     // As exporters write sums: `past_sequence_length + 1`.
     const terms = name.split('+').map((term) => term.trim());
-    if (terms.length === 1) return this.#fixed.get(name) ?? usualSize(name, sizes);
+    if (terms.length === 1) {
+      return this.#fixed.get(name) ?? this.#parts.get(name) ?? usualSize(name, sizes);
+    }
     let sum = 0;
     for (const term of terms) {
       const known = [...this.#groups].find(([key]) => key.endsWith(`:${term}`))?.[1].size;

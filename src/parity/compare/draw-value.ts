@@ -98,6 +98,8 @@ function drawIntegers(
   if (count === 1 && /past/i.test(name)) return all(sizes.past);
   if (count === 1 && /len/i.test(name)) return all(sizes.sequence);
   if (/type_ids|segment/i.test(name)) return all(0);
+  // Grids of one part: of none there is nothing to look at, and their shares of it divide by zero.
+  if (/_grids$/i.test(name)) return all(1);
   if (/position/i.test(name)) {
     const last = shape.at(-1) ?? 1;
     return Array.from({ length: count }, (_, index) => sizes.past + (index % last));

@@ -49,6 +49,14 @@ describe('bindShapes', () => {
     });
   });
 
+  it('gives as many parts as there are grids, which are drawn with one part each', () => {
+    const ports = [port('pixel_values', 'tiles', 3, 56, 56), port('tile_grids', 4, 2)];
+    expect(bind([ports, ports]).pixel_values).toEqual([4, 3, 56, 56]);
+    expect(bind([ports, ports], {}, { tiles: 9 }).pixel_values).toEqual([9, 3, 56, 56]);
+    const unknown = [port('pixel_values', 'tiles', 3, 56, 56), port('tile_grids', 'scales', 2)];
+    expect(bind([unknown, unknown]).pixel_values).toEqual([1, 3, 56, 56]);
+  });
+
   it('gives a symbol one size, wherever it stands, and takes fixed sizes from either model', () => {
     const first = [port('a', 'n', 'x'), port('b', 'x', 'n')];
     const second = [port('a', 'rows', 5), port('b', 'columns', 'rows')];

@@ -20,6 +20,7 @@ describe('drawValue', () => {
     expect(numbers('attention_bias', 'float32', [2])).toEqual([0, 0]);
     expect(numbers('position_ids', 'int64', [2, 3])).toEqual([4, 5, 6, 4, 5, 6]);
     expect(numbers('token_type_ids', 'int64', [1, 3])).toEqual([0, 0, 0]);
+    expect(numbers('tile_grids', 'int64', [3, 2])).toEqual([1, 1, 1, 1, 1, 1]);
     expect(numbers('rope_length', 'int64', [])).toEqual([8]);
     expect(numbers('total_sequence_length', 'int32', [1])).toEqual([12]);
     expect(numbers('seqlens_k', 'int32', [1])).toEqual([11]);
