@@ -5,11 +5,12 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ComponentSummary } from '../architectures/vocabulary.ts';
+import { outputManifest } from '../formats/checkpoint/weights.ts';
 import type { AdapterRecord } from '../parity/index.ts';
 import type { JsonValue } from '../tensor/tensor.ts';
 import type { Generation } from './generation.ts';
 
-export const manifestName = 'vlm-convert.json';
+export const manifestName = outputManifest;
 
 /** A manifest is some kilobytes; more is not one of ours. */
 const largestManifest = 16 * 2 ** 20;

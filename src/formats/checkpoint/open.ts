@@ -7,7 +7,7 @@ import type { JsonValue } from '../../tensor/tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { fileNames, openFolder } from './folder.ts';
 import { readConfig, readSentencePieceFile, readSideFile, readText } from './read-json.ts';
-import { openWeights, requireWeights } from './weights.ts';
+import { openWeights, refuseOutput, requireWeights } from './weights.ts';
 
 const templateFile = 'chat_template.jinja';
 const tokenizerModel = 'tokenizer.model';
@@ -32,6 +32,7 @@ export async function openCheckpoint(
   const problems: DiagnosticRecord[] = [];
   const warn = (record: DiagnosticRecord) => problems.push(record);
   const config = await readConfig(folder, warn);
+  refuseOutput(folder);
   if (!mayLackWeights) requireWeights(folder);
   const weights = await openWeights(folder, warn, label);
   const files = fileNames(folder);

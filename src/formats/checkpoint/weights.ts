@@ -24,6 +24,9 @@ interface WeightFiles {
   readonly index?: { readonly name: string; readonly weightMap: WeightMap };
 }
 
+/** What every output folder of ours holds, and no checkpoint. */
+export const outputManifest = 'vlm-convert.json';
+
 const single = 'model.safetensors';
 const indexSuffix = '.safetensors.index.json';
 
@@ -118,9 +121,23 @@ function shardNames(files: readonly string[]): string[] {
 
 /** Throws VC1130, or VC1131 where there are pickles, for a folder without weight files. */
 export function requireWeights(folder: Folder): void {
+  if (!hasWeights(folder)) throw noWeights(folder);
+}
+
+/** Throws VC1130 for an output folder: its config.json says what a checkpoint's says, of parts that it has not. */
+export function refuseOutput(folder: Folder): void {
+  if (!folder.entries.has(outputManifest) || hasWeights(folder)) return;
+  throw fail('VC1130', {
+    where: folder.path,
+    found: `an output of a conversion (${outputManifest})`,
+    expected: 'a checkpoint',
+    hint: 'name the checkpoint that it was made from; run, parity, compare and bisect take outputs, inspect their .onnx files',
+  });
+}
+
+function hasWeights(folder: Folder): boolean {
   const suffixes = ['.safetensors', indexSuffix];
-  const found = [...folder.entries.keys()].some((name) => suffixes.some((suffix) => name.endsWith(suffix)));
-  if (!found) throw noWeights(folder);
+  return [...folder.entries.keys()].some((name) => suffixes.some((suffix) => name.endsWith(suffix)));
 }
 
 function noWeights(folder: Folder): Error {

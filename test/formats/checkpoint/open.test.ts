@@ -328,4 +328,14 @@ describe('a folder without weights', () => {
     put('model.pth', 'x');
     expect((await refusal()).code).toBe('VC1131');
   });
+
+  it('is called an output where it is one, also where weights may be lacking', async () => {
+    put('config.json', {});
+    put('vlm-convert.json', {});
+    await expect(openCheckpoint(folder, { mayLackWeights: true })).rejects.toThrow(
+      /VC1130.*output of a conversion/s,
+    );
+    put('model.safetensors', weights({ a: 1 }));
+    expect(await contents()).toEqual(['a=1 in model.safetensors']);
+  });
 });
