@@ -42,7 +42,7 @@ export function findArchitecture(config: JsonObject, tensorNames: ReadonlySet<st
   if (found !== undefined) return found;
 
   const modelType = config.model_type;
-  const known = architectures.flatMap((architecture) => architecture.modelTypes);
+  const known = [...new Set(architectures.flatMap((architecture) => architecture.modelTypes))];
   const where = 'config.json: model_type';
   if (modelType === undefined) throw fail('VC1201', { where, found: 'nothing', expected: oneOf(known) });
   if (typeof modelType !== 'string') {

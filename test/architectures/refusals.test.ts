@@ -218,7 +218,7 @@ describe('findArchitecture', () => {
     expect(refused({ config: { model_type: 'monkeys' } })).toMatchObject({
       code: 'VC1231',
       found: '"monkeys"',
-      expected: `one of ${architectures.flatMap(({ modelTypes }) => modelTypes.map((type) => `"${type}"`)).join(', ')}`,
+      expected: `one of ${[...new Set(architectures.flatMap(({ modelTypes }) => modelTypes))].map((type) => `"${type}"`).join(', ')}`,
       hint: 'did you mean "monkey"?',
     });
   });
