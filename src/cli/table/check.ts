@@ -41,8 +41,8 @@ export const checkOptions = [
     flag: '--inputs <file>',
     group: 'Check',
     help:
-      'recorded tensors for the check, in safetensors: pixel_values, input_ids and attention_mask; what is missing ' +
-      'is drawn',
+      'recorded tensors for the check, in safetensors: pixel_values or input_features, input_ids and ' +
+      'attention_mask; what is missing is drawn',
     type: { kind: 'path' },
     expected: 'a path',
     convertOnly: true,
@@ -61,7 +61,7 @@ export const checkOptions = [
     flag: '--samples <folder>',
     group: 'Check',
     help:
-      'pictures and prompts for the check: a.png with a.txt beside it, or prompts.txt with a prompt per line, ' +
+      'pictures, sounds and prompts for the check: a.png or a.wav with a.txt beside it, or prompts.txt with a prompt per line, ' +
       "through the family's own preprocessing and the checkpoint's tokenizer",
     type: { kind: 'path' },
     expected: 'a path',
