@@ -9,6 +9,8 @@
 import { float } from '../../graph/attribute.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Value } from '../../graph/value.ts';
+import { fail } from '../../report/diagnostics.ts';
+import { quote } from '../../report/show.ts';
 import { metadataKeys } from '../../rewrite/rewriter.ts';
 import { reshape } from '../../tensor/derived/reshape.ts';
 import { initializer, type Weight, type WeightReader } from './weights.ts';
@@ -28,13 +30,22 @@ export interface GroupNormShape {
   readonly epsilon: number;
 }
 
+/** Throws VC1221 to VC1223, for channels that the groups do not divide, too. */
 export function readGroupNorm(
   reader: WeightReader,
   channels: number,
   { groups, epsilon }: GroupNormShape,
 ): GroupNormWeights {
+  const weight = reader.take('weight', [channels]);
+  if (channels % groups !== 0) {
+    throw fail('VC1222', {
+      where: quote(weight.name),
+      found: `[${channels}]`,
+      expected: `a multiple of ${groups}: channels are normalised in so many groups`,
+    });
+  }
   return {
-    weight: reader.take('weight', [channels]),
+    weight,
     bias: reader.take('bias', [channels]),
     groups,
     epsilon,

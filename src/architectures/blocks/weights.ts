@@ -42,6 +42,20 @@ export class WeightReader {
   shapeOf(name: string): readonly number[] | undefined {
     return this.#table.shapeOf(this.prefix + name);
   }
+
+  /**
+   * How many modules a list has that no config counts: one more than the highest index of any of its tensors, so that
+   * one that lacks a tensor is missed when it is read. Indices from `most` on do not count.
+   */
+  countOf(modules: string, most: number): number {
+    const start = `${this.prefix}${modules}.`;
+    let count = 0;
+    for (const name of this.#table.names()) {
+      const index = name.startsWith(start) ? Number.parseInt(name.slice(start.length), 10) : -1;
+      if (index < most && index >= count) count = index + 1;
+    }
+    return count;
+  }
 }
 
 /** The weight as a float32 initializer in its stored layout. */

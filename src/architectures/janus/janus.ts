@@ -7,6 +7,7 @@
  */
 import type { Checkpoint } from '../../formats/checkpoint/checkpoint.ts';
 import { TensorTable } from '../../formats/checkpoint/tensor-table.ts';
+import { fail } from '../../report/diagnostics.ts';
 import type { Architecture, BuildOptions, BuiltModel, Component } from '../architecture.ts';
 import { fitPicture } from '../blocks/image-views.ts';
 import { layerNorm, readLayerNorm } from '../blocks/layer-norm.ts';
@@ -28,12 +29,16 @@ import { janusSideFiles } from './side-files.ts';
 import { readJanusTokens } from './special-tokens.ts';
 import { buildImageDecoder } from './vq-decoder.ts';
 
+/** Sides of a picture. Its codes are picked one after the other, and each pixel costs its generator some KiB. */
+const mostDrawn = { codes: 256, pixels: 4096 } as const;
+
 function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
   const dialect = dialectOf(checkpoint.config);
   const { layout, sizeKey, rounding } = dialect;
   const table = new TensorTable(checkpoint.tensors);
   const weights = findModules(table, layout.modules);
   const config = dialect.read(checkpoint.config, weights);
+  checkDrawing(config, sizeKey);
   const { text, vision } = config;
   const own = { width: vision.imageSize, height: vision.imageSize };
   const picture = patchPicture(options.resolution, own, options.tiling, vision.patch, sizeKey);
@@ -72,6 +77,17 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
     warnings: spanWarning(tokens, 'max_position_embeddings', text.maxPositions),
     unusedTensors: table.unused(),
   };
+}
+
+/** Throws VC1203 for pictures larger than any that is drawn, whatever size is asked for of those that are shown. */
+function checkDrawing({ side, vq }: JanusConfig, sizeKey: string): void {
+  const drawn = side * 2 ** (vq.levels.length - 1);
+  if (side <= mostDrawn.codes && drawn <= mostDrawn.pixels) return;
+  throw fail('VC1203', {
+    where: `config.json: ${sizeKey}`,
+    found: `${side}x${side} codes, which draw ${drawn}x${drawn} pixels`,
+    expected: `at most ${mostDrawn.codes} codes and ${mostDrawn.pixels} pixels a side`,
+  });
 }
 
 /** Under the names by which the recipe and runtimes know them. */

@@ -128,17 +128,10 @@ function readVision(section: ConfigReader, tower: WeightReader): SiglipVisionCon
     patch,
     imageSize,
     mlpWidth,
-    layers: countLayers(tower) || named.layers,
+    // Layers that the original does not run are not stored.
+    layers: tower.countOf(names.layers, configLimits.layers) || named.layers,
     activation,
     epsilon: 1e-6,
     names: names.layer,
   };
-}
-
-/** Layers that the original does not run are not stored. */
-function countLayers(tower: WeightReader): number {
-  const { layers, layer } = originalLayout.tower;
-  let count = 0;
-  while (count < configLimits.layers && tower.has(`${layers}.${count}.${layer.norm1}.weight`)) count += 1;
-  return count;
 }

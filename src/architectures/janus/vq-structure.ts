@@ -21,17 +21,9 @@ export interface VqCounts {
 
 /** How many levels and blocks the tensors have. */
 export function countVqBlocks(decoder: WeightReader, names: VqDecoderNames): VqCounts {
-  const has = (level: number, block: number): boolean =>
-    decoder.has(`${names.levels}.${level}.${names.blocks}.${block}.conv1.weight`);
-  const levels = count(mostLevels, (level) => has(level, 0));
-  const blocks = count(mostBlocks, (block) => has(0, block));
+  const levels = decoder.countOf(names.levels, mostLevels);
+  const blocks = decoder.countOf(`${names.levels}.0.${names.blocks}`, mostBlocks);
   return { levels: levels || released.channels.length, blocks: blocks || released.blocks };
-}
-
-function count(most: number, has: (index: number) => boolean): number {
-  let found = 0;
-  while (found < most && has(found)) found += 1;
-  return found;
 }
 
 /** Channels of every level, and where attention stands. */
@@ -42,13 +34,12 @@ export function readVqStructure(
 ): VqDecoderConfig {
   const level = (index: number): VqLevel => {
     const module = `${names.levels}.${index}`;
+    // Behind every block of a level, or behind none.
+    const attends = index === 0 || decoder.countOf(`${module}.attn`, blocks) > 0;
     const [channels] = decoder.shapeOf(`${module}.${names.blocks}.0.conv2.weight`) ?? [];
     return {
       channels: channels ?? released.channels[index] ?? 128,
-      attention: Array.from(
-        { length: blocks },
-        (_, block) => index === 0 || decoder.has(`${module}.attn.${block}.q.weight`),
-      ),
+      attention: Array.from({ length: blocks }, () => attends),
     };
   };
   return {

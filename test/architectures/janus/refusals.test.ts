@@ -1,10 +1,10 @@
 /** What is no Janus that we know: each refusal with its code and its place, before any weight is read. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { janus } from '../../../src/architectures/janus/janus.ts';
-import type { Checkpoint, JsonObject } from '../../../src/formats/checkpoint/checkpoint.ts';
+import type { Checkpoint, CheckpointTensor, JsonObject } from '../../../src/formats/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../../src/formats/checkpoint/open.ts';
 import { VlmError } from '../../../src/report/diagnostics.ts';
-import type { JsonValue } from '../../../src/tensor/tensor.ts';
+import { inlineTensor, type JsonValue } from '../../../src/tensor/tensor.ts';
 import { type Changes, changed } from '../../support/changed-checkpoint.ts';
 import { goldenCase } from '../../support/golden-cases.ts';
 
@@ -36,6 +36,12 @@ function params(section: string, keys: JsonObject, own: JsonObject = {}): Change
 function section(name: string, keys: JsonObject): Changes {
   return { config: { [name]: { ...(newer.config[name] as JsonObject), ...keys } } };
 }
+
+/** A tensor of zeros, as if it were in the file. */
+const shaped = (shape: readonly number[]): CheckpointTensor => ({
+  file: 'model.safetensors',
+  tensor: inlineTensor('float32', shape, new Uint8Array(4 * shape.reduce((a, b) => a * b, 1))),
+});
 
 describe('of the original layout', () => {
   it.each<[string, string, string, () => Changes]>([
@@ -126,6 +132,61 @@ describe('of the original layout', () => {
     const tokenizer: JsonValue = { ...file, added_tokens: [] };
     const { code } = refusal(original, { json: { 'tokenizer.json': tokenizer } });
     expect(code).toBe('VC1201');
+  });
+});
+
+describe('a tensor that is lacking', () => {
+  const decoder = 'gen_vision_model.decoder';
+  const tower = 'vision_model.vision_tower';
+  it.each([
+    ['the last level', `${decoder}.conv_blocks.4.res.0.conv1.weight`],
+    ['a level between others', `${decoder}.conv_blocks.2.res.0.conv1.weight`],
+    ['the last block', `${decoder}.conv_blocks.0.res.2.conv1.weight`],
+  ])('does not shorten the model: %s', (_what, name) => {
+    const tensors: Changes['tensors'] = (all) => expect(all.delete(name)).toBe(true);
+    expect(refusal(original, { tensors })).toEqual({ code: 'VC1221', where: JSON.stringify(name) });
+  });
+
+  it('does not shorten the tower', () => {
+    const [first, last] = ['norm1.weight', 'mlp.fc2.bias'].map((name) => `${tower}.blocks.1.${name}`);
+    const tensors: Changes['tensors'] = (all) => all.set(last ?? '', shaped([1]));
+    expect(refusal(original, { tensors })).toEqual({ code: 'VC1221', where: JSON.stringify(first) });
+  });
+
+  it('does not leave attention out', () => {
+    const attention = `${decoder}.conv_blocks.1.attn.0`;
+    const [channels = 0] =
+      original.tensors.get(`${decoder}.conv_blocks.1.res.0.conv2.weight`)?.tensor.shape ?? [];
+    const [lacking, ...others] = ['q', 'k', 'v', 'proj_out'].map((name) => `${attention}.${name}.weight`);
+    const tensors: Changes['tensors'] = (all) => {
+      for (const name of others) all.set(name, shaped([channels, channels, 1, 1]));
+      all.set(`${attention}.norm.weight`, shaped([channels]));
+      all.set(`${attention}.norm.bias`, shaped([channels]));
+    };
+    expect(refusal(original, { tensors })).toEqual({ code: 'VC1221', where: JSON.stringify(lacking) });
+  });
+});
+
+describe('of both layouts', () => {
+  it.each([
+    ['the original', () => original, 'gen_vision_model', 'vision_config.params.image_size'],
+    ['the newer', () => newer, 'vqmodel', 'vision_config.image_size'],
+  ])('maps that 32 groups do not divide, and pictures beyond reason: %s', (_what, of, generator, key) => {
+    const wider: Changes['tensors'] = (all) => {
+      for (const [name, { tensor, file }] of [...all]) {
+        if (!name.includes(generator)) continue;
+        const shape = tensor.shape.map((size) => (size === 64 ? 65 : size));
+        all.set(name, { file, tensor: { ...tensor, shape } });
+      }
+    };
+    expect(refusal(of(), { tensors: wider }).code).toBe('VC1222');
+    const side = 257;
+    const vision = of().config.vision_config as JsonObject;
+    const sizes = { image_size: side * 16, num_image_tokens: side ** 2 };
+    const section = generator === 'vqmodel' ? { ...vision, ...sizes } : undefined;
+    const params = { ...(vision.params as JsonObject), image_size: side * 16 };
+    const huge = { config: { vision_config: section ?? { ...vision, params } } };
+    expect(refusal(of(), huge)).toEqual({ code: 'VC1203', where: `config.json: ${key}` });
   });
 });
 
