@@ -32,6 +32,10 @@ interface ExtractorSettings extends LogMelSettings {
 /** Of the mel filters, whatever the sampling rate. */
 const highest = 8000;
 
+const highestRate = 192_000;
+/** Of a chunk, for which so many are allocated. */
+const mostSamples = 600 * highestRate;
+
 /**
  * Settings of a WhisperFeatureExtractor; absent keys mean its defaults, an absent file what the encoder takes. Throws
  * VC1201 to VC1204, the last also where it makes what the encoder does not take, VC1232 for another extractor.
@@ -42,7 +46,7 @@ function readExtractor(checkpoint: Checkpoint, encoder: EncoderFrames): Extracto
   const known = Object.keys(settings).length > 0;
   const kind = 'WhisperFeatureExtractor';
   requireVariant(reader, 'feature_extractor_type', [kind], kind);
-  const sampleRate = reader.int('sampling_rate', { min: 1000, max: 192_000, default: 16_000 });
+  const sampleRate = reader.int('sampling_rate', { min: 1000, max: highestRate, default: 16_000 });
   const hop = reader.int('hop_length', { min: 1, max: 8192, default: 160 });
   const window = reader.int('n_fft', { min: 2, max: 8192, default: 400 });
   const bands = reader.int('feature_size', { min: 1, max: 1024, default: known ? 80 : encoder.bands });
@@ -53,7 +57,7 @@ function readExtractor(checkpoint: Checkpoint, encoder: EncoderFrames): Extracto
     if (found !== 0)
       throw reader.conflict([key], `${found}`, '0: silence behind a sound, and no noise in it');
   }
-  const frames = Math.floor((seconds * sampleRate) / hop);
+  const frames = Math.floor(samplesOf(seconds, sampleRate) / hop);
   if (bands !== encoder.bands || frames !== encoder.frames) {
     throw reader.conflict(
       ['feature_size', 'chunk_length', 'sampling_rate', 'hop_length'],
@@ -61,7 +65,20 @@ function readExtractor(checkpoint: Checkpoint, encoder: EncoderFrames): Extracto
       `${encoder.bands} bands and ${encoder.frames} frames, which the encoder of config.json takes`,
     );
   }
+  const samples = samplesOf(seconds, sampleRate);
+  if (samples > mostSamples) {
+    throw reader.conflict(
+      ['chunk_length', 'sampling_rate'],
+      `${samples} samples`,
+      `at most ${mostSamples}, ten minutes at the highest rate`,
+    );
+  }
   return { sampleRate, window, hop, bands, highest, seconds };
+}
+
+/** Of a table of positions that no extractor is with, seconds may be any fraction. */
+function samplesOf(seconds: number, sampleRate: number): number {
+  return Math.round(seconds * sampleRate);
 }
 
 /**
@@ -76,7 +93,7 @@ export function audioGeometry(
   const { seconds: own, ...settings } = readExtractor(checkpoint, encoder);
   const seconds = asked ?? own;
   const { sampleRate, hop } = settings;
-  const samples = seconds * sampleRate;
+  const samples = samplesOf(seconds, sampleRate);
   const frames = Math.floor(samples / hop);
   if (asked !== undefined) {
     const whole = Number.isSafeInteger(asked) && asked >= 1 && samples % (2 * hop) === 0;

@@ -114,6 +114,15 @@ describe('what is refused', () => {
       'VC1232',
       'feature_extractor_type',
     ],
+    [
+      'more samples than anybody hears at once',
+      () => ({
+        ...audioWith({ max_source_positions: 14_424 }),
+        ...extractorWith({ chunk_length: 601, sampling_rate: 192_000, hop_length: 4000 }),
+      }),
+      'VC1204',
+      'preprocessor_config.json: chunk_length, sampling_rate',
+    ],
     ['a window beyond reason', () => extractorWith({ n_fft: 1e9 }), 'VC1203', 'n_fft'],
   ])('%s', (_what, changes, code, where) => {
     const { code: found, record } = refusal(changes());
@@ -131,6 +140,20 @@ describe('what is refused', () => {
       expect(record.expected).toContain('from 1 to 2');
     }
   });
+});
+
+it('has whole samples and frames where seconds are a fraction', () => {
+  const positions = 201;
+  const table = 'audio_tower.embed_positions.weight';
+  const { audio } = build({
+    ...audioWith({ max_source_positions: positions }),
+    json: { 'preprocessor_config.json': undefined },
+    tensors: (all) => {
+      const { tensor, file } = all.get(table) ?? expect.fail(table);
+      all.set(table, { file, tensor: { ...tensor, shape: [positions, ...tensor.shape.slice(1)] } });
+    },
+  });
+  expect(audio).toMatchObject({ samples: 2 * positions * 160, frames: 2 * positions, seconds: 4.02 });
 });
 
 it('reads the head that a file has, and else the embedding table where the config says so', () => {
