@@ -236,6 +236,8 @@ describe('findArchitecture', () => {
     };
     expect(of({})).toBe('monkey');
     expect(of({ config: { architectures: ['TextMonkeyLMHeadModel'] } })).toBe('textmonkey');
+    // As parsed from a file: without a prototype, so that it is no text either.
+    expect(of({ config: { architectures: [Object.create(null), null, 7] } })).toBe('monkey');
     expect(of({ tensors: (map) => map.set(name, shaped([1, 1024, 32])) })).toBe('textmonkey');
   });
 

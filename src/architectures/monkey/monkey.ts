@@ -66,9 +66,8 @@ function build(checkpoint: Checkpoint, options: BuildOptions): BuiltModel {
 /** TextMonkey says `monkey` too, but has window attention, and with it tensors that Monkey lacks. */
 export function isTextMonkey(config: JsonObject, tensorNames: ReadonlySet<string>): boolean {
   const { architectures } = config;
-  if (Array.isArray(architectures) && architectures.some((name) => /textmonkey/i.test(String(name)))) {
-    return true;
-  }
+  const named = Array.isArray(architectures) ? architectures.filter((name) => typeof name === 'string') : [];
+  if (named.some((name) => /textmonkey/i.test(name))) return true;
   for (const name of tensorNames) {
     if (/^transformer\.visual\.(transformer\.window_attention|downresampler)\./.test(name)) return true;
   }
