@@ -47,6 +47,8 @@ const types: Readonly<Record<number, SentencePieceModel['type']>> = {
 };
 /** Of the largest vocabularies there are, four times. */
 const maxPieces = 2 ** 20;
+/** Characters of a piece, sixteen times what a trainer makes: a piece is split at every one, and looked up. */
+const maxLength = 256;
 
 /** Reads one field, or says that it does not know it. */
 type Fields = Readonly<Record<number, (reader: Reader) => void>>;
@@ -132,6 +134,7 @@ function readPiece(reader: Reader, file: string): Piece {
   });
   const known = kinds[kind];
   if (known === undefined) throw notAModel(file, `a piece of kind ${kind}`);
+  if (text.length > maxLength) throw notAModel(file, `a piece of ${text.length} characters`);
   return { text, score, kind: known };
 }
 

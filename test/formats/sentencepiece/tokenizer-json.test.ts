@@ -130,6 +130,11 @@ describe('what is refused', () => {
     ['a model that is cut off', bytes.subarray(0, 2001), ''],
     ['a length beyond its message', encoded([field(1, 2, (to) => to.uint32(2 ** 31))]), ''],
     ['a kind of piece that there is not', encoded([message(1, varint(3, 9))]), 'a piece of kind 9'],
+    [
+      'a piece that would be split for hours',
+      encoded([...pieces, message(1, text(1, 'a'.repeat(257)))]),
+      'a piece of 257 characters',
+    ],
     ['another type', encoded([...pieces, message(2, varint(3, 9))]), 'model type 9'],
     ['text', Buffer.from('version https://git-lfs.github.com/spec/v1'), ''],
   ])('%s', async (_, broken, found) => {
