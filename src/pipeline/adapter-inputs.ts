@@ -88,6 +88,7 @@ export function checkSwitchable(
     throw fail('VC1317', {
       found: `${others.length + Number(adapter !== undefined)} adapters`,
       expected: 'one',
+      ...(adapter === undefined ? { hint: 'name it: --adapter <folder>' } : {}),
     });
   }
   const fixed = adapter.changes.filter(

@@ -146,7 +146,9 @@ describe('what cannot be switched', () => {
   it('is refused', async () => {
     const one = { path: golden.adapter, share: 1 };
     expect(await code({ adapter: [one, one] })).toBe('VC1317');
-    expect(await code({ adapter: [] })).toBe('VC1317');
+    await expect(converted(join(folder, 'refused'), { adapter: [] })).rejects.toMatchObject({
+      record: { code: 'VC1317', hint: 'name it: --adapter <folder>' },
+    });
     expect(await code({ format: 'transformers.js' })).toMatch(/^VC4/);
     const dora = peftCase('llama-dora');
     expect(await code({ checkpoint: dora.checkpoint, adapter: [{ path: dora.adapter, share: 1 }] })).toBe(
