@@ -16,6 +16,11 @@ const side = z
   .int()
   .min(1)
   .max(2 ** 14);
+/** Of a picture or a sound: a prompt holds an id for each. */
+const tokens = z
+  .int()
+  .min(1)
+  .max(2 ** 20);
 /** From 0 on. */
 const index = z
   .int()
@@ -69,10 +74,10 @@ const image = z.strictObject({
   grid: z.strictObject({ rows: side, columns: side, tile: side }).optional(),
   views: z.array(view).min(1),
   tiles: z.array(view).min(1).optional(),
-  tokensPerView: count,
+  tokensPerView: tokens,
   chosen: count.optional(),
   tokenGrid: z.strictObject({ rows: side, columns: side, leading: index }).optional(),
-  tokens: count,
+  tokens,
   steps: z.array(step).max(16).optional(),
   mean: perChannel,
   std: perChannel,
@@ -95,7 +100,7 @@ const audio = z.strictObject({
     .int()
     .min(1)
     .max(2 ** 17),
-  tokens: count,
+  tokens,
   framesPerToken: z.int().min(1).max(64),
   summary: text,
 });
@@ -245,6 +250,16 @@ export function readGeneration({ generation }: Manifest, folder: string): Genera
     throw fail('VC4011', { where: folder, found: 'an encoder without geometry or splice rule' });
   }
   if (
+    picture?.steps !== undefined &&
+    usesSteps(known.encoder?.feed) &&
+    !endsAt(picture.steps, picture.input)
+  ) {
+    throw fail('VC4011', {
+      where: `${folder}: ${manifestName}, generation.image.steps`,
+      found: 'steps that do not end at the size of the graphs',
+    });
+  }
+  if (
     known.pictures !== undefined &&
     (known.decoder.hidden === undefined || known.decoder.positions !== undefined)
   ) {
@@ -255,4 +270,22 @@ export function readGeneration({ generation }: Manifest, folder: string): Genera
   }
   // Keys that zod knows as optional are left out where they were left out.
   return result.data as Generation;
+}
+
+/** Those of the other feeds are cut, or resized to a size of their own. */
+function usesSteps(found: z.infer<typeof feed> | undefined): boolean {
+  return found?.form === 'pixels' || (found?.form === 'patch-rows' && found.grid === undefined);
+}
+
+/** Whether every picture becomes one of this size, and is never padded to less than it has. */
+function endsAt(steps: readonly z.infer<typeof step>[], input: z.infer<typeof size>): boolean {
+  const same = (a: typeof input, b: typeof input): boolean => a.width === b.width && a.height === b.height;
+  const last = steps.at(-1);
+  if (last === undefined || !('to' in last) || last.step === 'inside' || !same(last.to, input)) return false;
+  return steps.every((own, index) => {
+    if (own.step !== 'pad') return true;
+    const before = steps[index - 1];
+    const least = Math.min(own.to.width, own.to.height);
+    return before?.step === 'inside' && same(before.to, own.to) && before.least <= least;
+  });
 }
