@@ -2,11 +2,19 @@
  * A user's picture as the graphs take it: the family's own steps on bytes, then `normalise`. Layout: [height, width, 3].
  */
 import type { ImageGeometry, InsideStep, PictureStep, Size } from '../../architectures/media.ts';
+import { formatSize, maxSide } from '../../architectures/resolution.ts';
 import { type PillowFilter, pillowResize } from '../../kernels/pillow-resize.ts';
 import { roundHalfEven } from '../../kernels/python-math.ts';
+import { fail } from '../../report/diagnostics.ts';
 import type { Picture } from './picture.ts';
 
-/** Throws a RangeError when the steps do not end at the size that the graphs take. */
+/** A long strip grows with the square of its length on the way: this many pixels are the largest graph's own picture. */
+const maxPixels = maxSide ** 2;
+
+/**
+ * Throws a RangeError when the steps do not end at the size that the graphs take, VC6109 for a picture that would be too
+ * large on the way.
+ */
 export function preprocess(
   picture: Picture,
   { input }: ImageGeometry,
@@ -31,7 +39,7 @@ function runStep(picture: Picture, step: PictureStep): Picture {
       return centerCrop(picture, step.to);
     case 'pad-square': {
       const side = Math.max(picture.width, picture.height);
-      return pad(picture, { width: side, height: side }, step.color);
+      return pad(picture, bearable(picture, { width: side, height: side }), step.color);
     }
     case 'inside':
       return resize(picture, insideSize(picture, step), step.filter);
@@ -41,7 +49,16 @@ function runStep(picture: Picture, step: PictureStep): Picture {
 }
 
 function resize(picture: Picture, to: Size, filter: PillowFilter): Picture {
-  return { ...to, rgb: pillowResize(picture.rgb, picture, to, filter) };
+  return { ...to, rgb: pillowResize(picture.rgb, picture, bearable(picture, to), filter) };
+}
+
+function bearable(picture: Size, to: Size): Size {
+  if (to.width * to.height <= maxPixels) return to;
+  throw fail('VC6109', {
+    where: `a picture of ${formatSize(picture)}`,
+    found: `${formatSize(to)} pixels on the way to what the model takes`,
+    expected: 'sides whose ratio is nearer to 1',
+  });
 }
 
 /** As transformers computes it: the longer side is cut to whole pixels, not rounded. */
