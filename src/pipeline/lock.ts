@@ -18,27 +18,39 @@ interface Owner {
 /** Two processes that find the same dead lock: each tries again as often as this. */
 const attempts = 5;
 
-/** Those of this process: it may run several conversions at once. */
+/** Those that this process has or is about to take: it may run several conversions at once. */
 const held = new Set<string>();
 
 /** Takes the lock. The promise is of the function that gives it back. Throws VC5107 while another has it. */
 export async function takeLock(path: string): Promise<() => Promise<void>> {
+  // Before anything is awaited: a lock of this process that stands on the disk already is not taken for a dead one.
+  if (held.has(path)) throw inUse(path, undefined);
+  held.add(path);
+  try {
+    await takeFile(path);
+  } catch (error) {
+    held.delete(path);
+    throw error;
+  }
+  return async () => {
+    await rm(path, { force: true });
+    held.delete(path);
+  };
+}
+
+async function takeFile(path: string): Promise<void> {
   const mine = JSON.stringify({ pid: process.pid, host: hostname(), started: startOf(process.pid) });
   for (let attempt = 0; attempt < attempts; attempt++) {
     try {
       await writeFile(path, mine, { flag: 'wx' });
-      held.add(path);
-      return async () => {
-        held.delete(path);
-        await rm(path, { force: true });
-      };
+      return;
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
     }
     const text = await readFile(path, 'utf8').catch(() => undefined);
     if (text === undefined) continue;
     const owner = ownerOf(text);
-    if (held.has(path) || (owner !== undefined && isAlive(owner))) throw inUse(path, owner);
+    if (owner !== undefined && isAlive(owner)) throw inUse(path, owner);
     await removeDead(path, text);
   }
   throw inUse(path, undefined);
